@@ -1,0 +1,50 @@
+/* A communicator moves bytes between the ranks of one pipeline.
+ *
+ * Kinds behind one table: `self` (one rank), `threads` (ranks are threads of one process), `mpi` (host memory; large
+ * messages chunked), later `nccl`. Everything above is written against this header alone.
+ *
+ * Channels. A message goes over a channel, a small number that names what it is; messages of one (source, channel)
+ * arrive in the order sent, and the receiver always knows source, channel and size beforehand. (Nothing is probed: that
+ * is what NCCL can do as well.) Sends and receives are posted and complete later; buffers are borrowed until then.
+ * Failure: where a rank is gone the MPI job ends (PLATFORM: Open MPI 4 does not survive it); a call may also return
+ * DF_EUNREACHABLE. Threads: one rank's handle belongs to one thread. */
+#ifndef DF_CLUSTER_COMM_H
+#define DF_CLUSTER_COMM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+typedef struct df_comm df_comm; /* one rank's handle */
+typedef struct df_comm_request df_comm_request; /* a posted send or receive */
+
+typedef struct df_comm_ops {
+    const char *name;
+    df_code (*send)(df_comm *c, int to, int channel, const void *data, size_t bytes, df_comm_request **req,
+                    df_err *err);
+    df_code (*recv)(df_comm *c, int from, int channel, void *data, size_t bytes, df_comm_request **req, df_err *err);
+    /* *done is set once the buffer may be reused (send) or holds the message (recv); the request is then freed and
+     * *req nulled. Drives progress. */
+    df_code (*test)(df_comm *c, df_comm_request **req, bool *done, df_err *err);
+    /* Sleeps until some posted request of this rank may have moved, or timeout_us passed: what an idle rank does. */
+    void (*idle)(df_comm *c, int64_t timeout_us);
+    void (*close)(df_comm **c);
+} df_comm_ops;
+
+struct df_comm {
+    const df_comm_ops *ops;
+    int rank, size;
+};
+
+df_code df_comm_self_open(df_comm **out, df_err *err);
+/* size handles at once; each is then used by its own thread; all are closed by their threads. */
+df_code df_comm_threads_open(df_comm **out, int size, df_err *err);
+
+/* The MPI world of this process (initialised here with MPI_THREAD_FUNNELED, duplicated). df_comm_mpi_launched says
+ * whether a launcher started us (environment of Open MPI, PMIx or Slurm), without initialising MPI. */
+bool df_comm_mpi_launched(int *rank, int *size);
+df_code df_comm_mpi_open(df_comm **out, df_err *err);
+
+#endif

@@ -1,0 +1,56 @@
+/* A pipeline: the programs of a model spread over the ranks of a communicator, with several micro-batches in flight.
+ *
+ * A program is one component at one latent size (the U-Net at 64x64, the decoder at 64x64, the text encoder), cut by a
+ * plan that every rank makes for itself from the same inputs. A slot is a place for one micro-batch on every rank; slots
+ * run concurrently, each at its own program and step. Rank 0 drives:
+ *
+ *   df_pipeline_open(&p, comm, model, &cfg, &err);                       on every rank
+ *   rank > 0:  df_pipeline_serve(p, &err);                               until rank 0 closes
+ *   rank 0:    df_pipeline_load(p, DF_UNET, h, w, &program, &err);       on all ranks; weights packed, kernels prepared
+ *              in = df_pipeline_input(p, slot, program, "sample", n);    fill
+ *              df_pipeline_start(p, slot, program, n, &err);             command goes out, slot is busy
+ *              while (df_pipeline_advance(p, timeout_us, &slot, &err) == DF_OK && slot >= 0)
+ *                  out = df_pipeline_output(p, slot, program, "out", n); slot is free again
+ *              df_pipeline_close(&p);                                    stops the other ranks
+ *
+ * Each rank runs whatever segment is ready, oldest command first, later segments before earlier ones; receives are
+ * posted straight into the slot's memory. No barrier, no collective, nothing allocated per step.
+ * Same bytes for every number of ranks: the graph is fused before it is cut and kernels keep rows independent. */
+#ifndef DF_CLUSTER_PIPELINE_H
+#define DF_CLUSTER_PIPELINE_H
+
+#include "cluster/comm.h"
+#include "cluster/plan.h"
+#include "engine/backend/backend.h"
+#include "engine/models/model.h"
+
+typedef struct df_pipeline df_pipeline;
+
+typedef struct df_pipeline_cfg {
+    const df_backend *backend;
+    df_backend_cfg backend_cfg;
+    int max_rows; /* rows of a micro-batch as the model sees them: twice the images under guidance */
+    int n_slots; /* micro-batches in flight */
+} df_pipeline_cfg;
+
+/* comm is borrowed; model is borrowed. */
+df_code df_pipeline_open(df_pipeline **out, df_comm *comm, const df_model *model, const df_pipeline_cfg *cfg,
+                         df_err *err);
+void df_pipeline_close(df_pipeline **p);
+df_code df_pipeline_serve(df_pipeline *p, df_err *err);
+
+/* A program number for (component, h, w), loading it on all ranks if it is new. When too many sizes are loaded the one
+ * used longest ago is dropped (never one that runs). */
+df_code df_pipeline_load(df_pipeline *p, df_component c, int latent_h, int latent_w, int *program, df_err *err);
+const df_graph *df_pipeline_graph(const df_pipeline *p, int program);
+
+/* A slot that is not busy, or -1. */
+int df_pipeline_free_slot(const df_pipeline *p);
+/* Dense [n_rows][row], in the backend's activation type (f32; f64 with the f64 reference) or I32; NULL if no such port. */
+void *df_pipeline_input(df_pipeline *p, int slot, int program, const char *port, int64_t n_rows);
+const void *df_pipeline_output(df_pipeline *p, int slot, int program, const char *port, int64_t n_rows);
+df_code df_pipeline_start(df_pipeline *p, int slot, int program, int64_t n_rows, df_err *err);
+/* Does what work there is on rank 0, for at most one segment; *slot is a slot whose program has ended, else -1. */
+df_code df_pipeline_advance(df_pipeline *p, int64_t timeout_us, int *slot, df_err *err);
+
+#endif

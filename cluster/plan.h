@@ -1,0 +1,55 @@
+/* The plan: which rank runs which node of each component, and what that costs.
+ *
+ *   df_cost_model(g, &cost, &err)        per-node cost of one row from shapes (FLOPs over a peak, bytes over a bandwidth)
+ *   df_plan_make(&p, g, &cost, &opts, &err)
+ *   df_cut_new(&cut, g, p->stage_of, p->n_stages, &err)
+ *
+ * Shapes of a plan: FOLDED (rank i has the i-th slice of the way down and the matching slice of the way up, so that
+ * skips stay home and first and last node share rank 0) and LINEAR. The best boundaries are found by dynamic
+ * programming over the places where the fewest bytes cross; the aim is the smallest largest stage, then the fewest
+ * bytes. Threads: pure functions. */
+#ifndef DF_CLUSTER_PLAN_H
+#define DF_CLUSTER_PLAN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/graph/cut.h"
+
+typedef enum df_plan_kind { DF_PLAN_LINEAR, DF_PLAN_FOLDED } df_plan_kind;
+
+typedef struct df_cost {
+    double *node_seconds; /* [n_nodes], one row */
+    double *node_flops; /* [n_nodes], one row, multiply and add counted apart */
+    int n_nodes;
+} df_cost;
+
+/* Modelled from shapes. */
+df_code df_cost_model(df_cost *out, const df_graph *g, df_err *err);
+void df_cost_free(df_cost *c);
+
+typedef struct df_plan_stage {
+    double seconds; /* of one row */
+    double share; /* of the whole, 0..1 */
+    int64_t parameters;
+    size_t weight_bytes; /* f32 */
+    int64_t bytes_out; /* per row, to all other stages */
+} df_plan_stage;
+
+typedef struct df_plan {
+    df_plan_kind kind;
+    int n_stages;
+    int *stage_of; /* [n_nodes] */
+    df_plan_stage *stage; /* [n_stages] */
+    int64_t bytes_crossing; /* per row and pass, all boundaries */
+    int64_t bytes_crossing_naive; /* the same for the best-balanced cut into consecutive slices (skips cross) */
+    double imbalance; /* largest stage / mean - 1 */
+    double efficiency; /* predicted share of time the busiest-bound pipeline computes: mean / largest */
+} df_plan;
+
+/* kind: FOLDED falls back to LINEAR where the graph has no skips to keep home. */
+df_code df_plan_make(df_plan **out, const df_graph *g, const df_cost *cost, int n_stages, df_plan_kind kind,
+                     df_err *err);
+void df_plan_free(df_plan **p);
+
+#endif

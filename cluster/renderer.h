@@ -1,0 +1,59 @@
+/* The renderer: image requests in, finished pictures out, over a pipeline. Runs on rank 0.
+ *
+ *   df_renderer_open(&r, pipeline, model, &cfg, &err);
+ *   df_renderer_add(r, id, &request, &err);            any time, as long as df_renderer_room(r) > 0
+ *   while (df_renderer_busy(r)) df_renderer_step(r, 1000, &err);        on_image, on_step, on_failed are called from here
+ *   df_renderer_close(&r);
+ *
+ * Every image is a row with its own prompt, seed, size, steps, guidance, sampler and noise; rows of one size share
+ * micro-batches, join when there is room and leave when they are done, between two steps. Each distinct prompt is
+ * encoded once. Guidance 1 takes one model row, else two (uncond, cond). Every model output is checked for NaN and Inf;
+ * a picture is checked for flatness. A request that cannot be rendered fails alone, with its reason. */
+#ifndef DF_CLUSTER_RENDERER_H
+#define DF_CLUSTER_RENDERER_H
+
+#include "cluster/pipeline.h"
+#include "engine/noise/noise.h"
+
+typedef struct df_renderer df_renderer;
+
+typedef struct df_request {
+    const char *prompt, *negative; /* UTF-8; borrowed during df_renderer_add */
+    uint64_t seed;
+    int width, height; /* pixels; 0: the model's */
+    int steps;
+    double guidance;
+    df_scheduler scheduler;
+    df_noise_kind noise;
+} df_request;
+
+enum { DF_FLAG_FLAT = 1, DF_FLAG_PROMPT_CUT = 2 }; /* of a finished picture; metadata lists them by name */
+
+typedef struct df_picture {
+    const uint8_t *rgb; /* [height][width][3], valid during the callback */
+    int width, height;
+    unsigned flags;
+    double seconds; /* from first step to decoded, for runs.jsonl */
+} df_picture;
+
+typedef struct df_renderer_cfg {
+    int micro_batch; /* images per micro-batch, 1..max_rows/2 */
+    void *ctx;
+    void (*on_image)(void *ctx, uint64_t id, const df_picture *picture);
+    void (*on_step)(void *ctx, uint64_t id, int step, int n_steps); /* may be NULL */
+    void (*on_failed)(void *ctx, uint64_t id, const df_err *why);
+} df_renderer_cfg;
+
+df_code df_renderer_open(df_renderer **out, df_pipeline *pipeline, const df_model *model, const df_renderer_cfg *cfg,
+                         df_err *err);
+void df_renderer_close(df_renderer **r); /* drops what is in flight, without callbacks */
+
+int df_renderer_room(const df_renderer *r); /* how many more requests keep all slots full */
+df_code df_renderer_add(df_renderer *r, uint64_t id, const df_request *request, df_err *err);
+bool df_renderer_busy(const df_renderer *r);
+/* Advances by about one segment; waits at most timeout_us when there is nothing to do. An error here is the pipeline's:
+ * the renderer is then of no more use. */
+df_code df_renderer_step(df_renderer *r, int64_t timeout_us, df_err *err);
+void df_renderer_cancel(df_renderer *r, uint64_t id); /* the row is dropped at its next step, no callback */
+
+#endif

@@ -1,0 +1,59 @@
+/* A backend runs nodes. It prepares a node once (packs its weights, picks an algorithm) and runs it many times.
+ *
+ * A backend is a const table of functions; each entry says what it means. Backends: `reference` (plain loops in f32 or
+ * f64, the oracle of every test), `cpu` (oneDNN and own kernels), later `cuda`.
+ *
+ * The promise every backend keeps: row r of a result depends on row r of the inputs only, and its bytes depend neither
+ * on how many rows run together nor on the number of threads.
+ * Threads: a context and its kernels belong to one caller at a time. */
+#ifndef DF_ENGINE_BACKEND_BACKEND_H
+#define DF_ENGINE_BACKEND_BACKEND_H
+
+#include <stddef.h>
+
+#include "engine/graph/graph.h"
+
+typedef struct df_backend_cfg {
+    df_dtype dtype; /* compute type: F32; the reference also F64 */
+    int threads; /* 0: all cores */
+} df_backend_cfg;
+
+typedef struct df_kernel df_kernel; /* a prepared node; the backend defines it */
+
+typedef struct df_backend {
+    const char *name;
+
+    /* *ctx is handed to node_open. DF_EUNSUPPORTED for a dtype it cannot compute in. */
+    df_code (*open)(void **ctx, const df_backend_cfg *cfg, df_err *err);
+    void (*close)(void **ctx);
+
+    /* Bytes of one element of an activation (f32: 4, f64: 8). */
+    size_t (*activation_bytes)(const void *ctx);
+
+    /* Packs the node's weights, which are given as f32 in PyTorch's order and borrowed for the call only
+     * (weights[i] is NULL where the node has none). g and node are borrowed and outlive the kernel. */
+    df_code (*node_open)(void *ctx, df_kernel **out, const df_graph *g, const df_node *node, const float *const *weights,
+                         df_err *err);
+    void (*node_close)(df_kernel **k); /* accepts NULL */
+
+    /* Makes the kernel runnable for n_rows (idempotent) and says what scratch a run needs. Never called in a step. */
+    df_code (*node_prepare)(df_kernel *k, int64_t n_rows, size_t *scratch_bytes, df_err *err);
+
+    /* in[i], residual and add_channel follow the node's values, NULL where absent; all are dense [n_rows][row].
+     * out may be the same memory as in[0] or residual where df_memory_plan allows it (see df_op_can_run_in_place).
+     * scratch: 64-byte aligned, borrowed. Allocates nothing. */
+    df_code (*node_run)(df_kernel *k, int64_t n_rows, const void *const *in, const void *add_channel,
+                        const void *residual, void *out, void *scratch, df_err *err);
+} df_backend;
+
+extern const df_backend df_backend_reference;
+extern const df_backend df_backend_cpu;
+
+/* "reference" | "cpu"; NULL if unknown. */
+const df_backend *df_backend_find(const char *name);
+
+/* True if the op may write its result over in[0] (ACTIVATION, ADD, ADD_CHANNEL and the norms: every backend reads an
+ * element before it writes it, or keeps statistics aside). */
+bool df_op_can_run_in_place(df_op op);
+
+#endif

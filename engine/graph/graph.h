@@ -1,0 +1,204 @@
+/* The graph: a model component (text encoder, U-Net, decoder, ...) as a list of nodes in the order they run.
+ *
+ *   df_graph *g = df_graph_new("unet");
+ *   df_value_id x = df_graph_input(g, "sample", DF_F32, DF_SHAPE(16, 16, 4));
+ *   x = df_g_conv2d(g, "conv_in", x, 320, (df_conv_attr){ .kernel = 3, .stride = 1, .pad = { 1, 1, 1, 1 } });
+ *   df_graph_output(g, "out", x);
+ *   rc = df_graph_finish(g, &err);           first error of any call above, or DF_OK
+ *
+ * Rows. A batch is N rows; a value's shape is that of ONE row and N appears nowhere in the graph. No operation can
+ * therefore mix rows: that rows are independent (own prompt, step, guidance) holds by construction.
+ *
+ * Layout. Activations are channels-last: a picture is [H][W][C], a token sequence [T][D], a vector [D]. A picture
+ * seen as tokens (T = H*W) is the same memory, so nothing is transposed between convolutions and attention.
+ *
+ * Weights are named tensors in PyTorch's shapes and order ([O][I][kh][kw], [out][in]); a backend packs them once.
+ *
+ * Builders (df_g_*) append one node and return its value. They check shapes at once; after the first error they all
+ * return DF_NO_VALUE and df_graph_finish reports it, so model code needs no checks between calls.
+ * Weight names are the node's name plus ".weight" and ".bias". Threads: a graph is built by one thread; a finished
+ * graph is read-only and may be shared. */
+#ifndef DF_ENGINE_GRAPH_GRAPH_H
+#define DF_ENGINE_GRAPH_GRAPH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "engine/dtype.h"
+
+#define DF_MAX_RANK 4
+#define DF_NODE_MAX_IN 4
+#define DF_NODE_MAX_WEIGHTS 2
+#define DF_NO_VALUE (-1)
+#define DF_NO_WEIGHT (-1)
+
+typedef int32_t df_value_id;
+typedef int32_t df_weight_id;
+
+typedef struct df_shape {
+    int rank;
+    int64_t dim[DF_MAX_RANK];
+} df_shape;
+
+/* DF_SHAPE(16, 16, 4): the shape of one row */
+#define DF_SHAPE(...)                                                                                                  \
+    ((df_shape){ .rank = (int)(sizeof((int64_t[]){ __VA_ARGS__ }) / sizeof(int64_t)), .dim = { __VA_ARGS__ } })
+
+/* op, name */
+#define DF_OPS(X)                                                                                                      \
+    X(EMBEDDING, "embedding")                                                                                          \
+    X(TIMESTEP_EMBEDDING, "timestep_embedding")                                                                        \
+    X(LINEAR, "linear")                                                                                                \
+    X(CONV2D, "conv2d")                                                                                                \
+    X(GROUP_NORM, "group_norm")                                                                                        \
+    X(LAYER_NORM, "layer_norm")                                                                                        \
+    X(ATTENTION, "attention")                                                                                          \
+    X(ACTIVATION, "activation")                                                                                        \
+    X(GEGLU, "geglu")                                                                                                  \
+    X(ADD, "add")                                                                                                      \
+    X(ADD_CHANNEL, "add_channel")                                                                                      \
+    X(CONCAT, "concat")                                                                                                \
+    X(UPSAMPLE_NEAREST, "upsample_nearest")                                                                            \
+    X(RESHAPE, "reshape")
+
+typedef enum df_op {
+#define X(op, name) DF_OP_##op,
+    DF_OPS(X)
+#undef X
+        DF_OP_COUNT
+} df_op;
+
+typedef enum df_act { DF_ACT_NONE, DF_ACT_SILU, DF_ACT_GELU, DF_ACT_GELU_TANH, DF_ACT_QUICK_GELU, DF_ACT_RELU } df_act;
+
+/* Zero padding may be asymmetric: the encoder's downsampler pads right and bottom only. */
+typedef struct df_conv_attr {
+    int kernel; /* square */
+    int stride;
+    struct {
+        int top, left, bottom, right;
+    } pad;
+    bool no_bias;
+} df_conv_attr;
+
+typedef struct df_timestep_attr {
+    int dim;
+    bool flip_sin_to_cos; /* true: cos first */
+    double freq_shift;
+    double max_period; /* 10000 */
+    double scale; /* multiplies the angle; 1 */
+} df_timestep_attr;
+
+typedef union df_op_attr {
+    df_conv_attr conv;
+    df_timestep_attr timestep;
+    struct {
+        bool no_bias;
+    } linear;
+    struct {
+        int groups; /* group_norm */
+        double eps;
+        bool no_affine; /* no gamma and beta */
+    } norm;
+    struct {
+        int heads;
+        bool causal;
+        double scale; /* of q.k before the softmax; 0: 1/sqrt(head width) */
+    } attention;
+} df_op_attr;
+
+typedef struct df_node {
+    df_op op;
+    const char *name; /* module path, "down_blocks.0.resnets.0.conv1" */
+    df_value_id in[DF_NODE_MAX_IN];
+    int n_in;
+    df_value_id out;
+    df_weight_id weight[DF_NODE_MAX_WEIGHTS]; /* weight, bias; DF_NO_WEIGHT where absent */
+    df_op_attr attr;
+    /* What fusion passes fold in, applied to the node's own result y in this order:
+     *   y = y + value(add_channel)        [C] of the row, onto every position
+     *   y = act(y)
+     *   y = y + value(residual)           same shape as y */
+    df_value_id fused_add_channel, residual; /* DF_NO_VALUE where absent; counted in neither in[] nor n_in */
+    df_act act;
+} df_node;
+
+typedef struct df_value {
+    const char *name;
+    df_dtype dtype; /* F32: an activation, held in the backend's compute type; I32: ids */
+    df_shape shape; /* one row */
+    int32_t producer; /* node index, -1 for a graph input */
+} df_value;
+
+typedef struct df_weight {
+    const char *name; /* name in the model file */
+    df_shape shape; /* PyTorch's */
+} df_weight;
+
+typedef struct df_port {
+    const char *name;
+    df_value_id value;
+} df_port;
+
+/* Arrays are owned by the graph. Node order is run order. */
+typedef struct df_graph {
+    const char *name;
+    df_node *nodes;
+    int n_nodes;
+    df_value *values;
+    int n_values;
+    df_weight *weights;
+    int n_weights;
+    df_port *inputs, *outputs;
+    int n_inputs, n_outputs;
+    struct df_graph_impl *impl; /* storage and the first error */
+} df_graph;
+
+df_graph *df_graph_new(const char *name); /* NULL when out of memory */
+void df_graph_free(df_graph **g);
+df_code df_graph_finish(df_graph *g, df_err *err); /* first error; also: every output reachable, names unique */
+
+df_value_id df_graph_input(df_graph *g, const char *name, df_dtype dtype, df_shape shape);
+void df_graph_output(df_graph *g, const char *name, df_value_id v);
+df_value_id df_graph_find_output(const df_graph *g, const char *name); /* DF_NO_VALUE if absent; inputs likewise */
+df_value_id df_graph_find_input(const df_graph *g, const char *name);
+df_shape df_graph_shape(const df_graph *g, df_value_id v); /* rank 0 for DF_NO_VALUE */
+
+/* Builders may refuse a model with a reason of their own (kept if it is the first error). */
+void df_graph_fail(df_graph *g, df_code code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+/* The name may be formatted: df_g_linear(g, df_graph_name(g, "%s.to_q", prefix), ...). Owned by the graph. */
+const char *df_graph_name(df_graph *g, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* ids [T] I32 -> token[ids[t]] + position[t]  [T][D]; weights "NAME.token_embedding.weight" [V][D] and
+ * "NAME.position_embedding.weight" [P][D], P >= T. */
+df_value_id df_g_embedding(df_graph *g, const char *name, df_value_id ids, int64_t vocab, int64_t positions, int64_t d);
+/* t [1] -> [dim]; Ho et al. 2020, as diffusers' get_timestep_embedding; angles in f64. */
+df_value_id df_g_timestep_embedding(df_graph *g, const char *name, df_value_id t, df_timestep_attr a);
+/* x [..][K] -> x W^T + b  [..][out]; W [out][K]. */
+df_value_id df_g_linear(df_graph *g, const char *name, df_value_id x, int64_t out, bool no_bias);
+/* x [H][W][C] -> [H'][W'][out]; W [out][C][k][k]. */
+df_value_id df_g_conv2d(df_graph *g, const char *name, df_value_id x, int64_t out, df_conv_attr a);
+/* x [H][W][C] or [T][C]: per row and group of C/groups channels; Wu and He 2018. */
+df_value_id df_g_group_norm(df_graph *g, const char *name, df_value_id x, int groups, double eps);
+df_value_id df_g_layer_norm(df_graph *g, const char *name, df_value_id x, double eps);
+/* q [T][D], k [S][D], v [S][Dv] -> [T][Dv]; D and Dv split into `heads` equal slices. */
+df_value_id df_g_attention(df_graph *g, const char *name, df_value_id q, df_value_id k, df_value_id v, int heads,
+                           bool causal);
+df_value_id df_g_activation(df_graph *g, const char *name, df_value_id x, df_act act);
+/* x [..][2D] = (a, b) -> a * gelu(b)  [..][D], exact (erf) gelu; Shazeer 2020, arXiv:2002.05202. */
+df_value_id df_g_geglu(df_graph *g, const char *name, df_value_id x);
+df_value_id df_g_add(df_graph *g, const char *name, df_value_id a, df_value_id b);
+/* x [H][W][C] + v [C] at every position. */
+df_value_id df_g_add_channel(df_graph *g, const char *name, df_value_id x, df_value_id v);
+/* along the last dimension: a first. */
+df_value_id df_g_concat(df_graph *g, const char *name, df_value_id a, df_value_id b);
+/* x [H][W][C] -> [h][w][C], source index floor(i * H / h) as torch.nn.functional.interpolate(mode="nearest"). */
+df_value_id df_g_upsample_nearest(df_graph *g, const char *name, df_value_id x, int64_t h, int64_t w);
+/* Same memory, other shape. */
+df_value_id df_g_reshape(df_graph *g, const char *name, df_value_id x, df_shape shape);
+
+const char *df_op_name(df_op op);
+int64_t df_shape_elements(df_shape s); /* of one row; shapes in a graph are checked not to overflow */
+
+#endif

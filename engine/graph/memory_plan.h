@@ -1,0 +1,34 @@
+/* Memory plan: where each value of one stage lies, so that nothing is allocated while running.
+ *
+ * Two regions per stage. The slot region holds what must survive between segments (values sent or received, skips that
+ * wait on this stage, graph inputs and outputs); there is one per micro-batch in flight. The scratch region holds what
+ * lives within one segment; it is shared by all slots, and also gives the kernels their scratch. Offsets are in bytes
+ * per row times rows: a value of b bytes a row at offset o occupies [o * n, (o + b) * n) for n rows, so one plan serves
+ * every n up to the capacity. Values whose lives do not overlap share memory; a RESHAPE shares its input's;
+ * element-wise nodes may write over an input that dies there.
+ * Source: greedy by size, Pisarchyk and Lee 2020, arXiv:2001.03288. */
+#ifndef DF_ENGINE_GRAPH_MEMORY_PLAN_H
+#define DF_ENGINE_GRAPH_MEMORY_PLAN_H
+
+#include <stddef.h>
+
+#include "engine/graph/cut.h"
+
+typedef enum df_region { DF_REGION_NONE, DF_REGION_SLOT, DF_REGION_SCRATCH } df_region;
+
+typedef struct df_placement {
+    df_region region; /* NONE: the stage does not touch this value */
+    size_t offset; /* bytes per row, a multiple of 64 */
+} df_placement;
+
+typedef struct df_memory_plan {
+    df_placement *of; /* [n_values] */
+    size_t slot_bytes, scratch_bytes; /* per row */
+} df_memory_plan;
+
+/* activation_bytes: size of an element of an activation in the backend's compute type. */
+df_code df_memory_plan_new(df_memory_plan **out, const df_graph *g, const df_cut *cut, int stage,
+                           size_t activation_bytes, df_err *err);
+void df_memory_plan_free(df_memory_plan **plan);
+
+#endif

@@ -1,0 +1,34 @@
+/* The weights of one component: one safetensors file, or several behind an index.
+ *
+ *   df_weights_open(&w, "models/starter/unet", "diffusion_pytorch_model", &err);
+ *   df_weights_read_f32(w, "conv_in.weight", dim, rank, dst, &err);
+ *
+ * In DIR it looks for STEM.safetensors, then STEM.safetensors.index.json (its shards), then STEM.VARIANT.safetensors
+ * (fp16). If there is only a pickle file (STEM.bin, .ckpt, .pt) the error says that pickle can run code, is refused,
+ * and how to convert. Files are mapped: only what is read is touched, so a rank loads its own stages' tensors only. */
+#ifndef DF_ENGINE_WEIGHTS_WEIGHTS_H
+#define DF_ENGINE_WEIGHTS_WEIGHTS_H
+
+#include "engine/weights/safetensors.h"
+
+typedef struct df_weights df_weights;
+
+df_code df_weights_open(df_weights **out, const char *dir, const char *stem, df_err *err);
+void df_weights_close(df_weights **w);
+
+const df_tensor_view *df_weights_find(const df_weights *w, const char *name); /* NULL if absent */
+int64_t df_weights_parameters(const df_weights *w); /* elements of all tensors */
+int64_t df_weights_bytes(const df_weights *w); /* as stored */
+
+/* Checks the shape and converts to f32. Where `name` is absent and is one of the historical names (VAE attention
+ * query/key/value/proj_attn for to_q/to_k/to_v/to_out.0; 1x1-conv attention weights [D][D][1][1] for [D][D]) the other
+ * name is read. Errors name file, tensor and both shapes:
+ * "FILE: 'conv_in.weight' is [320, 4, 3, 3], the config needs [128, 4, 3, 3]". */
+df_code df_weights_read_f32(const df_weights *w, const char *name, const int64_t *dim, int rank, float *dst,
+                            df_err *err);
+
+/* The files behind it, for hashing: count and paths. */
+int df_weights_n_files(const df_weights *w);
+const char *df_weights_file(const df_weights *w, int i);
+
+#endif

@@ -1,0 +1,50 @@
+/* The envelope: how a message lies in ZeroMQ frames, the same for every peer.
+ *
+ *   frame 0   16 bytes: "DFRM", protocol version u16, flags u16, body bytes u32, blob bytes u32 (all little-endian)
+ *   frame 1   the body, a diffarm.Message in protobuf
+ *   frame 2   the blob (image bytes), only if blob bytes > 0; its own frame, never copied by protobuf
+ * On the coordinator's ROUTER socket the peer's identity comes in front (ZeroMQ adds it).
+ *
+ *   df_wire_send(socket, to, to_bytes, &msg, blob, blob_bytes, &err);
+ *   df_wire_recv(socket, &in, timeout_ms, &err);   ...   df_wire_in_free(&in);
+ *
+ * Lengths are checked against the limits below and against the frames before anything is decoded. Another version is
+ * DF_EPROTOCOL with both versions in the text, and in.version says which, so that the peer can be told.
+ * A newer minor protocol adds fields that older readers skip; DF_PROTOCOL_VERSION changes when they could not. */
+#ifndef DF_PROTO_ENVELOPE_H
+#define DF_PROTO_ENVELOPE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "farm.pb-c.h"
+
+#define DF_PROTOCOL_VERSION 1
+#define DF_WIRE_MAX_BODY_BYTES (16u << 20)
+#define DF_WIRE_MAX_BLOB_BYTES (256u << 20)
+#define DF_WIRE_MAX_IDENTITY_BYTES 255
+
+typedef struct df_wire_in {
+    uint8_t identity[DF_WIRE_MAX_IDENTITY_BYTES]; /* of the sender, on a ROUTER socket */
+    size_t identity_bytes;
+    unsigned version;
+    Diffarm__Message *msg; /* NULL after an error */
+    void *blob; /* borrowed from the frame; NULL if none */
+    size_t blob_bytes;
+    struct df_wire_frame *frame; /* owns blob */
+} df_wire_in;
+
+/* to: identity of the receiver on a ROUTER socket; NULL on a DEALER socket. Never blocks: a full queue is DF_ELIMIT, a
+ * peer that is gone DF_EUNREACHABLE. blob is copied. */
+df_code df_wire_send(void *socket, const void *to, size_t to_bytes, const Diffarm__Message *msg, const void *blob,
+                     size_t blob_bytes, df_err *err);
+/* timeout_ms 0: poll once, -1: for ever. DF_ETIMEOUT when nothing came. router: the socket is a ROUTER. */
+df_code df_wire_recv(void *socket, int router, df_wire_in *in, int timeout_ms, df_err *err);
+void df_wire_in_free(df_wire_in *in);
+
+/* Decodes from memory what df_wire_recv would have got (fuzz tests, and df_wire_recv itself). */
+df_code df_wire_decode(df_wire_in *in, const void *head, size_t head_bytes, const void *body, size_t body_bytes,
+                       df_err *err);
+
+#endif
