@@ -52,5 +52,5 @@ void df_buf_printf(df_buf *buf, const char *fmt, ...) {
 
 void df_buf_free(df_buf *buf) {
     free(buf->data);
-    *buf = (df_buf){ 0 };
+    *buf = (df_buf) { 0 };
 }

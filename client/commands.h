@@ -1,0 +1,24 @@
+/* The sub-commands of `diffarm`. Each takes its own argv (argv[0] is "diffarm NAME") and returns an exit code. */
+#ifndef DF_CLIENT_COMMANDS_H
+#define DF_CLIENT_COMMANDS_H
+
+enum {
+    DF_EXIT_OK = 0, /* all images done */
+    DF_EXIT_SOME_FAILED = 1, /* some failed; they are listed */
+    DF_EXIT_USAGE = 2, /* usage or bad input; nothing was started */
+    DF_EXIT_NO_FARM = 3, /* the farm could not be reached or started */
+};
+
+int df_cmd_render(int argc, char **argv);
+int df_cmd_coordinator(int argc, char **argv);
+int df_cmd_worker(int argc, char **argv);
+int df_cmd_submit(int argc, char **argv);
+int df_cmd_status(int argc, char **argv);
+int df_cmd_watch(int argc, char **argv);
+int df_cmd_cancel(int argc, char **argv);
+int df_cmd_jobs(int argc, char **argv);
+int df_cmd_workers(int argc, char **argv);
+int df_cmd_inspect(int argc, char **argv);
+int df_cmd_eval(int argc, char **argv);
+
+#endif
