@@ -6,7 +6,9 @@
  *   if (c.rc) goto fail;                                  first error: file, field, value, what is allowed
  *
  * The parser takes what Python writes beyond JSON (NaN, Infinity, -Infinity) as the strings "NaN", "Infinity",
- * "-Infinity"; df_config_double understands these. null counts as absent. Duplicate keys are an error. */
+ * "-Infinity"; df_config_double understands these. Integers that do not fit in 64 bits (the "no limit" of tokenizer
+ * configs, 1000000000000000019884624838656) become reals. null counts as absent. Duplicate keys are an error, and so is
+ * nesting deeper than DF_JSON_MAX_DEPTH. */
 #ifndef DF_ENGINE_CONFIG_JSON_CONFIG_H
 #define DF_ENGINE_CONFIG_JSON_CONFIG_H
 
@@ -16,6 +18,8 @@
 #include <stdint.h>
 
 #include "base/err.h"
+
+enum { DF_JSON_MAX_DEPTH = 128 };
 
 /* Caller json_decrefs *root. Errors name file, line and column. At most 64 MiB. */
 df_code df_json_load(json_t **root, const char *path, df_err *err);
