@@ -30,8 +30,12 @@
 #define DF_MAX_RANK 4
 #define DF_NODE_MAX_IN 4
 #define DF_NODE_MAX_WEIGHTS 2
+#define DF_NODE_MAX_READS (DF_NODE_MAX_IN + 2) /* in[], fused_add_channel, residual */
 #define DF_NO_VALUE (-1)
 #define DF_NO_WEIGHT (-1)
+/* Limits that keep rows * elements * sizeof(double), and sums of them over a graph, far from overflow. */
+#define DF_MAX_ROW_ELEMENTS ((int64_t)1 << 36)
+#define DF_MAX_ROWS ((int64_t)1 << 16)
 
 typedef int32_t df_value_id;
 typedef int32_t df_weight_id;
@@ -118,9 +122,9 @@ typedef struct df_node {
     /* What fusion passes fold in, applied to the node's own result y in this order:
      *   y = y + value(add_channel)        [C] of the row, onto every position
      *   y = act(y)
-     *   y = y + value(residual)           same shape as y */
+     *   y = y + value(residual)           as many elements as y, in the same order (a reshape may lie between) */
     df_value_id fused_add_channel, residual; /* DF_NO_VALUE where absent; counted in neither in[] nor n_in */
-    df_act act;
+    df_act act; /* of an ACTIVATION node: the operation itself */
 } df_node;
 
 typedef struct df_value {
@@ -156,7 +160,9 @@ typedef struct df_graph {
 
 df_graph *df_graph_new(const char *name); /* NULL when out of memory */
 void df_graph_free(df_graph **g);
-df_code df_graph_finish(df_graph *g, df_err *err); /* first error; also: every output reachable, names unique */
+/* First error of any call; also: there is an output, and names of nodes, inputs and outputs are each unique. Two nodes
+ * may share a weight by its name ("text.token_embedding.weight") where both want the same shape. */
+df_code df_graph_finish(df_graph *g, df_err *err);
 
 df_value_id df_graph_input(df_graph *g, const char *name, df_dtype dtype, df_shape shape);
 void df_graph_output(df_graph *g, const char *name, df_value_id v);
@@ -199,6 +205,14 @@ df_value_id df_g_upsample_nearest(df_graph *g, const char *name, df_value_id x, 
 df_value_id df_g_reshape(df_graph *g, const char *name, df_value_id x, df_shape shape);
 
 const char *df_op_name(df_op op);
+const char *df_act_name(df_act act);
 int64_t df_shape_elements(df_shape s); /* of one row; shapes in a graph are checked not to overflow */
+
+/* Everything the node reads, fused operands included; returns how many. */
+int df_node_reads(const df_node *n, df_value_id reads[DF_NODE_MAX_READS]);
+
+/* True if the op may write its result over in[0] (ACTIVATION, ADD, ADD_CHANNEL and the norms: every backend reads an
+ * element before it writes it, or keeps statistics aside). */
+bool df_op_can_run_in_place(df_op op);
 
 #endif
