@@ -1,0 +1,21 @@
+/* The two halves of an AutoencoderKL as graphs.
+ *   encoder  image [H][W][3] in -1..1 -> moments [h][w][2 * C]: mean, then log-variance
+ *   decoder  z [h][w][C], latents / scaling_factor -> image [H][W][3], not clamped
+ * Source: Rombach et al. 2022, arXiv:2112.10752; Esser et al. 2021, arXiv:2012.09841.
+ * Reference: diffusers.AutoencoderKL. */
+#ifndef DF_ENGINE_MODELS_VAE_H
+#define DF_ENGINE_MODELS_VAE_H
+
+#include "engine/graph/graph.h"
+#include "engine/models/vae_config.h"
+
+void df_vae_encoder_build(df_graph *g, const df_vae_config *cfg, int64_t latent_h, int64_t latent_w);
+void df_vae_decoder_build(df_graph *g, const df_vae_config *cfg, int64_t latent_h, int64_t latent_w);
+
+/* What both share: a residual block without time, and the middle (residual, attention of one head, residual). */
+df_value_id df_vae_resnet(df_graph *g, const df_vae_config *cfg, const char *name, df_value_id x, int64_t channels);
+df_value_id df_vae_mid_block(df_graph *g, const df_vae_config *cfg, const char *name, df_value_id x);
+/* conv_out(silu(conv_norm_out(x))) */
+df_value_id df_vae_way_out(df_graph *g, const df_vae_config *cfg, const char *name, df_value_id x, int64_t channels);
+
+#endif
