@@ -14,6 +14,7 @@
 #ifndef DF_PROTO_ENVELOPE_H
 #define DF_PROTO_ENVELOPE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -35,16 +36,29 @@ typedef struct df_wire_in {
     struct df_wire_frame *frame; /* owns blob */
 } df_wire_in;
 
+/* One message around one body: df_wire_send(s, NULL, 0, &DF_WIRE_MESSAGE(HELLO, hello, &hello), NULL, 0, &err). */
+#define DF_WIRE_MESSAGE(CASE, field, body)                                                                             \
+    ((Diffarm__Message) { .base = PROTOBUF_C_MESSAGE_INIT(&diffarm__message__descriptor),                              \
+                          .body_case = DIFFARM__MESSAGE__BODY_##CASE,                                                  \
+                          .field = (body) })
+
 /* to: identity of the receiver on a ROUTER socket; NULL on a DEALER socket. Never blocks: a full queue is DF_ELIMIT, a
- * peer that is gone DF_EUNREACHABLE. blob is copied. */
+ * peer that is gone DF_EUNREACHABLE, a message over the limits DF_EINVAL. blob is copied. */
 df_code df_wire_send(void *socket, const void *to, size_t to_bytes, const Diffarm__Message *msg, const void *blob,
                      size_t blob_bytes, df_err *err);
-/* timeout_ms 0: poll once, -1: for ever. DF_ETIMEOUT when nothing came. router: the socket is a ROUTER. */
+/* timeout_ms 0: poll once, -1: for ever. DF_ETIMEOUT when nothing came. router: the socket is a ROUTER.
+ * After any other error the message is off the socket, msg and blob are NULL, identity and version say whom to tell.
+ * A body of an unknown kind is DF_EPROTOCOL with in->version equal to DF_PROTOCOL_VERSION: ignore it. */
 df_code df_wire_recv(void *socket, int router, df_wire_in *in, int timeout_ms, df_err *err);
 void df_wire_in_free(df_wire_in *in);
 
-/* Decodes from memory what df_wire_recv would have got (fuzz tests, and df_wire_recv itself). */
+/* Decodes from memory what df_wire_recv would have got (fuzz tests, and df_wire_recv itself). Fills version, msg and
+ * the blob_bytes that the head promises; in must be zeroed before. */
 df_code df_wire_decode(df_wire_in *in, const void *head, size_t head_bytes, const void *body, size_t body_bytes,
                        df_err *err);
+
+/* Options that both ends of the farm share: bounded queues, the largest frame, ZeroMQ's own heartbeats (a dead link is
+ * seen after 3 of them), half a second at close for what is still to be sent. Call before bind or connect. */
+df_code df_wire_tune(void *socket, int queue_messages, int heartbeat_ms, df_err *err);
 
 #endif
