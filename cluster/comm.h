@@ -28,8 +28,13 @@ typedef struct df_comm_ops {
     /* *done is set once the buffer may be reused (send) or holds the message (recv); the request is then freed and
      * *req nulled. Drives progress. */
     df_code (*test)(df_comm *c, df_comm_request **req, bool *done, df_err *err);
+    /* Gives up a request, for shutting down after an error: the buffer is not touched after it returns, *req is nulled.
+     * The message may or may not have been moved. */
+    void (*cancel)(df_comm *c, df_comm_request **req);
     /* Sleeps until some posted request of this rank may have moved, or timeout_us passed: what an idle rank does. */
     void (*idle)(df_comm *c, int64_t timeout_us);
+    /* With requests still posted or given up this is the end after an error: other ranks that wait for this one get
+     * DF_EUNREACHABLE (threads), or the whole job is ended (mpi). Accepts NULL. */
     void (*close)(df_comm **c);
 } df_comm_ops;
 
@@ -46,5 +51,7 @@ df_code df_comm_threads_open(df_comm **out, int size, df_err *err);
  * whether a launcher started us (environment of Open MPI, PMIx or Slurm), without initialising MPI. */
 bool df_comm_mpi_launched(int *rank, int *size);
 df_code df_comm_mpi_open(df_comm **out, df_err *err);
+/* Messages above this size go in parts (256 MiB unless told; MPI counts in int). The same on every rank. */
+void df_comm_mpi_set_chunk(df_comm *c, size_t bytes);
 
 #endif
