@@ -101,6 +101,7 @@ static void fill_info(df_model *m) {
     m->info.default_width = (int)m->unet.sample_w * factor;
     m->info.default_height = (int)m->unet.sample_h * factor;
     m->info.max_tokens = max_tokens < m->text.positions ? max_tokens : (int)m->text.positions;
+    m->info.vocab_size = (int)m->text.vocab;
     m->info.text_width = (int)m->text.width;
     m->info.scaling_factor = m->vae.scaling_factor;
 }
@@ -200,6 +201,10 @@ const df_weights *df_model_weights(const df_model *m, df_component c) {
     case DF_COMPONENT_COUNT: break;
     }
     return NULL;
+}
+
+int64_t df_model_pooled_position(const df_model *m, const int32_t *ids, int64_t n) {
+    return df_clip_text_pooled_position(&m->text, ids, n);
 }
 
 const char *df_component_name(df_component c) {

@@ -31,6 +31,7 @@ typedef struct df_model_info {
     int default_width, default_height; /* pixels: sample_size * vae_factor */
     int size_multiple; /* sides must be a multiple of it: vae_factor */
     int max_tokens; /* 77 */
+    int vocab_size; /* ids are 0..vocab_size-1 */
     int text_width; /* D of encoder_hidden_states */
     double scaling_factor; /* latents = z * scaling_factor */
     const char *pipeline_class; /* "StableDiffusionPipeline" */
@@ -47,6 +48,9 @@ const df_scheduler *df_model_scheduler(const df_model *m); /* the model's own */
 const char *df_model_scheduler_path(const df_model *m);
 const df_weights *df_model_weights(const df_model *m, df_component c); /* both VAE halves share one */
 const char *df_component_name(df_component c); /* "text_encoder", "unet", "vae_decoder", "vae_encoder" */
+
+/* The position in ids [n] whose last_hidden_state is the pooled state of the prompt. */
+int64_t df_model_pooled_position(const df_model *m, const int32_t *ids, int64_t n);
 
 /* latent_h, latent_w: of the latents, also for the VAE halves; ignored by the text encoder. Caller frees *g with
  * df_graph_free. The graph is finished and fused. */

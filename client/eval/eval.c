@@ -1,0 +1,83 @@
+/* `diffarm eval`: one component of a model on given tensors. */
+#include <stdio.h>
+#include <string.h>
+
+#include "client/commands.h"
+#include "client/eval/calls.h"
+
+static const char *const no_settings[] = { NULL };
+static const char *const sample_settings[] = {
+    "scheduler", "steps", "guidance", "guidance_rescale", "eta", "task", NULL
+};
+static const char *const add_noise_settings[] = { "scheduler", NULL };
+
+static const df_eval_call calls[] = {
+    { "tokenize", true, no_settings, df_eval_tokenize },
+    { "text_encode", false, no_settings, df_eval_text_encode },
+    { "unet", false, no_settings, df_eval_unet },
+    { "vae_encode", false, no_settings, df_eval_vae_encode },
+    { "vae_decode", false, no_settings, df_eval_vae_decode },
+    { "sample", false, sample_settings, df_eval_sample },
+    { "add_noise", false, add_noise_settings, df_eval_add_noise },
+};
+
+const df_eval_call *df_eval_call_find(const char *name) {
+    for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++)
+        if (strcmp(calls[i].name, name) == 0) return &calls[i];
+    return NULL;
+}
+
+static df_code lead(df_eval *e, const df_eval_call *call, const df_eval_settings *settings, df_err *err) {
+    const df_eval_options *o = e->options;
+    df_code rc = DF_OK;
+    e->in.path = o->in;
+    if (!call->takes_prompts) rc = df_safetensors_open(&e->in.file, o->in, err);
+    if (!rc) rc = call->run(e, settings, err);
+    if (!rc) rc = df_eval_outputs_write(&e->out, o->out, err);
+    df_safetensors_close(&e->in.file);
+    df_eval_outputs_free(&e->out);
+    return rc;
+}
+
+static df_code eval(const df_eval_options *o, df_err *err) {
+    const df_eval_call *call = df_eval_call_find(o->call);
+    df_eval_settings settings;
+    df_model *model = NULL;
+    df_eval e = { .options = o };
+    df_code rc;
+    if ((rc = df_eval_settings_read(&settings, o, call->settings, err))) return rc;
+    if ((rc = df_model_open(&model, o->model, err))) return rc;
+    e.model = model;
+    if (!(rc = df_eval_runner_open(&e.runner, model, o, err)))
+        rc = df_eval_runner_leads(e.runner) ? lead(&e, call, &settings, err) : df_eval_runner_serve(e.runner, err);
+    df_eval_runner_close(&e.runner);
+    df_model_close(&model);
+    return rc;
+}
+
+/* What the user can mend is 2; what failed while running is 1. */
+static int exit_code(df_code rc) {
+    switch (rc) {
+    case DF_OK: return DF_EXIT_OK;
+    case DF_ENOMEM:
+    case DF_EIO:
+    case DF_ENOSPACE:
+    case DF_EUNREACHABLE:
+    case DF_ETIMEOUT:
+    case DF_ECANCELLED:
+    case DF_EBACKEND:
+    case DF_ENUMERIC:
+    case DF_EINTERNAL: return DF_EXIT_SOME_FAILED;
+    default: return DF_EXIT_USAGE;
+    }
+}
+
+int df_cmd_eval(int argc, char **argv) {
+    df_eval_options o;
+    df_err err;
+    df_eval_options_parse(&o, argc, argv);
+    df_code rc = eval(&o, &err);
+    if (rc) fprintf(stderr, "%s: %s\n", argv[0], err.text);
+    df_eval_options_free(&o);
+    return exit_code(rc);
+}

@@ -1,0 +1,114 @@
+#include "client/eval/options.h"
+
+#include <argp.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/commands.h"
+#include "client/eval/calls.h"
+
+enum { OPT_CALL = 0x1000, OPT_IN, OPT_OUT, OPT_SET, OPT_PROMPTS, OPT_BACKEND, OPT_DTYPE, OPT_THREADS, OPT_PIPELINE };
+
+static const struct argp_option option_table[] = {
+    { "model", 'm', "DIR", 0, "Model folder in the diffusers layout", 1 },
+    { "call", OPT_CALL, "CALL", 0, "What to run, see below", 1 },
+    { "in", OPT_IN, "F.safetensors", 0, "Inputs", 1 },
+    { "out", OPT_OUT, "F.safetensors", 0, "Where the results go; written whole or not at all", 1 },
+    { "set", OPT_SET, "KEY=VALUE", 0, "A setting of the call; more may follow: --set steps=8 guidance=7.5", 1 },
+    { "prompts", OPT_PROMPTS, "F.json", 0, "For tokenize: an array of strings", 1 },
+    { "backend", OPT_BACKEND, "NAME", 0, "cpu (default) or reference (plain loops: slow, exact)", 2 },
+    { "dtype", OPT_DTYPE, "TYPE", 0, "What is computed in: f32 (default), with the reference backend also f64", 2 },
+    { "threads", OPT_THREADS, "N", 0, "Threads of each rank (default: all cores)", 2 },
+    { "pipeline", OPT_PIPELINE, "P", 0,
+      "Ranks to spread the model over (default 1): threads of this process; under mpirun or srun the ranks of the job",
+      2 },
+    { 0 },
+};
+
+static const char doc[] =
+    "Runs one component of a model on given tensors, so that it can be held against a reference. Pictures and latents "
+    "are NCHW, as PyTorch has them; results are F32.\v"
+    "Calls, what they take and what they give:\n"
+    "  tokenize     --prompts FILE -> ids\n"
+    "  text_encode  ids -> last_hidden_state, hidden.0 .. hidden.N, pooled\n"
+    "  unet         sample, timestep, encoder_hidden_states -> out\n"
+    "  vae_encode   image -> moments\n"
+    "  vae_decode   z -> image\n"
+    "  sample       cond [uncond] [latents] [noise.0 ...] -> timesteps, latents, model_output, decoded, image_u8\n"
+    "               --set scheduler=FILE.json steps=25 guidance=7.5 guidance_rescale=0 eta=0\n"
+    "  add_noise    sample, noise, timestep -> out\n"
+    "               --set scheduler=FILE.json\n";
+
+static int parse_int(struct argp_state *state, const char *name, const char *text, int min, int max) {
+    char *end;
+    errno = 0;
+    long n = strtol(text, &end, 10);
+    if (errno || end == text || *end || n < min || n > max)
+        argp_error(state, "--%s must be a whole number from %d to %d, not '%s'", name, min, max, text);
+    return (int)n;
+}
+
+static void add_setting(struct argp_state *state, df_eval_options *o, const char *text) {
+    const char *equals = strchr(text, '=');
+    if (!equals || equals == text) argp_error(state, "--set takes KEY=VALUE, not '%s'", text);
+    if (o->n_settings == DF_EVAL_MAX_SETTINGS) argp_error(state, "more than %d settings", DF_EVAL_MAX_SETTINGS);
+    char *copy = strdup(text);
+    if (!copy) argp_failure(state, 1, errno, "settings");
+    copy[equals - text] = '\0';
+    o->settings[o->n_settings++] = (df_eval_setting) { .key = copy, .value = copy + (equals - text) + 1 };
+}
+
+static void set_backend(struct argp_state *state, df_eval_options *o, const char *name) {
+    o->backend = df_backend_find(name);
+    if (!o->backend) argp_error(state, "--backend must be reference or cpu, not '%s'", name);
+}
+
+static void set_dtype(struct argp_state *state, df_eval_options *o, const char *name) {
+    int dtype = df_dtype_of(name);
+    if (dtype != DF_F32 && dtype != DF_F64) argp_error(state, "--dtype must be f32 or f64, not '%s'", name);
+    o->backend_cfg.dtype = (df_dtype)dtype;
+}
+
+static void check_complete(struct argp_state *state, const df_eval_options *o) {
+    if (!o->model) argp_error(state, "--model is needed");
+    if (!o->call) argp_error(state, "--call is needed");
+    if (!o->out) argp_error(state, "--out is needed");
+    const df_eval_call *call = df_eval_call_find(o->call);
+    if (!call) argp_error(state, "--call '%s' is not known or not available yet", o->call);
+    if (call->takes_prompts && !o->prompts) argp_error(state, "--prompts is needed for %s", o->call);
+    if (!call->takes_prompts && !o->in) argp_error(state, "--in is needed for %s", o->call);
+    if (o->backend_cfg.dtype == DF_F64 && o->backend != &df_backend_reference)
+        argp_error(state, "--dtype f64 needs --backend reference");
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state) {
+    df_eval_options *o = state->input;
+    switch (key) {
+    case 'm': o->model = arg; return 0;
+    case OPT_CALL: o->call = arg; return 0;
+    case OPT_IN: o->in = arg; return 0;
+    case OPT_OUT: o->out = arg; return 0;
+    case OPT_PROMPTS: o->prompts = arg; return 0;
+    case OPT_SET:
+    case ARGP_KEY_ARG: add_setting(state, o, arg); return 0;
+    case OPT_BACKEND: set_backend(state, o, arg); return 0;
+    case OPT_DTYPE: set_dtype(state, o, arg); return 0;
+    case OPT_THREADS: o->backend_cfg.threads = parse_int(state, "threads", arg, 1, 4096); return 0;
+    case OPT_PIPELINE: o->pipeline = parse_int(state, "pipeline", arg, 1, 64); return 0;
+    case ARGP_KEY_END: check_complete(state, o); return 0;
+    default: return ARGP_ERR_UNKNOWN;
+    }
+}
+
+void df_eval_options_parse(df_eval_options *o, int argc, char **argv) {
+    static const struct argp argp = { option_table, parse, "", doc, NULL, NULL, NULL };
+    *o = (df_eval_options) { .backend = &df_backend_cpu, .backend_cfg = { .dtype = DF_F32 } };
+    argp_err_exit_status = DF_EXIT_USAGE;
+    argp_parse(&argp, argc, argv, 0, NULL, o);
+}
+
+void df_eval_options_free(df_eval_options *o) {
+    for (int i = 0; i < o->n_settings; i++) free(o->settings[i].key);
+    o->n_settings = 0;
+}
