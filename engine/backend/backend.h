@@ -40,7 +40,8 @@ typedef struct df_backend {
     df_code (*node_prepare)(df_kernel *k, int64_t n_rows, size_t *scratch_bytes, df_err *err);
 
     /* in[i], residual and add_channel follow the node's values, NULL where absent; all are dense [n_rows][row].
-     * out may be the same memory as in[0] or residual where df_memory_plan allows it (see df_op_can_run_in_place).
+     * out may be the same memory as in[0] where df_op_can_run_in_place(op), or as residual where no in[i] is that too;
+     * no other overlap occurs. RESHAPE nodes are neither opened nor run: their result is their input's memory.
      * scratch: 64-byte aligned, borrowed. Allocates nothing. */
     df_code (*node_run)(df_kernel *k, int64_t n_rows, const void *const *in, const void *add_channel,
                         const void *residual, void *out, void *scratch, df_err *err);
@@ -49,11 +50,7 @@ typedef struct df_backend {
 extern const df_backend df_backend_reference;
 extern const df_backend df_backend_cpu;
 
-/* "reference" | "cpu"; NULL if unknown. */
+/* "reference", and "cpu" where it is built in; NULL if unknown. */
 const df_backend *df_backend_find(const char *name);
-
-/* True if the op may write its result over in[0] (ACTIVATION, ADD, ADD_CHANNEL and the norms: every backend reads an
- * element before it writes it, or keeps statistics aside). */
-bool df_op_can_run_in_place(df_op op);
 
 #endif

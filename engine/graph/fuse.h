@@ -4,7 +4,9 @@
  *
  * Folded: ADD_CHANNEL after conv/linear, ACTIVATION after group_norm/layer_norm/conv/linear, ADD (residual) after
  * conv/linear; only where the intermediate value has that one user and is no graph output. A reshape between is looked
- * through. The result differs from the unfused graph by rounding only (tested), and passes run before any cut. */
+ * through, and a node moves back where what it takes in is made behind it. The result differs from the unfused graph by
+ * rounding only (tested), and passes run before any cut.
+ * Value ids and node indices change: find ports by name afterwards. One small file a pass: fuse_*.c. */
 #ifndef DF_ENGINE_GRAPH_FUSE_H
 #define DF_ENGINE_GRAPH_FUSE_H
 

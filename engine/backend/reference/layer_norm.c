@@ -1,0 +1,26 @@
+#include <math.h>
+
+#include "engine/backend/reference/real.h"
+
+/* One vector of n channels. Biased variance, from the mean (two passes). */
+static void normalise(const df_ref_call *c, int64_t row, int64_t at, int64_t n) {
+    const real *x = (const real *)c->in[0] + row * df_shape_elements(out_shape(c)) + at;
+    double sum = 0, squares = 0;
+    for (int64_t k = 0; k < n; k++) sum += (double)x[k];
+    double mean = sum / (double)n;
+    for (int64_t k = 0; k < n; k++) squares += ((double)x[k] - mean) * ((double)x[k] - mean);
+    double scale = 1 / sqrt(squares / (double)n + c->node->attr.norm.eps);
+    for (int64_t k = 0; k < n; k++) {
+        double y = ((double)x[k] - mean) * scale;
+        if (c->weight) y = y * (double)c->weight[k] + (double)c->bias[k];
+        store(c, row, at + k, y);
+    }
+}
+
+df_code REF(layer_norm)(const df_ref_call *c) {
+    df_shape s = out_shape(c);
+    int64_t n = width_of(s), places = places_of(c, s), per_row = places / c->n_rows;
+#pragma omp parallel for num_threads(c->threads)
+    for (int64_t p = 0; p < places; p++) normalise(c, p / per_row, p % per_row * n, n);
+    return DF_OK;
+}
