@@ -4,7 +4,8 @@
  * f64, the oracle of every test), `cpu` (oneDNN and own kernels), later `cuda`.
  *
  * The promise every backend keeps: row r of a result depends on row r of the inputs only, and its bytes depend neither
- * on how many rows run together nor on the number of threads.
+ * on how many rows run together, nor on the number of threads, nor on whether the result is written over an operand
+ * (which the memory plan decides anew for each cut).
  * Threads: a context and its kernels belong to one caller at a time. */
 #ifndef DF_ENGINE_BACKEND_BACKEND_H
 #define DF_ENGINE_BACKEND_BACKEND_H

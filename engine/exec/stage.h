@@ -51,6 +51,10 @@ df_code df_stage_run_timed(df_stage *s, int slot, int segment, int64_t n_rows, i
 typedef void (*df_stage_tap_fn)(void *ctx, const df_node *node, const void *out, int64_t n_rows);
 void df_stage_set_tap(df_stage *s, df_stage_tap_fn fn, void *ctx);
 
+/* True if no element of the value is NaN or infinite; *bad_row (may be NULL): the first row that has one. False too
+ * for a value that is not in the slot region. */
+bool df_stage_all_finite(df_stage *s, int slot, df_value_id v, int64_t n_rows, int64_t *bad_row);
+
 typedef struct df_stage_memory {
     size_t weight_bytes; /* of the tensors this stage holds, as computed with */
     size_t slot_bytes, scratch_bytes; /* reserved */

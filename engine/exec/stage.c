@@ -1,0 +1,307 @@
+#include "engine/exec/stage.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/size.h"
+#include "engine/graph/memory_plan.h"
+
+enum { ALIGN = 64 };
+
+struct df_stage {
+    df_stage_cfg cfg; /* .weights is not used after open */
+    void *ctx; /* of the backend */
+    size_t activation_bytes; /* of one element */
+    df_memory_plan *plan;
+    df_kernel **kernels; /* [n_nodes]; NULL for other stages' nodes and for reshapes */
+    size_t weight_bytes;
+
+    int64_t max_rows;
+    int n_slots;
+    char *slots; /* [n_slots][slot_bytes] */
+    size_t slot_bytes;
+    char *scratch; /* the plan's scratch for max_rows, then kernel_bytes for the kernel that runs */
+    size_t scratch_bytes, kernel_bytes;
+    bool prepared[DF_MAX_ROWS + 1]; /* [n_rows] */
+
+    df_stage_tap_fn tap;
+    void *tap_ctx;
+};
+
+static df_code node_error(df_stage *s, const df_node *n, df_err *err) {
+    return df_err_wrap(err, "graph '%s', stage %d, %s '%s'", s->cfg.graph->name, s->cfg.stage, df_op_name(n->op),
+                       n->name);
+}
+
+/* Open: weights and kernels */
+
+static df_code read_weight(const df_stage_cfg *cfg, df_weight_id id, float **data, df_err *err) {
+    const df_weight *w = &cfg->graph->weights[id];
+    size_t bytes = (size_t)df_shape_elements(w->shape) * sizeof(float);
+    *data = malloc(bytes);
+    if (!*data) return df_err_set(err, DF_ENOMEM, "'%s': %zu bytes", w->name, bytes);
+    return df_weights_read_f32(cfg->weights, w->name, w->shape.dim, w->shape.rank, *data, err);
+}
+
+static df_code open_kernel(df_stage *s, int index, df_err *err) {
+    const df_stage_cfg *cfg = &s->cfg;
+    const df_node *n = &cfg->graph->nodes[index];
+    float *weights[DF_NODE_MAX_WEIGHTS] = { NULL };
+    df_code rc = DF_OK;
+    for (int i = 0; i < DF_NODE_MAX_WEIGHTS && !rc; i++)
+        if (n->weight[i] != DF_NO_WEIGHT) rc = read_weight(cfg, n->weight[i], &weights[i], err);
+    const float *borrowed[DF_NODE_MAX_WEIGHTS] = { weights[0], weights[1] };
+    if (!rc) rc = cfg->backend->node_open(s->ctx, &s->kernels[index], cfg->graph, n, borrowed, err);
+    for (int i = 0; i < DF_NODE_MAX_WEIGHTS; i++) free(weights[i]);
+    return rc ? node_error(s, n, err) : DF_OK;
+}
+
+static bool runs_here(const df_stage *s, int index) {
+    return s->cfg.cut->stage_of[index] == s->cfg.stage && s->cfg.graph->nodes[index].op != DF_OP_RESHAPE;
+}
+
+static df_code open_kernels(df_stage *s, df_err *err) {
+    const df_graph *g = s->cfg.graph;
+    s->kernels = calloc((size_t)g->n_nodes + 1, sizeof(df_kernel *));
+    if (!s->kernels) return df_err_set(err, DF_ENOMEM, "stage %d: %d nodes", s->cfg.stage, g->n_nodes);
+    for (int i = 0; i < g->n_nodes; i++) {
+        df_code rc = runs_here(s, i) ? open_kernel(s, i, err) : DF_OK;
+        if (rc) return rc;
+    }
+    return DF_OK;
+}
+
+static void count_weights(df_stage *s) {
+    const df_graph *g = s->cfg.graph;
+    for (df_weight_id w = 0; w < g->n_weights; w++)
+        if (df_cut_has_weight(s->cfg.cut, g, s->cfg.stage, w))
+            s->weight_bytes += (size_t)df_shape_elements(g->weights[w].shape) * sizeof(float);
+}
+
+static df_code open_stage(df_stage *s, df_err *err) {
+    const df_stage_cfg *cfg = &s->cfg;
+    df_code rc = cfg->backend->open(&s->ctx, &cfg->backend_cfg, err);
+    if (rc) return rc;
+    s->activation_bytes = cfg->backend->activation_bytes(s->ctx);
+    rc = df_memory_plan_new(&s->plan, cfg->graph, cfg->cut, cfg->stage, s->activation_bytes, err);
+    if (rc) return rc;
+    count_weights(s);
+    rc = open_kernels(s, err);
+    s->cfg.weights = NULL;
+    return rc;
+}
+
+df_code df_stage_open(df_stage **out, const df_stage_cfg *cfg, df_err *err) {
+    df_err why = { 0 }; /* node_error needs one to add to */
+    if (cfg->stage < 0 || cfg->stage >= cfg->cut->n_stages)
+        return df_err_set(err, DF_EINVAL, "graph '%s' has no stage %d of %d", cfg->graph->name, cfg->stage,
+                          cfg->cut->n_stages);
+    df_stage *s = calloc(1, sizeof *s);
+    if (!s) return df_err_set(err, DF_ENOMEM, "stage %d: %zu bytes", cfg->stage, sizeof *s);
+    s->cfg = *cfg;
+    df_code rc = open_stage(s, &why);
+    if (rc) {
+        df_stage_close(&s);
+        return df_err_set(err, rc, "%s", why.text);
+    }
+    *out = s;
+    return DF_OK;
+}
+
+void df_stage_close(df_stage **stage) {
+    if (!stage || !*stage) return;
+    df_stage *s = *stage;
+    for (int i = 0; s->kernels && i < s->cfg.graph->n_nodes; i++)
+        if (s->kernels[i]) s->cfg.backend->node_close(&s->kernels[i]);
+    free(s->kernels);
+    df_memory_plan_free(&s->plan);
+    if (s->ctx) s->cfg.backend->close(&s->ctx);
+    free(s->slots);
+    free(s->scratch);
+    free(s);
+    *stage = NULL;
+}
+
+/* Reserve: memory, and kernels for a number of rows */
+
+/* In place of *old: `bytes` at a multiple of ALIGN, with nothing of the old content. */
+static df_code renew(char **old, size_t bytes, df_err *err) {
+    size_t rounded;
+    free(*old);
+    *old = NULL;
+    if (!df_size_align(&rounded, bytes ? bytes : 1, ALIGN)) return df_err_set(err, DF_ELIMIT, "%zu bytes", bytes);
+    *old = aligned_alloc(ALIGN, rounded);
+    return *old ? DF_OK : df_err_set(err, DF_ENOMEM, "%zu bytes of activations", rounded);
+}
+
+static df_code reserve_slots(df_stage *s, int64_t max_rows, int n_slots, df_err *err) {
+    size_t slot_bytes, bytes;
+    s->max_rows = 0; /* until all is there */
+    s->slot_bytes = 0;
+    if (!df_size_mul(&slot_bytes, s->plan->slot_bytes, (size_t)max_rows) ||
+        !df_size_mul(&bytes, slot_bytes, (size_t)n_slots))
+        return df_err_set(err, DF_ELIMIT, "%d slots of %lld rows of %zu bytes", n_slots, (long long)max_rows,
+                          s->plan->slot_bytes);
+    df_code rc = renew(&s->slots, bytes, err);
+    if (rc) return rc;
+    s->slot_bytes = slot_bytes;
+    s->n_slots = n_slots;
+    return DF_OK;
+}
+
+static df_code reserve_scratch(df_stage *s, int64_t max_rows, size_t kernel_bytes, df_err *err) {
+    size_t bytes;
+    if (!df_size_mul(&bytes, s->plan->scratch_bytes, (size_t)max_rows) || !df_size_add(&bytes, bytes, kernel_bytes))
+        return df_err_set(err, DF_ELIMIT, "scratch of %lld rows of %zu bytes", (long long)max_rows,
+                          s->plan->scratch_bytes);
+    df_code rc = renew(&s->scratch, bytes, err);
+    if (rc) {
+        s->scratch_bytes = 0;
+        s->max_rows = 0; /* nothing runs until a later df_stage_reserve has succeeded */
+        return rc;
+    }
+    s->scratch_bytes = bytes;
+    s->kernel_bytes = kernel_bytes;
+    return DF_OK;
+}
+
+static df_code prepare_kernels(df_stage *s, int64_t n_rows, size_t *most, df_err *err) {
+    for (int i = 0; i < s->cfg.graph->n_nodes; i++) {
+        size_t bytes = 0;
+        if (!s->kernels[i]) continue;
+        if (s->cfg.backend->node_prepare(s->kernels[i], n_rows, &bytes, err))
+            return node_error(s, &s->cfg.graph->nodes[i], err);
+        if (bytes > *most) *most = bytes;
+    }
+    return DF_OK;
+}
+
+df_code df_stage_prepare(df_stage *s, int64_t n_rows, df_err *err) {
+    if (n_rows < 1 || n_rows > s->max_rows)
+        return df_err_set(err, DF_EINVAL, "stage %d: %lld rows, room for %lld", s->cfg.stage, (long long)n_rows,
+                          (long long)s->max_rows);
+    if (s->prepared[n_rows]) return DF_OK;
+    df_err why = { 0 };
+    size_t kernel_bytes = s->kernel_bytes;
+    df_code rc = prepare_kernels(s, n_rows, &kernel_bytes, &why);
+    if (!rc && kernel_bytes > s->kernel_bytes) rc = reserve_scratch(s, s->max_rows, kernel_bytes, &why);
+    if (rc) return df_err_set(err, rc, "%s", why.text);
+    s->prepared[n_rows] = true;
+    return DF_OK;
+}
+
+df_code df_stage_reserve(df_stage *s, int64_t max_rows, int n_slots, df_err *err) {
+    if (max_rows < 1 || max_rows > DF_MAX_ROWS || n_slots < 1)
+        return df_err_set(err, DF_EINVAL, "stage %d: %d slots of %lld rows; rows must be 1 to %lld", s->cfg.stage,
+                          n_slots, (long long)max_rows, (long long)DF_MAX_ROWS);
+    df_code rc = reserve_slots(s, max_rows, n_slots, err);
+    if (!rc) rc = reserve_scratch(s, max_rows, s->kernel_bytes, err);
+    if (rc) return rc;
+    s->max_rows = max_rows;
+    return df_stage_prepare(s, max_rows, err);
+}
+
+df_stage_memory df_stage_memory_of(const df_stage *s) {
+    return (df_stage_memory){ s->weight_bytes, s->slot_bytes * (size_t)s->n_slots, s->scratch_bytes };
+}
+
+/* Values */
+
+static void *value_at(df_stage *s, int slot, df_value_id v, int64_t n_rows) {
+    df_placement at = s->plan->of[v];
+    if (at.region == DF_REGION_NONE) return NULL;
+    char *region = at.region == DF_REGION_SLOT ? s->slots + (size_t)slot * s->slot_bytes : s->scratch;
+    return region + at.offset * (size_t)n_rows;
+}
+
+static bool in_range(const df_stage *s, int slot, int64_t n_rows) {
+    return slot >= 0 && slot < s->n_slots && n_rows >= 1 && n_rows <= s->max_rows;
+}
+
+void *df_stage_value(df_stage *s, int slot, df_value_id v, int64_t n_rows) {
+    if (v < 0 || v >= s->cfg.graph->n_values || !in_range(s, slot, n_rows)) return NULL;
+    return s->plan->of[v].region == DF_REGION_SLOT ? value_at(s, slot, v, n_rows) : NULL;
+}
+
+size_t df_stage_value_bytes(const df_stage *s, df_value_id v, int64_t n_rows) {
+    if (v < 0 || v >= s->cfg.graph->n_values || n_rows < 0) return 0;
+    const df_value *value = &s->cfg.graph->values[v];
+    size_t unit = value->dtype == DF_F32 ? s->activation_bytes : df_dtype_bytes(value->dtype);
+    return (size_t)df_shape_elements(value->shape) * unit * (size_t)n_rows;
+}
+
+static bool all_finite(const void *data, size_t n, size_t unit) {
+    const float *f = data;
+    const double *d = data;
+    for (size_t i = 0; i < n; i++)
+        if (!isfinite(unit == sizeof(float) ? (double)f[i] : d[i])) return false;
+    return true;
+}
+
+bool df_stage_all_finite(df_stage *s, int slot, df_value_id v, int64_t n_rows, int64_t *bad_row) {
+    const char *data = df_stage_value(s, slot, v, n_rows);
+    if (bad_row) *bad_row = 0;
+    if (!data) return false;
+    if (s->cfg.graph->values[v].dtype != DF_F32) return true;
+    size_t row_bytes = df_stage_value_bytes(s, v, 1);
+    for (int64_t row = 0; row < n_rows; row++) {
+        if (all_finite(data + (size_t)row * row_bytes, row_bytes / s->activation_bytes, s->activation_bytes)) continue;
+        if (bad_row) *bad_row = row;
+        return false;
+    }
+    return true;
+}
+
+/* Run */
+
+static void *optional_value(df_stage *s, int slot, df_value_id v, int64_t n_rows) {
+    return v == DF_NO_VALUE ? NULL : value_at(s, slot, v, n_rows);
+}
+
+static df_code run_node(df_stage *s, int slot, int index, int64_t n_rows, df_err *err) {
+    const df_node *n = &s->cfg.graph->nodes[index];
+    void *out = value_at(s, slot, n->out, n_rows);
+    if (n->op != DF_OP_RESHAPE) {
+        const void *in[DF_NODE_MAX_IN] = { NULL };
+        for (int i = 0; i < n->n_in; i++) in[i] = value_at(s, slot, n->in[i], n_rows);
+        df_code rc = s->cfg.backend->node_run(
+            s->kernels[index], n_rows, in, optional_value(s, slot, n->fused_add_channel, n_rows),
+            optional_value(s, slot, n->residual, n_rows), out, s->scratch + s->plan->scratch_bytes * (size_t)s->max_rows,
+            err);
+        if (rc) return err ? node_error(s, n, err) : rc;
+    }
+    if (s->tap) s->tap(s->tap_ctx, n, out, n_rows);
+    return DF_OK;
+}
+
+static df_code check_run(const df_stage *s, int slot, int segment, int64_t n_rows, df_err *err) {
+    const df_cut *cut = s->cfg.cut;
+    if (segment < 0 || segment >= cut->n_segments || cut->segments[segment].stage != s->cfg.stage)
+        return df_err_set(err, DF_EINVAL, "stage %d: segment %d is not its own", s->cfg.stage, segment);
+    if (!in_range(s, slot, n_rows) || !s->prepared[n_rows])
+        return df_err_set(err, DF_EINVAL, "stage %d: slot %d, %lld rows: not prepared", s->cfg.stage, slot,
+                          (long long)n_rows);
+    return DF_OK;
+}
+
+df_code df_stage_run(df_stage *s, int slot, int segment, int64_t n_rows, df_err *err) {
+    return df_stage_run_timed(s, slot, segment, n_rows, NULL, err);
+}
+
+df_code df_stage_run_timed(df_stage *s, int slot, int segment, int64_t n_rows, int64_t *ns, df_err *err) {
+    df_code rc = check_run(s, slot, segment, n_rows, err);
+    if (rc) return rc;
+    const df_segment *seg = &s->cfg.cut->segments[segment];
+    for (int i = seg->first_node; i < seg->end_node; i++) {
+        int64_t start = ns ? df_clock_ns() : 0;
+        if ((rc = run_node(s, slot, i, n_rows, err))) return rc;
+        if (ns) ns[i] += df_clock_ns() - start;
+    }
+    return DF_OK;
+}
+
+void df_stage_set_tap(df_stage *s, df_stage_tap_fn fn, void *ctx) {
+    s->tap = fn;
+    s->tap_ctx = ctx;
+}
