@@ -1,5 +1,5 @@
-/* libpng's errors: the text is kept, then libpng jumps back to the caller's setjmp. Warnings are dropped: they are about
- * chunks that do not matter here. */
+/* libpng's errors: the text is kept, then libpng jumps back to the caller's setjmp. Warnings are dropped: they are
+ * about chunks that do not matter here. */
 #ifndef DF_ENGINE_IMAGE_PNG_ERROR_H
 #define DF_ENGINE_IMAGE_PNG_ERROR_H
 

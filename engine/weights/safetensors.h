@@ -50,7 +50,7 @@ df_code df_tensor_to_i32(const df_tensor_view *t, int32_t *dst, df_err *err);
 char *df_shape_text(char *out, size_t out_bytes, const int64_t *dim, int rank);
 
 /* Writing: collects borrowed tensors, then writes the file whole or not at all. Names unique. The bytes depend on the
- * tensors and metadata alone, not on the order of adding: wide types first, so that all data is aligned, then by name. */
+ * tensors and metadata alone, not on the order of adding: wide types first, so that data is aligned, then by name. */
 typedef struct df_safetensors_writer df_safetensors_writer;
 df_safetensors_writer *df_safetensors_writer_new(void);
 void df_safetensors_writer_free(df_safetensors_writer **w);

@@ -12,6 +12,7 @@
 
 #include "base/arena.h"
 #include "base/file.h"
+#include "engine/config/json_config.h"
 
 struct golden {
     df_safetensors *tensors;
@@ -62,16 +63,12 @@ const char *golden_path(const char *name, const char *file) {
 golden *golden_open(const char *name) {
     const char *dir = need_dir(name);
     df_err err;
-    json_error_t at;
     golden *g = calloc(1, sizeof *g);
     if (!g) fail_msg("out of memory");
-    if (df_safetensors_open(&g->tensors, keep("%s/golden.safetensors", dir), &err)) {
+    if (df_safetensors_open(&g->tensors, keep("%s/golden.safetensors", dir), &err) ||
+        df_json_load(&g->about, keep("%s/golden.json", dir), &err)) {
         golden_close(&g);
         fail_msg("%s", err.text);
-    }
-    if (!(g->about = json_load_file(keep("%s/golden.json", dir), 0, &at))) {
-        golden_close(&g);
-        fail_msg("%s/golden.json: line %d: %s", dir, at.line, at.text);
     }
     return g;
 }
