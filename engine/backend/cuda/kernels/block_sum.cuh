@@ -19,7 +19,5 @@ __device__ inline double block_sum(double v, double *partial) {
         partial[n_warps] = total;
     }
     __syncthreads();
-    const double total = partial[n_warps];
-    __syncthreads(); /* partial may be used again at once */
-    return total;
+    return partial[n_warps]; /* read before the next sum's first barrier, written after it: partial may be used again */
 }
