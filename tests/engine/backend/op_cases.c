@@ -1,0 +1,327 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "tests/engine/backend/op_cases.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/graph/fuse.h"
+
+#define S(...) { .rank = (int)(sizeof((int64_t[]){ __VA_ARGS__ }) / sizeof(int64_t)), .dim = { __VA_ARGS__ } }
+#define CONV(k, s, t, l, b, r) { .conv = { .kernel = k, .stride = s, .pad = { t, l, b, r } } }
+#define NORM(g, e) { .norm = { .groups = g, .eps = e } }
+#define HEADS(n) { .attention = { .heads = n } }
+
+/* In the table what a case does not have is left out. */
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
+
+const op_case op_cases[] = {
+    { "conv 3x3", DF_OP_CONV2D, { S(9, 7, 16) }, 32, CONV(3, 1, 1, 1, 1, 1) },
+    { "conv 3x3, 4 to 320 channels", DF_OP_CONV2D, { S(8, 8, 4) }, 320, CONV(3, 1, 1, 1, 1, 1) },
+    { "conv 3x3, 3 to 5 channels", DF_OP_CONV2D, { S(5, 6, 3) }, 5, CONV(3, 1, 1, 1, 1, 1) },
+    { "conv 3x3, 320 to 4 channels", DF_OP_CONV2D, { S(8, 8, 320) }, 4, CONV(3, 1, 1, 1, 1, 1) },
+    { "conv 3x3, 1 to 1 channel", DF_OP_CONV2D, { S(4, 4, 1) }, 1, CONV(3, 1, 1, 1, 1, 1) },
+    { "conv 3x3, one position", DF_OP_CONV2D, { S(1, 1, 24) }, 40, CONV(3, 1, 1, 1, 1, 1) },
+    { "conv 3x3, no padding", DF_OP_CONV2D, { S(6, 5, 20) }, 33, CONV(3, 1, 0, 0, 0, 0) },
+    { "conv 3x3, no bias", DF_OP_CONV2D, { S(6, 5, 20) }, 33,
+      { .conv = { .kernel = 3, .stride = 1, .pad = { 1, 1, 1, 1 }, .no_bias = true } } },
+    { "conv 3x3, stride 2", DF_OP_CONV2D, { S(10, 8, 48) }, 48, CONV(3, 2, 1, 1, 1, 1) },
+    { "conv 3x3, stride 2, odd size", DF_OP_CONV2D, { S(9, 7, 17) }, 19, CONV(3, 2, 1, 1, 1, 1) },
+    { "conv 3x3, stride 2, padded right and bottom", DF_OP_CONV2D, { S(8, 8, 32) }, 32, CONV(3, 2, 0, 0, 1, 1) },
+    { "conv 3x3, stride 2, padded top only", DF_OP_CONV2D, { S(7, 9, 12) }, 28, CONV(3, 2, 1, 0, 0, 0) },
+    { "conv 1x1", DF_OP_CONV2D, { S(7, 5, 64) }, 96, CONV(1, 1, 0, 0, 0, 0) },
+    { "conv 1x1, odd channels", DF_OP_CONV2D, { S(3, 4, 13) }, 21, CONV(1, 1, 0, 0, 0, 0) },
+    { "conv 2x2, stride 2", DF_OP_CONV2D, { S(6, 8, 4) }, 24, CONV(2, 2, 0, 0, 0, 0) },
+    { "conv 5x5", DF_OP_CONV2D, { S(7, 7, 10) }, 18, CONV(5, 1, 2, 2, 2, 2) },
+    { "conv + channels", DF_OP_CONV2D, { S(6, 6, 32) }, 40, CONV(3, 1, 1, 1, 1, 1), .add_channel = true },
+    { "conv + silu", DF_OP_CONV2D, { S(6, 5, 9) }, 40, CONV(3, 1, 1, 1, 1, 1), DF_ACT_SILU },
+    { "conv + residual", DF_OP_CONV2D, { S(6, 6, 32) }, 40, CONV(3, 1, 1, 1, 1, 1), .residual = true },
+    { "conv 1x1 + residual", DF_OP_CONV2D, { S(5, 3, 24) }, 23, CONV(1, 1, 0, 0, 0, 0), .residual = true },
+    { "conv + channels, gelu, residual", DF_OP_CONV2D, { S(6, 7, 30) }, 37, CONV(3, 1, 1, 1, 1, 1), DF_ACT_GELU, true,
+      true },
+    { "conv, stride 2 + channels, relu, residual", DF_OP_CONV2D, { S(6, 7, 16) }, 16, CONV(3, 2, 1, 1, 1, 1),
+      DF_ACT_RELU, true, true },
+
+    { "linear, a vector", DF_OP_LINEAR, { S(64) }, 128 },
+    { "linear, tokens", DF_OP_LINEAR, { S(77, 48) }, 96 },
+    { "linear, odd", DF_OP_LINEAR, { S(7, 33) }, 51 },
+    { "linear, 1 to 1", DF_OP_LINEAR, { S(1) }, 1 },
+    { "linear, a picture", DF_OP_LINEAR, { S(5, 4, 24) }, 40 },
+    { "linear, no bias", DF_OP_LINEAR, { S(16, 40) }, 40, { .linear = { .no_bias = true } } },
+    { "linear, deep", DF_OP_LINEAR, { S(3, 1280) }, 64 },
+    { "linear + silu", DF_OP_LINEAR, { S(320) }, 80, .act = DF_ACT_SILU },
+    { "linear + quick_gelu", DF_OP_LINEAR, { S(11, 24) }, 72, .act = DF_ACT_QUICK_GELU },
+    { "linear + gelu", DF_OP_LINEAR, { S(11, 24) }, 72, .act = DF_ACT_GELU },
+    { "linear + residual", DF_OP_LINEAR, { S(11, 40) }, 40, .residual = true },
+    { "linear, no bias + residual", DF_OP_LINEAR, { S(5, 32) }, 32, { .linear = { .no_bias = true } },
+      .residual = true },
+    { "linear + channels, gelu_tanh, residual", DF_OP_LINEAR, { S(9, 35) }, 29, .act = DF_ACT_GELU_TANH,
+      .add_channel = true, .residual = true },
+
+    { "group_norm", DF_OP_GROUP_NORM, { S(6, 5, 64) }, 0, NORM(32, 1e-5) },
+    { "group_norm, one group", DF_OP_GROUP_NORM, { S(4, 4, 20) }, 0, NORM(1, 1e-6) },
+    { "group_norm, a channel a group", DF_OP_GROUP_NORM, { S(4, 3, 24) }, 0, NORM(24, 1e-5) },
+    { "group_norm, 5 channels a group", DF_OP_GROUP_NORM, { S(7, 5, 30) }, 0, NORM(6, 1e-5) },
+    { "group_norm, tokens", DF_OP_GROUP_NORM, { S(35, 48) }, 0, NORM(8, 1e-5) },
+    { "group_norm, large", DF_OP_GROUP_NORM, { S(40, 40, 32) }, 0, NORM(4, 1e-5) },
+    /* the input itself is rounded to 2^-24 * 30 around a deviation of about 1, and so is the mean */
+    { "group_norm, large mean", DF_OP_GROUP_NORM, { S(8, 8, 32) }, 0, NORM(8, 1e-5), .offset = 30, .slack = 8 },
+    { "group_norm + silu", DF_OP_GROUP_NORM, { S(6, 5, 64) }, 0, NORM(32, 1e-5), DF_ACT_SILU },
+    { "group_norm + silu, odd", DF_OP_GROUP_NORM, { S(3, 5, 21) }, 0, NORM(7, 1e-6), DF_ACT_SILU },
+
+    { "layer_norm", DF_OP_LAYER_NORM, { S(77, 64) }, 0, NORM(0, 1e-5) },
+    { "layer_norm, odd", DF_OP_LAYER_NORM, { S(5, 37) }, 0, NORM(0, 1e-5) },
+    { "layer_norm, a vector", DF_OP_LAYER_NORM, { S(768) }, 0, NORM(0, 1e-5) },
+    { "layer_norm, large mean", DF_OP_LAYER_NORM, { S(5, 320) }, 0, NORM(0, 1e-5), .offset = 30, .slack = 8 },
+    { "layer_norm + gelu", DF_OP_LAYER_NORM, { S(5, 40) }, 0, NORM(0, 1e-5), DF_ACT_GELU },
+
+    { "attention, heads of 8", DF_OP_ATTENTION, { S(64, 32), S(64, 32), S(64, 32) }, 0, HEADS(4) },
+    { "attention, heads of 40", DF_OP_ATTENTION, { S(48, 320), S(48, 320), S(48, 320) }, 0, HEADS(8) },
+    { "attention, heads of 64", DF_OP_ATTENTION, { S(77, 128), S(77, 128), S(77, 128) }, 0, HEADS(2) },
+    { "attention, heads of 160", DF_OP_ATTENTION, { S(16, 320), S(16, 320), S(16, 320) }, 0, HEADS(2) },
+    { "attention, one head of 512", DF_OP_ATTENTION, { S(25, 512), S(25, 512), S(25, 512) }, 0, HEADS(1) },
+    { "attention, one head of 5", DF_OP_ATTENTION, { S(9, 5), S(9, 5), S(9, 5) }, 0, HEADS(1) },
+    { "attention, 77 keys", DF_OP_ATTENTION, { S(64, 80), S(77, 80), S(77, 80) }, 0, HEADS(2) },
+    { "attention, one key", DF_OP_ATTENTION, { S(12, 16), S(1, 16), S(1, 16) }, 0, HEADS(2) },
+    { "attention, one query", DF_OP_ATTENTION, { S(1, 16), S(33, 16), S(33, 16) }, 0, HEADS(2) },
+    { "attention, wider values", DF_OP_ATTENTION, { S(10, 16), S(12, 16), S(12, 48) }, 0, HEADS(2) },
+    { "attention, own scale", DF_OP_ATTENTION, { S(10, 16), S(12, 16), S(12, 16) }, 0,
+      { .attention = { .heads = 2, .scale = 0.7 } } },
+    { "attention, 300 keys", DF_OP_ATTENTION, { S(150, 24), S(300, 24), S(300, 24) }, 0, HEADS(3) },
+    /* scores up to +-1000: a softmax without its largest taken off overflows */
+    { "attention, large scores", DF_OP_ATTENTION, { S(9, 16), S(9, 16), S(9, 16) }, 0,
+      { .attention = { .heads = 2, .scale = 100 } }, .slack = 100 },
+    { "attention, causal", DF_OP_ATTENTION, { S(77, 128), S(77, 128), S(77, 128) }, 0,
+      { .attention = { .heads = 2, .causal = true } } },
+    { "attention, causal, odd", DF_OP_ATTENTION, { S(19, 21), S(19, 21), S(19, 21) }, 0,
+      { .attention = { .heads = 3, .causal = true } } },
+
+    { "silu", DF_OP_ACTIVATION, { S(7, 5, 13) }, .act = DF_ACT_SILU },
+    { "gelu", DF_OP_ACTIVATION, { S(77, 40) }, .act = DF_ACT_GELU },
+    { "gelu_tanh", DF_OP_ACTIVATION, { S(77, 40) }, .act = DF_ACT_GELU_TANH },
+    { "quick_gelu", DF_OP_ACTIVATION, { S(31) }, .act = DF_ACT_QUICK_GELU },
+    { "relu", DF_OP_ACTIVATION, { S(33, 3) }, .act = DF_ACT_RELU },
+    { "silu, far from zero", DF_OP_ACTIVATION, { S(500) }, .act = DF_ACT_SILU, .offset = -100 },
+    { "geglu", DF_OP_GEGLU, { S(20, 64) } },
+    { "geglu, odd", DF_OP_GEGLU, { S(7, 26) } },
+    { "geglu, a vector", DF_OP_GEGLU, { S(2) } },
+
+    { "add", DF_OP_ADD, { S(7, 5, 13), S(7, 5, 13) } },
+    { "add, one element", DF_OP_ADD, { S(1), S(1) } },
+    { "add_channel", DF_OP_ADD_CHANNEL, { S(7, 5, 13), S(13) } },
+    { "add_channel, tokens", DF_OP_ADD_CHANNEL, { S(12, 32), S(32) } },
+    { "concat", DF_OP_CONCAT, { S(6, 5, 32), S(6, 5, 16) } },
+    { "concat, odd", DF_OP_CONCAT, { S(3, 7, 5), S(3, 7, 9) } },
+    { "concat, tokens", DF_OP_CONCAT, { S(9, 5), S(9, 40) } },
+    { "upsample, twice", DF_OP_UPSAMPLE_NEAREST, { S(5, 6, 17) }, .to = S(10, 12, 17) },
+    { "upsample, odd", DF_OP_UPSAMPLE_NEAREST, { S(4, 5, 8) }, .to = S(7, 9, 8) },
+    { "upsample, shrinking", DF_OP_UPSAMPLE_NEAREST, { S(9, 8, 3) }, .to = S(4, 5, 3) },
+    { "embedding", DF_OP_EMBEDDING, { S(77) }, 48 },
+    { "embedding, odd", DF_OP_EMBEDDING, { S(5) }, 13 },
+    /* angles up to 999 in f32 would be off by 6e-5; they are taken in f64, what is left is sin and cos */
+    { "timestep_embedding", DF_OP_TIMESTEP_EMBEDDING, { S(1) }, 0,
+      { .timestep = { .dim = 320, .flip_sin_to_cos = true, .max_period = 10000, .scale = 1 } } },
+    { "timestep_embedding, sin first, shifted, odd", DF_OP_TIMESTEP_EMBEDDING, { S(1) }, 0,
+      { .timestep = { .dim = 33, .freq_shift = 1, .max_period = 10000, .scale = 0.5 } } },
+};
+const int n_op_cases = sizeof op_cases / sizeof *op_cases;
+
+enum { VOCAB = 100, POSITIONS = 80 };
+
+static df_value_id build(df_graph *g, const op_case *c, const df_value_id *in) {
+    switch (c->op) {
+    case DF_OP_EMBEDDING: return df_g_embedding(g, "node", in[0], VOCAB, POSITIONS, c->out);
+    case DF_OP_TIMESTEP_EMBEDDING: return df_g_timestep_embedding(g, "node", in[0], c->attr.timestep);
+    case DF_OP_LINEAR: return df_g_linear(g, "node", in[0], c->out, c->attr.linear.no_bias);
+    case DF_OP_CONV2D: return df_g_conv2d(g, "node", in[0], c->out, c->attr.conv);
+    case DF_OP_GROUP_NORM: return df_g_group_norm(g, "node", in[0], c->attr.norm.groups, c->attr.norm.eps);
+    case DF_OP_LAYER_NORM: return df_g_layer_norm(g, "node", in[0], c->attr.norm.eps);
+    case DF_OP_ATTENTION:
+        return df_g_attention(g, "node", in[0], in[1], in[2], c->attr.attention.heads, c->attr.attention.causal);
+    case DF_OP_ACTIVATION: return df_g_activation(g, "node", in[0], c->act);
+    case DF_OP_GEGLU: return df_g_geglu(g, "node", in[0]);
+    case DF_OP_ADD: return df_g_add(g, "node", in[0], in[1]);
+    case DF_OP_ADD_CHANNEL: return df_g_add_channel(g, "node", in[0], in[1]);
+    case DF_OP_CONCAT: return df_g_concat(g, "node", in[0], in[1]);
+    case DF_OP_UPSAMPLE_NEAREST: return df_g_upsample_nearest(g, "node", in[0], c->to.dim[0], c->to.dim[1]);
+    default: break;
+    }
+    fail_msg("%s: no builder for %s", c->name, df_op_name(c->op));
+    return DF_NO_VALUE;
+}
+
+df_graph *op_case_graph(const op_case *c) {
+    df_err err = { 0 };
+    df_graph *g = df_graph_new(c->name);
+    df_value_id in[3] = { DF_NO_VALUE, DF_NO_VALUE, DF_NO_VALUE };
+    df_dtype dtype = c->op == DF_OP_EMBEDDING ? DF_I32 : DF_F32;
+    for (int i = 0; i < 3 && c->in[i].rank; i++) in[i] = df_graph_input(g, df_graph_name(g, "in%d", i), dtype, c->in[i]);
+    df_value_id y = build(g, c, in);
+    df_shape s = df_graph_shape(g, y);
+    if (c->add_channel) y = df_g_add_channel(g, "+channels", y, df_graph_input(g, "channels", DF_F32, DF_SHAPE(c->out)));
+    if (c->act != DF_ACT_NONE && c->op != DF_OP_ACTIVATION) y = df_g_activation(g, "act", y, c->act);
+    if (c->residual) y = df_g_add(g, "+residual", y, df_graph_input(g, "residual", DF_F32, s));
+    df_graph_output(g, "out", y);
+    if (df_graph_finish(g, &err) || df_graph_fuse(g, &err)) fail_msg("%s: %s", c->name, err.text);
+    if (g->n_nodes != 1) fail_msg("%s: fused to %d nodes", c->name, g->n_nodes);
+    if (c->op == DF_OP_ATTENTION) g->nodes[0].attr.attention.scale = c->attr.attention.scale;
+    return g;
+}
+
+/* Numbers */
+
+static uint64_t mix(uint64_t x) { /* splitmix64 */
+    x += 0x9e3779b97f4a7c15;
+    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
+    x = (x ^ x >> 27) * 0x94d049bb133111eb;
+    return x ^ x >> 31;
+}
+
+static uint64_t seed_of(const char *name) {
+    uint64_t h = 0;
+    for (; *name; name++) h = mix(h ^ (unsigned char)*name);
+    return h;
+}
+
+/* Uniform in -1.75..1.75 (deviation about 1), an f32. */
+static float number(uint64_t seed, int64_t row, int64_t i) {
+    uint64_t bits = mix(seed ^ mix((uint64_t)row << 32 ^ (uint64_t)i));
+    return (float)(((double)(bits >> 40) * 0x1p-24 - 0.5) * 3.5);
+}
+
+static float *random_weight(const df_weight *w) {
+    int64_t n = df_shape_elements(w->shape);
+    float *data = malloc((size_t)n * sizeof *data);
+    bool vector = w->shape.rank == 1;
+    double fan_in = vector ? 1 : (double)(n / w->shape.dim[0]), scale = vector ? 0.5 : 1 / sqrt(fan_in);
+    double centre = vector && strstr(w->name, ".weight") ? 1 : 0; /* gamma */
+    for (int64_t i = 0; i < n; i++) data[i] = (float)(centre + scale * (double)number(seed_of(w->name), 0, i));
+    return data;
+}
+
+static void put_number(void *data, size_t unit, int64_t at, double x) {
+    if (unit == sizeof(float))
+        ((float *)data)[at] = (float)x;
+    else
+        ((double *)data)[at] = x;
+}
+
+/* f64 operands are f32 numbers too: every backend is given exactly the same. */
+static void *random_operand(const op_case *c, const df_graph *g, df_value_id v, int64_t rows, size_t unit) {
+    const df_value *value = &g->values[v];
+    int64_t n = df_shape_elements(value->shape);
+    void *data = malloc((size_t)(n * rows) * unit);
+    for (int64_t row = 0; row < rows; row++)
+        for (int64_t i = 0; i < n; i++) {
+            float x = number(seed_of(value->name), row, i);
+            if (value->dtype == DF_I32)
+                ((int32_t *)data)[row * n + i] = (int32_t)(mix((uint64_t)(row * n + i)) % VOCAB);
+            else if (c->op == DF_OP_TIMESTEP_EMBEDDING)
+                put_number(data, unit, row, (double)(int64_t)(fabs((double)x) * 570)); /* 0..997 */
+            else
+                put_number(data, unit, row * n + i, (double)(x + (float)c->offset));
+        }
+    return data;
+}
+
+/* Running */
+
+static size_t unit_of(const op_run *r, df_value_id v) {
+    return r->g->values[v].dtype == DF_F32 ? r->unit : df_dtype_bytes(r->g->values[v].dtype);
+}
+
+static void open_kernel(op_run *r, const op_case *c) {
+    df_err err = { 0 };
+    const df_node *n = &r->g->nodes[0];
+    float *weights[DF_NODE_MAX_WEIGHTS] = { NULL };
+    for (int i = 0; i < DF_NODE_MAX_WEIGHTS; i++)
+        if (n->weight[i] != DF_NO_WEIGHT) weights[i] = random_weight(&r->g->weights[n->weight[i]]);
+    const float *borrowed[DF_NODE_MAX_WEIGHTS] = { weights[0], weights[1] };
+    df_code rc = r->backend->node_open(r->ctx, &r->kernel, r->g, n, borrowed, &err);
+    for (int i = 0; i < DF_NODE_MAX_WEIGHTS; i++) free(weights[i]);
+    if (rc) fail_msg("%s on %s: %s", c->name, r->backend->name, err.text);
+}
+
+op_run op_run_open(const op_case *c, const df_backend *backend, df_dtype dtype, int threads, int64_t rows) {
+    df_err err = { 0 };
+    op_run r = { .g = op_case_graph(c), .backend = backend, .rows = rows };
+    if (backend->open(&r.ctx, &(df_backend_cfg){ .dtype = dtype, .threads = threads }, &err))
+        fail_msg("%s: %s", backend->name, err.text);
+    r.unit = backend->activation_bytes(r.ctx);
+    open_kernel(&r, c);
+    df_value_id reads[DF_NODE_MAX_READS];
+    int n_reads = df_node_reads(&r.g->nodes[0], reads);
+    for (int i = 0; i < n_reads; i++) {
+        r.row_bytes[i] = (size_t)df_shape_elements(df_graph_shape(r.g, reads[i])) * unit_of(&r, reads[i]);
+        r.operand[i] = random_operand(c, r.g, reads[i], rows, unit_of(&r, reads[i]));
+    }
+    r.out_row_bytes = (size_t)df_shape_elements(df_graph_shape(r.g, r.g->nodes[0].out)) * r.unit;
+    return r;
+}
+
+void op_run_close(op_run *r) {
+    for (int i = 0; i < DF_NODE_MAX_READS; i++) free(r->operand[i]);
+    r->backend->node_close(&r->kernel);
+    r->backend->close(&r->ctx);
+    df_graph_free(&r->g);
+}
+
+/* 64-byte aligned, filled with a pattern, with as much of it behind. */
+enum { GUARD = 256, PATTERN = 0xa5 };
+
+static void *guarded(size_t bytes) {
+    size_t total = (bytes + GUARD + 63) / 64 * 64;
+    return memset(aligned_alloc(64, total), PATTERN, total);
+}
+
+static void check_guard(const op_run *r, const char *what, const void *data, size_t bytes) {
+    const unsigned char *p = (const unsigned char *)data + bytes;
+    for (size_t i = 0; i < GUARD; i++)
+        if (p[i] != PATTERN) fail_msg("%s on %s: wrote behind its %s", r->g->name, r->backend->name, what);
+}
+
+/* The index in df_node_reads of the operand that the result is written over; -1: none. */
+static int shared_operand(const df_node *n, op_place place) {
+    if (place == OP_OVER_INPUT) return 0;
+    return place == OP_OVER_RESIDUAL ? n->n_in + (n->fused_add_channel != DF_NO_VALUE) : -1;
+}
+
+void *op_run_rows(op_run *r, int64_t first, int64_t n, op_place place) {
+    const df_node *node = &r->g->nodes[0];
+    df_err err = { 0 };
+    size_t scratch_bytes = 0, out_bytes = r->out_row_bytes * (size_t)n;
+    df_value_id reads[DF_NODE_MAX_READS];
+    int n_reads = df_node_reads(node, reads), shared = shared_operand(node, place);
+    if (r->backend->node_prepare(r->kernel, n, &scratch_bytes, &err))
+        fail_msg("%s on %s: %s", r->g->name, r->backend->name, err.text);
+    void *scratch = guarded(scratch_bytes), *operand[DF_NODE_MAX_READS];
+    for (int i = 0; i < n_reads; i++) {
+        operand[i] = guarded(r->row_bytes[i] * (size_t)n);
+        memcpy(operand[i], (char *)r->operand[i] + r->row_bytes[i] * (size_t)first, r->row_bytes[i] * (size_t)n);
+    }
+    void *out = shared < 0 ? guarded(out_bytes) : operand[shared];
+    int at = node->n_in;
+    const void *add_channel = node->fused_add_channel == DF_NO_VALUE ? NULL : operand[at++];
+    const void *residual = node->residual == DF_NO_VALUE ? NULL : operand[at];
+    const void *in[DF_NODE_MAX_IN] = { NULL };
+    for (int i = 0; i < node->n_in; i++) in[i] = operand[i];
+    if (r->backend->node_run(r->kernel, n, in, add_channel, residual, out, scratch, &err))
+        fail_msg("%s on %s: %s", r->g->name, r->backend->name, err.text);
+    check_guard(r, "result", out, out_bytes);
+    check_guard(r, "scratch", scratch, scratch_bytes);
+    free(scratch);
+    for (int i = 0; i < n_reads; i++) {
+        if (i == shared) continue;
+        const char *before = (const char *)r->operand[i] + r->row_bytes[i] * (size_t)first;
+        if (memcmp(operand[i], before, r->row_bytes[i] * (size_t)n))
+            fail_msg("%s on %s: changed operand %d", r->g->name, r->backend->name, i);
+        free(operand[i]);
+    }
+    return out;
+}

@@ -1,0 +1,50 @@
+/* The table of single operations that every backend is held against, and how one is run.
+ *
+ * A case is a graph of one node: the operation, with what fusion may fold into it built as nodes and fused. Inputs and
+ * weights are pseudo-random numbers that follow from names and rows alone: row 5 is the same in every batch. */
+#ifndef DF_TESTS_ENGINE_BACKEND_OP_CASES_H
+#define DF_TESTS_ENGINE_BACKEND_OP_CASES_H
+
+#include "engine/backend/backend.h"
+
+typedef struct op_case {
+    const char *name;
+    df_op op;
+    df_shape in[3]; /* for embedding: [T] */
+    int64_t out; /* conv2d, linear: outputs; embedding: D */
+    df_op_attr attr;
+    df_act act; /* of an activation, or fused */
+    bool add_channel, residual; /* fused */
+    df_shape to; /* upsample_nearest */
+    double offset; /* added to every input: large means */
+    double slack; /* factor on the tolerance of f32 backends; 0 is 1. The reason stands beside the case */
+} op_case;
+
+extern const op_case op_cases[];
+extern const int n_op_cases;
+
+/* Finished and fused; one node. Fails the running test otherwise. */
+df_graph *op_case_graph(const op_case *c);
+
+/* A node opened on a backend, with its operands for up to `rows` rows. */
+typedef struct op_run {
+    df_graph *g;
+    const df_backend *backend;
+    void *ctx;
+    df_kernel *kernel;
+    int64_t rows;
+    void *operand[DF_NODE_MAX_READS]; /* in the order of df_node_reads; [rows][row] */
+    size_t row_bytes[DF_NODE_MAX_READS], out_row_bytes;
+    size_t unit; /* of an activation */
+} op_run;
+
+op_run op_run_open(const op_case *c, const df_backend *backend, df_dtype dtype, int threads, int64_t rows);
+void op_run_close(op_run *r);
+
+typedef enum op_place { OP_APART, OP_OVER_INPUT, OP_OVER_RESIDUAL } op_place;
+
+/* Runs rows [first, first + n); the result is malloc'd, [n][row]. The operands stay as they are: `place` is played on
+ * copies. Fails the test if the kernel writes beside its result or its scratch, or changes an operand. */
+void *op_run_rows(op_run *r, int64_t first, int64_t n, op_place place);
+
+#endif

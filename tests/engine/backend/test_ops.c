@@ -1,0 +1,196 @@
+/* Every operation of the table on every backend: numbers against the f64 reference, and the promise of backend.h:
+ * bytes that depend on nothing but the row. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/engine/backend/op_cases.h"
+
+enum { ROWS = 8 };
+
+/* rms: of the error, over that of the reference. worst: of one element, over the larger of itself and the rms. */
+typedef struct tolerance {
+    double rms, worst;
+} tolerance;
+
+typedef struct subject {
+    const char *backend;
+    tolerance f32;
+} subject;
+
+static const subject subjects[] = {
+    /* sums are in f64, so that one rounding to f32 is all there may be: 2^-24 = 5.96e-8 of the element */
+    { "reference", { 6e-8, 6e-8 } },
+    /* f32 sums of up to K = 2,880 products of either sign err by about sqrt(K) / 2 roundings (1.6e-6), in an element
+     * that cancels by a few times more; polynomial exp and erf stay below a few roundings */
+    { "cpu", { 1.5e-6, 1.5e-5 } },
+};
+
+static void compare(const op_case *c, const char *backend, const float *got, const double *want, size_t n,
+                    tolerance limit) {
+    double squares = 0, errors = 0, worst = 0, slack = c->slack != 0 ? c->slack : 1;
+    for (size_t i = 0; i < n; i++) squares += want[i] * want[i];
+    double rms = sqrt(squares / (double)n);
+    for (size_t i = 0; i < n; i++) {
+        double error = fabs((double)got[i] - want[i]), relative = error / fmax(fmax(fabs(want[i]), rms), 1e-30);
+        if (!(relative <= worst)) worst = relative; /* also catches NaN */
+        errors += error * error;
+    }
+    double rms_error = sqrt(errors / (double)n) / fmax(rms, 1e-30);
+    if (!(rms_error <= limit.rms * slack) || !(worst <= limit.worst * slack))
+        fail_msg("%s on %s: relative rms error %.3g (limit %.3g), worst %.3g (limit %.3g)", c->name, backend, rms_error,
+                 limit.rms * slack, worst, limit.worst * slack);
+}
+
+static void check_numbers(const op_case *c, const subject *s, const df_backend *backend) {
+    op_run oracle = op_run_open(c, &df_backend_reference, DF_F64, 1, 3), r = op_run_open(c, backend, DF_F32, 1, 3);
+    double *want = op_run_rows(&oracle, 0, 3, OP_APART);
+    float *got = op_run_rows(&r, 0, 3, OP_APART);
+    compare(c, s->backend, got, want, oracle.out_row_bytes * 3 / sizeof(double), s->f32);
+    free(want);
+    free(got);
+    op_run_close(&oracle);
+    op_run_close(&r);
+}
+
+static void same_bytes(op_run *r, const char *base, int64_t first, int64_t n, op_place place, int threads) {
+    static const char *const places[] = { "apart", "over its input", "over its residual" };
+    void *got = op_run_rows(r, first, n, place);
+    if (memcmp(got, base + r->out_row_bytes * (size_t)first, r->out_row_bytes * (size_t)n))
+        fail_msg("%s on %s: other bytes for rows %lld..%lld of a batch of %lld, %d threads, %s", r->g->name,
+                 r->backend->name, (long long)first, (long long)(first + n - 1), (long long)n, threads, places[place]);
+    free(got);
+}
+
+/* The same rows in other batches, on other threads, into other places: the same bytes. */
+static void check_bytes(const op_case *c, const df_backend *backend, df_dtype dtype) {
+    static const int64_t batches[] = { 1, 2, 3, 5, 8 };
+    static const int thread_counts[] = { 1, 2, 4 };
+    char *base = NULL;
+    for (size_t t = 0; t < 3; t++) {
+        op_run r = op_run_open(c, backend, dtype, thread_counts[t], ROWS);
+        const df_node *node = &r.g->nodes[0];
+        if (!base) base = op_run_rows(&r, 0, ROWS, OP_APART);
+        for (size_t b = 0; b < 5; b++) {
+            same_bytes(&r, base, 0, batches[b], OP_APART, thread_counts[t]);
+            same_bytes(&r, base, ROWS - batches[b], batches[b], OP_APART, thread_counts[t]);
+        }
+        if (df_op_can_run_in_place(node->op)) same_bytes(&r, base, 1, 3, OP_OVER_INPUT, thread_counts[t]);
+        if (node->residual != DF_NO_VALUE) same_bytes(&r, base, 1, 3, OP_OVER_RESIDUAL, thread_counts[t]);
+        op_run_close(&r);
+    }
+    free(base);
+}
+
+/* One failing case stops its test: each case is a test of its own. */
+typedef struct op_test {
+    const op_case *c;
+    const subject *s;
+} op_test;
+
+static void test_numbers(void **state) {
+    const op_test *t = *state;
+    check_numbers(t->c, t->s, df_backend_find(t->s->backend));
+}
+
+static void test_bytes(void **state) {
+    const op_test *t = *state;
+    check_bytes(t->c, df_backend_find(t->s->backend), DF_F32);
+}
+
+static void test_bytes_f64(void **state) {
+    const op_test *t = *state;
+    check_bytes(t->c, &df_backend_reference, DF_F64);
+}
+
+/* The suite is worth what it covers: every op that backends run is in the table. */
+static void test_every_op_has_a_case(void **state) {
+    (void)state;
+    for (int op = 0; op < DF_OP_COUNT; op++) {
+        int n = 0;
+        for (int i = 0; i < n_op_cases; i++) n += op_cases[i].op == (df_op)op;
+        if (!n && op != DF_OP_RESHAPE) fail_msg("no case for %s", df_op_name((df_op)op));
+    }
+}
+
+static void test_unknown_backend(void **state) {
+    (void)state;
+    assert_null(df_backend_find("abacus"));
+    assert_ptr_equal(df_backend_find("reference"), &df_backend_reference);
+}
+
+static void test_refuses_dtypes(void **state) {
+    (void)state;
+    for (size_t i = 0; i < sizeof subjects / sizeof *subjects; i++) {
+        const df_backend *b = df_backend_find(subjects[i].backend);
+        void *ctx = NULL;
+        df_err err = { 0 };
+        if (!b) continue;
+        assert_int_equal(b->open(&ctx, &(df_backend_cfg){ .dtype = DF_I32, .threads = 1 }, &err), DF_EUNSUPPORTED);
+        assert_null(ctx);
+        assert_non_null(strstr(err.text, "I32"));
+    }
+}
+
+static void test_id_outside_vocabulary(void **state) {
+    (void)state;
+    static const op_case c = { .name = "embedding", .op = DF_OP_EMBEDDING, .in = { { 1, { 3 } } }, .out = 4 };
+    for (size_t i = 0; i < sizeof subjects / sizeof *subjects; i++) {
+        const df_backend *b = df_backend_find(subjects[i].backend);
+        if (!b) continue;
+        op_run r = op_run_open(&c, b, DF_F32, 1, 1);
+        int32_t ids[2][3] = { { 0, 1, -1 }, { 100, 1, 2 } };
+        float out[12];
+        for (int k = 0; k < 2; k++) {
+            df_err err = { 0 };
+            size_t scratch = 0;
+            assert_int_equal(b->node_prepare(r.kernel, 1, &scratch, &err), DF_OK);
+            const void *in[] = { ids[k], NULL, NULL, NULL };
+            assert_int_equal(b->node_run(r.kernel, 1, in, NULL, NULL, out, NULL, &err), DF_EINVAL);
+        }
+        op_run_close(&r);
+    }
+}
+
+enum { FIXED = 4, MOST = 1000 };
+
+static struct CMUnitTest tests[MOST];
+static op_test states[MOST];
+static char names[MOST][96];
+static int n_tests;
+
+static void add(const char *kind, CMUnitTestFunction fn, const op_case *c, const subject *s) {
+    if (n_tests == MOST) abort();
+    states[n_tests] = (op_test){ c, s };
+    snprintf(names[n_tests], sizeof names[0], "%s %s: %s", s->backend, kind, c->name);
+    tests[n_tests] = (struct CMUnitTest){ names[n_tests], fn, NULL, NULL, &states[n_tests] };
+    n_tests++;
+}
+
+int main(void) {
+    const struct CMUnitTest fixed[FIXED] = {
+        cmocka_unit_test(test_every_op_has_a_case),
+        cmocka_unit_test(test_unknown_backend),
+        cmocka_unit_test(test_refuses_dtypes),
+        cmocka_unit_test(test_id_outside_vocabulary),
+    };
+    memcpy(tests, fixed, sizeof fixed);
+    n_tests = FIXED;
+    for (size_t s = 0; s < sizeof subjects / sizeof *subjects; s++) {
+        if (!df_backend_find(subjects[s].backend)) continue;
+        for (int i = 0; i < n_op_cases; i++) {
+            add("numbers", test_numbers, &op_cases[i], &subjects[s]);
+            add("bytes", test_bytes, &op_cases[i], &subjects[s]);
+            if (s == 0) add("f64 bytes", test_bytes_f64, &op_cases[i], &subjects[s]);
+        }
+    }
+    return _cmocka_run_group_tests("ops", tests, (size_t)n_tests, NULL, NULL);
+}
