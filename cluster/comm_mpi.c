@@ -52,7 +52,7 @@ static df_comm_request *request_new(mpi_comm *m, size_t bytes) {
     else if (!(r = malloc(sizeof *r)))
         return NULL;
     size_t n_parts = bytes ? (bytes - 1) / m->chunk_bytes + 1 : 1;
-    *r = (df_comm_request){ .bytes = bytes, .one = MPI_REQUEST_NULL, .n_parts = (int)n_parts };
+    *r = (df_comm_request) { .bytes = bytes, .one = MPI_REQUEST_NULL, .n_parts = (int)n_parts };
     r->parts = &r->one;
     if (n_parts > 1 && !(r->parts = malloc(n_parts * sizeof *r->parts))) {
         free(r);

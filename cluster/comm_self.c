@@ -55,7 +55,7 @@ static const df_comm_ops self_ops = {
 df_code df_comm_self_open(df_comm **out, df_err *err) {
     df_comm *c = malloc(sizeof *c);
     if (!c) return df_err_set(err, DF_ENOMEM, "communicator: %zu bytes", sizeof *c);
-    *c = (df_comm){ .ops = &self_ops, .rank = 0, .size = 1 };
+    *c = (df_comm) { .ops = &self_ops, .rank = 0, .size = 1 };
     *out = c;
     return DF_OK;
 }

@@ -235,7 +235,7 @@ static seat *seat_new(hub *h, int rank) {
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&s->moved, &attr);
     pthread_condattr_destroy(&attr);
-    s->base = (df_comm){ .ops = &threads_ops, .rank = rank, .size = h->size };
+    s->base = (df_comm) { .ops = &threads_ops, .rank = rank, .size = h->size };
     s->hub = h;
     return s;
 }

@@ -1,5 +1,6 @@
-/* A roofline: a node takes as long as its arithmetic at the rate of its kind, or as its memory traffic at the bandwidth,
- * whichever is longer. Only ratios matter to the planner; the constants are those of one desktop core, f32. */
+/* A roofline: a node takes as long as its arithmetic at the rate of its kind, or as its memory traffic at the
+ * bandwidth, whichever is longer. Only ratios matter to the planner; the constants are those of one desktop core, f32.
+ */
 #include <stdlib.h>
 
 #include "cluster/plan.h"
@@ -34,28 +35,29 @@ static double attention_flops(const df_graph *g, const df_node *n) {
 static double stored_bytes(const df_graph *g, const df_node *n) {
     double total = 0;
     for (int i = 0; i < DF_NODE_MAX_WEIGHTS; i++)
-        if (n->weight[i] != DF_NO_WEIGHT) total += F32_BYTES * (double)df_shape_elements(g->weights[n->weight[i]].shape);
+        if (n->weight[i] != DF_NO_WEIGHT)
+            total += F32_BYTES * (double)df_shape_elements(g->weights[n->weight[i]].shape);
     return total;
 }
 
 static work work_of(const df_graph *g, const df_node *n) {
     double out = elements(g, n->out), stored = stored_bytes(g, n);
     switch (n->op) {
-    case DF_OP_LINEAR: return (work){ 2 * out * last_dim(g, n->in[0]), DENSE_FLOPS, stored };
+    case DF_OP_LINEAR: return (work) { 2 * out * last_dim(g, n->in[0]), DENSE_FLOPS, stored };
     case DF_OP_CONV2D: {
         double k = n->attr.conv.kernel;
-        return (work){ 2 * out * last_dim(g, n->in[0]) * k * k, DENSE_FLOPS, stored };
+        return (work) { 2 * out * last_dim(g, n->in[0]) * k * k, DENSE_FLOPS, stored };
     }
-    case DF_OP_ATTENTION: return (work){ attention_flops(g, n), ATTENTION_FLOPS, 0 };
-    case DF_OP_EMBEDDING: return (work){ out, POINTWISE_FLOPS, 2 * out * F32_BYTES * ROWS_PER_BATCH };
-    case DF_OP_TIMESTEP_EMBEDDING: return (work){ 40 * out, POINTWISE_FLOPS, 0 };
+    case DF_OP_ATTENTION: return (work) { attention_flops(g, n), ATTENTION_FLOPS, 0 };
+    case DF_OP_EMBEDDING: return (work) { out, POINTWISE_FLOPS, 2 * out * F32_BYTES * ROWS_PER_BATCH };
+    case DF_OP_TIMESTEP_EMBEDDING: return (work) { 40 * out, POINTWISE_FLOPS, 0 };
     case DF_OP_GROUP_NORM:
-    case DF_OP_LAYER_NORM: return (work){ 8 * out, POINTWISE_FLOPS, stored };
-    case DF_OP_ACTIVATION: return (work){ 12 * out, POINTWISE_FLOPS, 0 };
-    case DF_OP_GEGLU: return (work){ 24 * out, POINTWISE_FLOPS, 0 };
+    case DF_OP_LAYER_NORM: return (work) { 8 * out, POINTWISE_FLOPS, stored };
+    case DF_OP_ACTIVATION: return (work) { 12 * out, POINTWISE_FLOPS, 0 };
+    case DF_OP_GEGLU: return (work) { 24 * out, POINTWISE_FLOPS, 0 };
     case DF_OP_ADD:
-    case DF_OP_ADD_CHANNEL: return (work){ out, POINTWISE_FLOPS, 0 };
-    default: return (work){ 0, POINTWISE_FLOPS, 0 }; /* moves bytes only */
+    case DF_OP_ADD_CHANNEL: return (work) { out, POINTWISE_FLOPS, 0 };
+    default: return (work) { 0, POINTWISE_FLOPS, 0 }; /* moves bytes only */
     }
 }
 
@@ -92,5 +94,5 @@ void df_cost_free(df_cost *c) {
     if (!c) return;
     free(c->node_seconds);
     free(c->node_flops);
-    *c = (df_cost){ 0 };
+    *c = (df_cost) { 0 };
 }

@@ -1,8 +1,8 @@
 /* A pipeline: the programs of a model spread over the ranks of a communicator, with several micro-batches in flight.
  *
  * A program is one component at one latent size (the U-Net at 64x64, the decoder at 64x64, the text encoder), cut by a
- * plan that every rank makes for itself from the same inputs. A slot is a place for one micro-batch on every rank; slots
- * run concurrently, each at its own program and step. Rank 0 drives:
+ * plan that every rank makes for itself from the same inputs. A slot is a place for one micro-batch on every rank;
+ * slots run concurrently, each at its own program and step. Rank 0 drives:
  *
  *   df_pipeline_open(&p, comm, model, &cfg, &err);                       on every rank
  *   rank > 0:  df_pipeline_serve(p, &err);                               until rank 0 closes
@@ -13,8 +13,13 @@
  *                  out = df_pipeline_output(p, slot, program, "out", n); slot is free again
  *              df_pipeline_close(&p);                                    stops the other ranks
  *
- * Each rank runs whatever segment is ready, oldest command first, later segments before earlier ones; receives are
- * posted straight into the slot's memory. No barrier, no collective, nothing allocated per step.
+ * Each rank runs whatever segment is ready, oldest command first; receives are posted straight into the slot's memory.
+ * No barrier, no collective, nothing allocated per step.
+ * Order: on every channel (an edge of a program) messages go in the order of the commands on both sides, because
+ * commands of one program never overtake each other within a segment. A transport without tags can use that.
+ * Errors: a rank whose kernel fails keeps the data flowing (with bytes nobody will look at) and reports with the
+ * command's end, so that nothing hangs; df_pipeline_advance then returns that rank's error and the slot is free again.
+ * After any other error the pipeline is of no more use; closing it ends the other ranks.
  * Same bytes for every number of ranks: the graph is fused before it is cut and kernels keep rows independent. */
 #ifndef DF_CLUSTER_PIPELINE_H
 #define DF_CLUSTER_PIPELINE_H
@@ -22,6 +27,7 @@
 #include "cluster/comm.h"
 #include "cluster/plan.h"
 #include "engine/backend/backend.h"
+#include "engine/exec/stage.h"
 #include "engine/models/model.h"
 
 typedef struct df_pipeline df_pipeline;
@@ -31,6 +37,7 @@ typedef struct df_pipeline_cfg {
     df_backend_cfg backend_cfg;
     int max_rows; /* rows of a micro-batch as the model sees them: twice the images under guidance */
     int n_slots; /* micro-batches in flight */
+    int64_t stall_timeout_ms; /* rank 0 gives up when nothing has moved for so long; 0: ten minutes */
 } df_pipeline_cfg;
 
 /* comm is borrowed; model is borrowed. */
@@ -42,15 +49,25 @@ df_code df_pipeline_serve(df_pipeline *p, df_err *err);
 /* A program number for (component, h, w), loading it on all ranks if it is new. When too many sizes are loaded the one
  * used longest ago is dropped (never one that runs). */
 df_code df_pipeline_load(df_pipeline *p, df_component c, int latent_h, int latent_w, int *program, df_err *err);
+/* Each program has its number while it is loaded; a later load may give the number to another. */
 const df_graph *df_pipeline_graph(const df_pipeline *p, int program);
+
+int df_pipeline_ranks(const df_pipeline *p);
+int df_pipeline_slots(const df_pipeline *p);
+int df_pipeline_max_rows(const df_pipeline *p);
+df_dtype df_pipeline_dtype(const df_pipeline *p); /* of activations: F32 or F64 */
+/* What this rank holds, all programs together. */
+df_stage_memory df_pipeline_memory(const df_pipeline *p);
 
 /* A slot that is not busy, or -1. */
 int df_pipeline_free_slot(const df_pipeline *p);
-/* Dense [n_rows][row], in the backend's activation type (f32; f64 with the f64 reference) or I32; NULL if no such port. */
+/* Dense [n_rows][row], in the backend's activation type (f32; f64 with the f64 reference) or I32; NULL if no such port.
+ */
 void *df_pipeline_input(df_pipeline *p, int slot, int program, const char *port, int64_t n_rows);
 const void *df_pipeline_output(df_pipeline *p, int slot, int program, const char *port, int64_t n_rows);
 df_code df_pipeline_start(df_pipeline *p, int slot, int program, int64_t n_rows, df_err *err);
-/* Does what work there is on rank 0, for at most one segment; *slot is a slot whose program has ended, else -1. */
+/* Does what work there is on rank 0, for at most one segment; *slot is a slot whose program has ended, else -1. With an
+ * error and *slot >= 0 that command alone has failed. */
 df_code df_pipeline_advance(df_pipeline *p, int64_t timeout_us, int *slot, df_err *err);
 
 #endif

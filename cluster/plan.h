@@ -1,8 +1,7 @@
 /* The plan: which rank runs which node of each component, and what that costs.
  *
- *   df_cost_model(g, &cost, &err)        per-node cost of one row from shapes (FLOPs over a peak, bytes over a bandwidth)
- *   df_plan_make(&p, g, &cost, &opts, &err)
- *   df_cut_new(&cut, g, p->stage_of, p->n_stages, &err)
+ *   df_cost_model(g, &cost, &err)        per-node cost of one row from shapes (FLOPs over a peak, bytes over a
+ * bandwidth) df_plan_make(&p, g, &cost, &opts, &err) df_cut_new(&cut, g, p->stage_of, p->n_stages, &err)
  *
  * Shapes of a plan: FOLDED (rank i has the i-th slice of the way down and the matching slice of the way up, so that
  * skips stay home and first and last node share rank 0) and LINEAR. The best boundaries are found by dynamic

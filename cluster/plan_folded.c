@@ -213,7 +213,7 @@ df_code df_search_folded(const df_search *s, int n_stages, double slack, int *st
         rc = df_err_set(err, DF_ENOMEM, "%s: plan for %d stages", s->graph->name, n_stages);
         goto out;
     }
-    for (size_t i = 0; i < n_cells; i++) f.cells[i] = (cell){ .bytes = -1 };
+    for (size_t i = 0; i < n_cells; i++) f.cells[i] = (cell) { .bytes = -1 };
     int x = 0, y = 0;
     if (search_bytes(&f, &x, &y))
         assign(&f, x, y, stage_of);

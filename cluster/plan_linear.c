@@ -67,8 +67,8 @@ df_code df_search_linear(const df_search *s, int n_stages, double slack, int *st
         df_window_close(&w);
         return df_err_set(err, DF_ENOMEM, "%s: plan for %d stages", s->graph->name, n_stages);
     }
-    for (size_t i = 0; i < n_cells; i++) table[i] = (best){ .bytes = -1 };
-    table[0] = (best){ .bytes = 0 };
+    for (size_t i = 0; i < n_cells; i++) table[i] = (best) { .bytes = -1 };
+    table[0] = (best) { .bytes = 0 };
     double limit = smallest_largest(s, n_stages) * (1 + slack);
     for (int stage = 0; stage < n_stages; stage++) extend(s, &w, table, stage, limit);
     for (int stage = n_stages, b = n; stage > 0; stage--) {

@@ -28,7 +28,7 @@ static void find_skips(df_search *s) {
 
 df_code df_search_open(df_search *s, const df_graph *g, const df_cost *cost, df_err *err) {
     size_t n_values = g->n_values ? (size_t)g->n_values : 1;
-    *s = (df_search){ .graph = g };
+    *s = (df_search) { .graph = g };
     if (cost->n_nodes != g->n_nodes)
         return df_err_set(err, DF_EINVAL, "%s: %d nodes, costs of %d", g->name, g->n_nodes, cost->n_nodes);
     s->prefix = calloc((size_t)g->n_nodes + 1, sizeof *s->prefix);
@@ -49,7 +49,7 @@ void df_search_close(df_search *s) {
     free(s->prefix);
     free(s->value_bytes);
     free(s->near_until);
-    *s = (df_search){ 0 };
+    *s = (df_search) { 0 };
 }
 
 double df_search_seconds(const df_search *s, int a, int b) {
@@ -62,7 +62,7 @@ bool df_search_fits(double seconds, double limit) {
 
 df_code df_window_open(df_window *w, const df_search *s, df_err *err) {
     size_t n = s->graph->n_values ? (size_t)s->graph->n_values : 1;
-    *w = (df_window){ .search = s, .n_uses = calloc(n, sizeof *w->n_uses), .home = calloc(n, sizeof *w->home) };
+    *w = (df_window) { .search = s, .n_uses = calloc(n, sizeof *w->n_uses), .home = calloc(n, sizeof *w->home) };
     if (w->n_uses && w->home) return DF_OK;
     df_window_close(w);
     return df_err_set(err, DF_ENOMEM, "%s: plan of %d values", s->graph->name, s->graph->n_values);
@@ -71,7 +71,7 @@ df_code df_window_open(df_window *w, const df_search *s, df_err *err) {
 void df_window_close(df_window *w) {
     free(w->n_uses);
     free(w->home);
-    *w = (df_window){ 0 };
+    *w = (df_window) { 0 };
 }
 
 static void use(df_window *w, df_value_id v) {

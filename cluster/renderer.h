@@ -2,8 +2,8 @@
  *
  *   df_renderer_open(&r, pipeline, model, &cfg, &err);
  *   df_renderer_add(r, id, &request, &err);            any time, as long as df_renderer_room(r) > 0
- *   while (df_renderer_busy(r)) df_renderer_step(r, 1000, &err);        on_image, on_step, on_failed are called from here
- *   df_renderer_close(&r);
+ *   while (df_renderer_busy(r)) df_renderer_step(r, 1000, &err);        on_image, on_step, on_failed are called from
+ * here df_renderer_close(&r);
  *
  * Every image is a row with its own prompt, seed, size, steps, guidance, sampler and noise; rows of one size share
  * micro-batches, join when there is room and leave when they are done, between two steps. Each distinct prompt is

@@ -36,7 +36,7 @@ static unsigned char byte_of(int from, int to, int channel, int i, size_t at) {
 }
 
 static bool message_new(message *m, size_t bytes) {
-    *m = (message){ .data = malloc(bytes ? bytes : 1), .bytes = bytes };
+    *m = (message) { .data = malloc(bytes ? bytes : 1), .bytes = bytes };
     return m->data != NULL;
 }
 

@@ -31,7 +31,7 @@ static void exercise_of(int size) {
     df_err err;
     assert_int_equal(df_comm_threads_open(comm, size, &err), DF_OK);
     for (int i = 0; i < size; i++) {
-        run[i] = (rank_run){ .comm = comm[i] };
+        run[i] = (rank_run) { .comm = comm[i] };
         assert_int_equal(comm[i]->rank, i);
         assert_int_equal(comm[i]->size, size);
         assert_int_equal(pthread_create(&thread[i], NULL, run_rank, &run[i]), 0);

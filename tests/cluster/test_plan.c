@@ -122,7 +122,7 @@ static void brute_walk(brute *b, int *cuts, int depth) {
 static void brute_force(brute *b) {
     int cuts[8];
     b->n_cuts = b->folded ? 2 * b->n_stages - 2 : b->n_stages - 1;
-    b->best = (score){ .largest = -1, .bytes = -1 };
+    b->best = (score) { .largest = -1, .bytes = -1 };
     brute_walk(b, cuts, 0);
 }
 
@@ -282,8 +282,8 @@ static void test_flops(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_linear_is_optimal),     cmocka_unit_test(test_folded_is_optimal),
-        cmocka_unit_test(test_fold_keeps_skips_home), cmocka_unit_test(test_a_chain_is_not_folded),
+        cmocka_unit_test(test_linear_is_optimal),      cmocka_unit_test(test_folded_is_optimal),
+        cmocka_unit_test(test_fold_keeps_skips_home),  cmocka_unit_test(test_a_chain_is_not_folded),
         cmocka_unit_test(test_more_stages_than_nodes), cmocka_unit_test(test_flops),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

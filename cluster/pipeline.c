@@ -1,0 +1,154 @@
+/* Life of a pipeline. */
+#include "cluster/pipeline.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "cluster/pipeline_impl.h"
+
+enum { STALL_TIMEOUT_MS = 10 * 60 * 1000, MAX_ROWS = 4096, MAX_SLOTS = 256 };
+
+static bool alloc_slot(df_slot *s, int n_ranks) {
+    s->edge = calloc(DF_PROGRAM_MAX_EDGES, sizeof *s->edge);
+    s->command_sent = calloc((size_t)n_ranks, sizeof *s->command_sent);
+    s->ended = calloc((size_t)n_ranks, sizeof *s->ended);
+    return s->edge && s->command_sent && s->ended;
+}
+
+static df_code alloc_all(df_pipeline *p, df_err *err) {
+    size_t n = (size_t)p->n_ranks;
+    bool ok = (p->slots = calloc((size_t)p->cfg.n_slots, sizeof *p->slots)) != NULL;
+    p->n_slots = ok ? p->cfg.n_slots : 0;
+    for (int i = 0; i < p->n_slots; i++) ok &= alloc_slot(&p->slots[i], p->n_ranks);
+    ok &= (p->status_in = calloc(n, sizeof *p->status_in)) != NULL;
+    ok &= (p->status_recv = calloc(n, sizeof *p->status_recv)) != NULL;
+    ok &= (p->reply.command_sent = calloc(n, sizeof *p->reply.command_sent)) != NULL;
+    ok &= (p->reply.ended = calloc(n, sizeof *p->reply.ended)) != NULL;
+    return ok ? DF_OK : df_err_set(err, DF_ENOMEM, "pipeline of %d ranks and %d slots", p->n_ranks, p->cfg.n_slots);
+}
+
+static void cancel(df_pipeline *p, df_comm_request **req) {
+    if (*req) p->comm->ops->cancel(p->comm, req);
+}
+
+/* Only an error leaves requests behind; their buffers go away now. */
+static void cancel_all(df_pipeline *p) {
+    for (int i = 0; i < p->n_slots; i++) {
+        df_slot *s = &p->slots[i];
+        for (int e = 0; s->edge && e < DF_PROGRAM_MAX_EDGES; e++) cancel(p, &s->edge[e]);
+        for (int r = 0; s->command_sent && r < p->n_ranks; r++) cancel(p, &s->command_sent[r]);
+        cancel(p, &s->status_sent);
+    }
+    for (int r = 0; p->status_recv && r < p->n_ranks; r++) cancel(p, &p->status_recv[r]);
+    for (int r = 0; p->reply.command_sent && r < p->n_ranks; r++) cancel(p, &p->reply.command_sent[r]);
+    cancel(p, &p->command_recv);
+    cancel(p, &p->status_sent);
+}
+
+static void free_all(df_pipeline *p) {
+    for (int i = 0; i < p->n_slots; i++) {
+        free(p->slots[i].edge);
+        free(p->slots[i].command_sent);
+        free(p->slots[i].ended);
+    }
+    for (int i = 0; i < DF_MAX_PROGRAMS; i++) df_program_close(&p->programs[i]);
+    free(p->slots);
+    free(p->status_in);
+    free(p->status_recv);
+    free(p->reply.command_sent);
+    free(p->reply.ended);
+    free(p);
+}
+
+static df_code listen_first(df_pipeline *p, df_err *err) {
+    df_code rc = DF_OK;
+    if (p->rank > 0) return df_serve_listen(p, err);
+    for (int r = 1; r < p->n_ranks && !rc; r++) rc = df_rank0_listen(p, r, err);
+    return rc;
+}
+
+static df_code check_cfg(const df_pipeline_cfg *cfg, df_err *err) {
+    if (cfg->max_rows < 1 || cfg->max_rows > MAX_ROWS)
+        return df_err_set(err, DF_EINVAL, "micro-batches of %d rows: 1 to %d are possible", cfg->max_rows, MAX_ROWS);
+    if (cfg->n_slots < 1 || cfg->n_slots > MAX_SLOTS)
+        return df_err_set(err, DF_EINVAL, "%d micro-batches in flight: 1 to %d are possible", cfg->n_slots, MAX_SLOTS);
+    return DF_OK;
+}
+
+df_code df_pipeline_open(df_pipeline **out, df_comm *comm, const df_model *model, const df_pipeline_cfg *cfg,
+                         df_err *err) {
+    df_code rc = check_cfg(cfg, err);
+    if (rc) return rc;
+    df_pipeline *p = calloc(1, sizeof *p);
+    if (!p) return df_err_set(err, DF_ENOMEM, "pipeline: %zu bytes", sizeof *p);
+    p->comm = comm;
+    p->rank = comm->rank;
+    p->n_ranks = comm->size;
+    p->stall_timeout_ms = cfg->stall_timeout_ms ? cfg->stall_timeout_ms : STALL_TIMEOUT_MS;
+    p->last_moved_ms = df_clock_ms();
+    p->cfg = (df_program_cfg) {
+        .model = model,
+        .backend = cfg->backend,
+        .backend_cfg = cfg->backend_cfg,
+        .rank = comm->rank,
+        .n_ranks = comm->size,
+        .max_rows = cfg->max_rows,
+        .n_slots = cfg->n_slots,
+    };
+    rc = alloc_all(p, err);
+    if (!rc) rc = listen_first(p, err);
+    if (rc) {
+        cancel_all(p);
+        free_all(p);
+        return rc;
+    }
+    *out = p;
+    return DF_OK;
+}
+
+/* What is in flight ends first: at most one pass of each slot. */
+static void stop_others(df_pipeline *p) {
+    df_err err;
+    bool moved, ran;
+    df_code rc = DF_OK;
+    while (!rc && df_pipeline_is_busy(p)) rc = df_pipeline_work(p, DF_IDLE_US, &moved, &ran, &err);
+    if (!rc) rc = df_rank0_command(p, &(df_command) { .op = DF_COMMAND_STOP }, &err);
+    if (!rc) df_rank0_wait(p, 0, &err);
+}
+
+void df_pipeline_close(df_pipeline **pp) {
+    if (!pp || !*pp) return;
+    df_pipeline *p = *pp;
+    *pp = NULL;
+    if (p->rank == 0 && p->n_ranks > 1 && !p->broken.code) stop_others(p);
+    cancel_all(p);
+    free_all(p);
+}
+
+int df_pipeline_ranks(const df_pipeline *p) {
+    return p->n_ranks;
+}
+
+int df_pipeline_slots(const df_pipeline *p) {
+    return p->n_slots;
+}
+
+int df_pipeline_max_rows(const df_pipeline *p) {
+    return p->cfg.max_rows;
+}
+
+df_dtype df_pipeline_dtype(const df_pipeline *p) {
+    return p->cfg.backend_cfg.dtype;
+}
+
+df_stage_memory df_pipeline_memory(const df_pipeline *p) {
+    df_stage_memory sum = { 0 };
+    for (int i = 0; i < DF_MAX_PROGRAMS; i++) {
+        if (!p->programs[i]) continue;
+        df_stage_memory m = df_stage_memory_of(p->programs[i]->stage);
+        sum.weight_bytes += m.weight_bytes;
+        sum.slot_bytes += m.slot_bytes;
+        sum.scratch_bytes += m.scratch_bytes;
+    }
+    return sum;
+}

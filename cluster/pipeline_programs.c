@@ -1,0 +1,78 @@
+/* Programs of a pipeline: loading on all ranks, and which to drop. */
+#include "cluster/pipeline_impl.h"
+
+static int find_program(const df_pipeline *p, df_component c, int h, int w) {
+    for (int i = 0; i < DF_MAX_PROGRAMS; i++) {
+        const df_program *q = p->programs[i];
+        if (q && q->component == c && (c == DF_TEXT_ENCODER || (q->latent_h == h && q->latent_w == w))) return i;
+    }
+    return -1;
+}
+
+static bool is_running(const df_pipeline *p, int program) {
+    for (int i = 0; i < p->n_slots; i++)
+        if (p->slots[i].state != DF_SLOT_FREE && p->slots[i].program == p->programs[program]) return true;
+    return false;
+}
+
+/* An empty place, else that of the program used longest ago that does not run; -1 if all run. */
+static int place_for_program(const df_pipeline *p) {
+    int oldest = -1;
+    for (int i = 0; i < DF_MAX_PROGRAMS; i++) {
+        if (!p->programs[i]) return i;
+        if (is_running(p, i)) continue;
+        if (oldest < 0 || p->programs[i]->last_used < p->programs[oldest]->last_used) oldest = i;
+    }
+    return oldest;
+}
+
+static df_code unload(df_pipeline *p, int place, df_err *err) {
+    df_program_close(&p->programs[place]);
+    df_code rc = df_rank0_command(p, &(df_command) { .op = DF_COMMAND_UNLOAD, .program = place }, err);
+    return rc ? rc : df_rank0_wait(p, 0, err);
+}
+
+/* All ranks load at the same time. If one cannot, all drop the program again. */
+static df_code load(df_pipeline *p, df_component c, int h, int w, int place, df_err *err) {
+    df_command command = {
+        .op = DF_COMMAND_LOAD, .program = place, .component = (int32_t)c, .latent_h = h, .latent_w = w
+    };
+    df_err why = { 0 };
+    df_program *q = NULL;
+    df_program_close(&p->programs[place]);
+    df_code rc = df_rank0_command(p, &command, err);
+    if (rc) return rc;
+    df_program_open(&q, &p->cfg, c, h, w, &why);
+    p->programs[place] = q;
+    if ((rc = df_rank0_wait(p, q ? q->fingerprint : 0, err))) return rc;
+    if (!why.code) why = p->reply.failure;
+    if (why.code) return (rc = unload(p, place, err)) ? rc : df_err_set(err, why.code, "%s", why.text);
+    q->last_used = p->n_commands;
+    return DF_OK;
+}
+
+df_code df_pipeline_return_broken(const df_pipeline *p, df_err *err) {
+    return df_err_set(err, p->broken.code, "%s", p->broken.text);
+}
+
+df_code df_pipeline_load(df_pipeline *p, df_component c, int latent_h, int latent_w, int *program, df_err *err) {
+    df_err mine;
+    if (!err) err = &mine;
+    if (p->broken.code) return df_pipeline_return_broken(p, err);
+    int found = find_program(p, c, latent_h, latent_w);
+    if (found < 0) {
+        found = place_for_program(p);
+        if (found < 0)
+            return df_err_set(err, DF_ELIMIT, "%d programs (components and sizes) run at once, no room for another",
+                              DF_MAX_PROGRAMS);
+        df_code rc = load(p, c, latent_h, latent_w, found, err);
+        if (rc) return rc;
+    }
+    *program = found;
+    return DF_OK;
+}
+
+const df_graph *df_pipeline_graph(const df_pipeline *p, int program) {
+    if (program < 0 || program >= DF_MAX_PROGRAMS || !p->programs[program]) return NULL;
+    return p->programs[program]->graph;
+}

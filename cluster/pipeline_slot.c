@@ -1,0 +1,128 @@
+/* One micro-batch on one rank. Receives are posted when the command comes: the memory plan keeps the place of a
+ * received value free from the start of the pass and that of a sent one untouched to its end. */
+#include <string.h>
+
+#include "cluster/pipeline_impl.h"
+
+static int channel_of(const df_slot *s, int edge) {
+    return DF_CHANNEL_DATA + s->command.program * DF_PROGRAM_MAX_EDGES + edge;
+}
+
+static df_code post_edge(df_pipeline *p, df_slot *s, int edge, df_err *err) {
+    const df_edge *e = &s->program->cut->edges[edge];
+    int64_t n = s->command.n_rows;
+    int slot = (int)(s - p->slots);
+    void *data = df_stage_value(s->program->stage, slot, e->value, n);
+    size_t bytes = df_stage_value_bytes(s->program->stage, e->value, n);
+    if (!data)
+        return df_err_set(err, DF_EINTERNAL, "rank %d: '%s' crosses but has no place", p->rank,
+                          s->program->graph->values[e->value].name);
+    df_code rc =
+        e->from_stage == p->rank
+            ? p->comm->ops->send(p->comm, e->to_stage, channel_of(s, edge), data, bytes, &s->edge[edge], err)
+            : p->comm->ops->recv(p->comm, e->from_stage, channel_of(s, edge), data, bytes, &s->edge[edge], err);
+    s->n_posted += !rc;
+    return rc;
+}
+
+static df_code post_receives(df_pipeline *p, df_slot *s, df_err *err) {
+    const df_cut *cut = s->program->cut;
+    df_code rc = DF_OK;
+    for (int i = 0; i < cut->n_edges && !rc; i++)
+        if (cut->edges[i].to_stage == p->rank) rc = post_edge(p, s, i, err);
+    return rc;
+}
+
+static df_code post_sends(df_pipeline *p, df_slot *s, int from_segment, df_err *err) {
+    const df_cut *cut = s->program->cut;
+    df_code rc = DF_OK;
+    for (int i = 0; i < cut->n_edges && !rc; i++)
+        if (cut->edges[i].from_stage == p->rank && cut->edges[i].from_segment == from_segment)
+            rc = post_edge(p, s, i, err);
+    return rc;
+}
+
+static void fail_command(df_pipeline *p, df_slot *s, const df_err *why) {
+    char name[64];
+    if (s->failure.code) return; /* the first reason is the one that helps */
+    s->failure = *why;
+    df_program_name(s->program, name, sizeof name);
+    if (p->n_ranks > 1)
+        df_err_wrap(&s->failure, "rank %d, %s", p->rank, name);
+    else
+        df_err_wrap(&s->failure, "%s", name);
+}
+
+df_code df_slot_begin(df_pipeline *p, const df_command *c, df_err *err) {
+    df_slot *s = &p->slots[c->slot];
+    df_err why = { 0 };
+    s->command = *c;
+    s->program = p->programs[c->program];
+    s->program->last_used = c->seq;
+    s->state = DF_SLOT_RUNNING;
+    s->next_local = s->n_posted = s->n_ended = 0;
+    s->failure = (df_err) { 0 };
+    memset(s->edge, 0, (size_t)s->program->cut->n_edges * sizeof *s->edge);
+    if (df_program_prepare(s->program, c->n_rows, &why)) fail_command(p, s, &why);
+    df_code rc = post_receives(p, s, err);
+    return rc ? rc : post_sends(p, s, -1, err);
+}
+
+df_code df_slot_test(df_pipeline *p, df_slot *s, bool *moved, df_err *err) {
+    df_code rc = DF_OK;
+    for (int i = 0; s->n_posted && i < s->program->cut->n_edges && !rc; i++) {
+        if (!s->edge[i]) continue;
+        bool done = false;
+        rc = df_pipeline_test(p, &s->edge[i], &done, err);
+        if (rc || !done) continue;
+        s->n_posted--;
+        *moved = true;
+    }
+    return rc;
+}
+
+static bool has_arrived(const df_pipeline *p, const df_slot *s, int segment) {
+    const df_cut *cut = s->program->cut;
+    for (int i = 0; i < cut->n_edges; i++)
+        if (cut->edges[i].to_segment == segment && cut->edges[i].to_stage == p->rank && s->edge[i]) return false;
+    return true;
+}
+
+/* Would the slot's next segment run before an older command of its program has run it? Its messages would overtake. */
+static bool must_wait(const df_pipeline *p, const df_slot *s) {
+    for (int i = 0; i < p->n_slots; i++) {
+        const df_slot *o = &p->slots[i];
+        if (o != s && o->state == DF_SLOT_RUNNING && o->program == s->program && o->command.seq < s->command.seq &&
+            o->next_local <= s->next_local)
+            return true;
+    }
+    return false;
+}
+
+static df_slot *oldest_ready(df_pipeline *p) {
+    df_slot *best = NULL;
+    for (int i = 0; i < p->n_slots; i++) {
+        df_slot *s = &p->slots[i];
+        if (s->state != DF_SLOT_RUNNING || s->next_local == s->program->n_local) continue;
+        if (best && best->command.seq < s->command.seq) continue;
+        if (has_arrived(p, s, s->program->local[s->next_local]) && !must_wait(p, s)) best = s;
+    }
+    return best;
+}
+
+df_code df_slots_run_one(df_pipeline *p, bool *ran, df_err *err) {
+    df_slot *s = oldest_ready(p);
+    if (!s) return DF_OK;
+    int segment = s->program->local[s->next_local];
+    df_err why = { 0 };
+    /* After a failure the others still expect their messages: send what is there, the command's result is dropped. */
+    if (!s->failure.code && df_stage_run(s->program->stage, (int)(s - p->slots), segment, s->command.n_rows, &why))
+        fail_command(p, s, &why);
+    s->next_local++;
+    *ran = true;
+    return post_sends(p, s, segment, err);
+}
+
+bool df_slot_finished(const df_slot *s) {
+    return s->state == DF_SLOT_RUNNING && s->next_local == s->program->n_local && s->n_posted == 0;
+}

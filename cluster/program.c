@@ -1,0 +1,110 @@
+#include "cluster/program.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "cluster/plan.h"
+
+void df_program_close(df_program **p) {
+    if (!p || !*p) return;
+    df_stage_close(&(*p)->stage);
+    df_cut_free(&(*p)->cut);
+    df_graph_free(&(*p)->graph);
+    free((*p)->local);
+    free((*p)->prepared);
+    free(*p);
+    *p = NULL;
+}
+
+/* FNV-1a over what must be the same on all ranks. */
+static uint64_t mix(uint64_t hash, const void *data, size_t bytes) {
+    const unsigned char *at = data;
+    for (size_t i = 0; i < bytes; i++) hash = (hash ^ at[i]) * 0x100000001b3u;
+    return hash;
+}
+
+static uint64_t fingerprint_of(const df_graph *g, const df_cut *cut, const df_program_cfg *cfg) {
+    uint64_t hash = 0xcbf29ce484222325u;
+    hash = mix(hash, &cfg->max_rows, sizeof cfg->max_rows);
+    hash = mix(hash, &cfg->n_slots, sizeof cfg->n_slots);
+    hash = mix(hash, &cfg->backend_cfg.dtype, sizeof cfg->backend_cfg.dtype);
+    for (const char *c = cfg->backend->name; *c; c++) hash = mix(hash, c, 1);
+    for (int i = 0; i < g->n_nodes; i++) {
+        for (const char *c = g->nodes[i].name; *c; c++) hash = mix(hash, c, 1);
+        hash = mix(hash, &cut->stage_of[i], sizeof cut->stage_of[i]);
+    }
+    for (int v = 0; v < g->n_values; v++) {
+        df_shape s = g->values[v].shape;
+        hash = mix(hash, s.dim, (size_t)s.rank * sizeof s.dim[0]);
+    }
+    return hash;
+}
+
+static df_code make_cut(df_program *p, const df_program_cfg *cfg, df_err *err) {
+    df_cost cost = { 0 };
+    df_plan *plan = NULL;
+    df_code rc = df_cost_model(&cost, p->graph, err);
+    if (!rc) rc = df_plan_make(&plan, p->graph, &cost, cfg->n_ranks, DF_PLAN_FOLDED, err);
+    if (!rc) rc = df_cut_new(&p->cut, p->graph, plan->stage_of, cfg->n_ranks, err);
+    if (!rc && p->cut->n_edges > DF_PROGRAM_MAX_EDGES)
+        rc = df_err_set(err, DF_ELIMIT, "%s: %d values cross between %d ranks, %d are possible", p->graph->name,
+                        p->cut->n_edges, cfg->n_ranks, DF_PROGRAM_MAX_EDGES);
+    df_plan_free(&plan);
+    df_cost_free(&cost);
+    return rc;
+}
+
+static df_code list_local(df_program *p, const df_program_cfg *cfg, df_err *err) {
+    p->local = calloc((size_t)p->cut->n_segments + 1, sizeof *p->local);
+    p->prepared = calloc((size_t)cfg->max_rows + 1, sizeof *p->prepared);
+    if (!p->local || !p->prepared) return df_err_set(err, DF_ENOMEM, "%s: program", p->graph->name);
+    for (int i = 0; i < p->cut->n_segments; i++)
+        if (p->cut->segments[i].stage == cfg->rank) p->local[p->n_local++] = i;
+    return DF_OK;
+}
+
+static df_code open_stage(df_program *p, const df_program_cfg *cfg, df_err *err) {
+    df_stage_cfg stage = {
+        .graph = p->graph,
+        .cut = p->cut,
+        .stage = cfg->rank,
+        .weights = df_model_weights(cfg->model, p->component),
+        .backend = cfg->backend,
+        .backend_cfg = cfg->backend_cfg,
+    };
+    df_code rc = df_stage_open(&p->stage, &stage, err);
+    return rc ? rc : df_stage_reserve(p->stage, cfg->max_rows, cfg->n_slots, err);
+}
+
+df_code df_program_open(df_program **out, const df_program_cfg *cfg, df_component c, int latent_h, int latent_w,
+                        df_err *err) {
+    df_program *p = calloc(1, sizeof *p);
+    if (!p) return df_err_set(err, DF_ENOMEM, "%s: program", df_component_name(c));
+    *p = (df_program) { .component = c, .latent_h = latent_h, .latent_w = latent_w };
+    df_code rc = df_model_graph(cfg->model, c, latent_h, latent_w, &p->graph, err);
+    if (!rc) rc = make_cut(p, cfg, err);
+    if (!rc) rc = list_local(p, cfg, err);
+    if (!rc) rc = open_stage(p, cfg, err);
+    if (rc) {
+        df_program_close(&p);
+        return rc;
+    }
+    p->fingerprint = fingerprint_of(p->graph, p->cut, cfg);
+    *out = p;
+    return DF_OK;
+}
+
+df_code df_program_prepare(df_program *p, int64_t n_rows, df_err *err) {
+    if (p->prepared[n_rows]) return DF_OK;
+    df_code rc = df_stage_prepare(p->stage, n_rows, err);
+    p->prepared[n_rows] = !rc;
+    return rc;
+}
+
+char *df_program_name(const df_program *p, char *out, size_t out_bytes) {
+    if (p->component == DF_TEXT_ENCODER)
+        snprintf(out, out_bytes, "%s", df_component_name(p->component));
+    else
+        snprintf(out, out_bytes, "%s %dx%d", df_component_name(p->component), p->latent_w, p->latent_h);
+    return out;
+}

@@ -1,0 +1,41 @@
+/* A program: one component of a model at one size, as one rank holds it. Every rank makes the same graph, plan and cut
+ * from the same inputs; `fingerprint` says whether they agree. */
+#ifndef DF_CLUSTER_PROGRAM_H
+#define DF_CLUSTER_PROGRAM_H
+
+#include "engine/exec/stage.h"
+#include "engine/models/model.h"
+
+enum { DF_PROGRAM_MAX_EDGES = 1024 };
+
+typedef struct df_program {
+    df_component component;
+    int latent_h, latent_w;
+    df_graph *graph;
+    df_cut *cut;
+    df_stage *stage; /* this rank's */
+    int *local; /* [n_local] segments of this rank, in run order */
+    int n_local;
+    bool *prepared; /* [max_rows + 1] */
+    uint64_t fingerprint;
+    int64_t last_used; /* command number */
+} df_program;
+
+typedef struct df_program_cfg {
+    const df_model *model;
+    const df_backend *backend;
+    df_backend_cfg backend_cfg;
+    int rank, n_ranks, max_rows, n_slots;
+} df_program_cfg;
+
+df_code df_program_open(df_program **out, const df_program_cfg *cfg, df_component c, int latent_h, int latent_w,
+                        df_err *err);
+void df_program_close(df_program **p);
+
+/* Kernels for n_rows, if there are none yet. */
+df_code df_program_prepare(df_program *p, int64_t n_rows, df_err *err);
+
+/* "unet 16x16" into out[out_bytes]; returns out. */
+char *df_program_name(const df_program *p, char *out, size_t out_bytes);
+
+#endif
