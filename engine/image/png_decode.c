@@ -6,14 +6,9 @@
 #include <string.h>
 
 #include "base/size.h"
-#include "engine/image/latin1.h"
 #include "engine/image/png_error.h"
 
-enum {
-    MAX_CHUNKS = 1000, /* ancillary ones kept */
-    MAX_CHUNK_BYTES = 8 << 20,
-    MAX_DEFLATE_RATIO = 1032 /* of zlib's format: 258 bytes from two bits */
-};
+enum { MAX_DEFLATE_RATIO = 1032 /* of zlib's format: 258 bytes from two bits */ };
 
 typedef struct decoder {
     png_structp png;
@@ -40,8 +35,8 @@ static df_code decoder_open(decoder *d, const void *bytes, size_t n_bytes, df_er
     d->info = d->png ? png_create_info_struct(d->png) : NULL;
     if (!d->info) return df_err_set(err, DF_ENOMEM, "png: no decoder");
     png_set_read_fn(d->png, d, read_bytes);
-    png_set_chunk_cache_max(d->png, MAX_CHUNKS);
-    png_set_chunk_malloc_max(d->png, MAX_CHUNK_BYTES);
+    png_set_chunk_cache_max(d->png, 1); /* none is kept, so a number that is no "unlimited" */
+    png_set_chunk_malloc_max(d->png, 1 << 20); /* PLTE and tRNS are small */
     return DF_OK;
 }
 
@@ -118,41 +113,6 @@ df_code df_png_decode(uint8_t **rgb, int *width, int *height, const void *png, s
     decoder d;
     df_code rc = decoder_open(&d, png, bytes, err);
     if (!rc) rc = decode(&d, rgb, width, height, max_side, err);
-    decoder_close(&d);
-    return rc;
-}
-
-/* Reads everything but the pixels. */
-static df_code read_chunks(decoder *d, df_err *err) {
-    static const png_byte pixels[] = "IDAT";
-    if (setjmp(png_jmpbuf(d->png))) return damaged(d, err);
-    png_set_user_limits(d->png, 0x7fffffff, 0x7fffffff);
-    png_set_keep_unknown_chunks(d->png, PNG_HANDLE_CHUNK_NEVER, pixels, 1);
-    png_read_info(d->png, d->info);
-    png_read_end(d->png, d->info);
-    return DF_OK;
-}
-
-static df_code copy_text(char **out, const png_text *t, df_err *err) {
-    if (t->compression < PNG_ITXT_COMPRESSION_NONE) return df_latin1_to_utf8(out, t->text, t->text_length, err);
-    df_code rc = df_utf8_check(t->text, strlen(t->text), err);
-    if (rc) return rc;
-    *out = strdup(t->text);
-    return *out ? DF_OK : df_err_set(err, DF_ENOMEM, "png: a text of %zu bytes", t->itxt_length);
-}
-
-df_code df_png_read_text(char **text, const void *png, size_t bytes, const char *key, df_err *err) {
-    decoder d;
-    df_code rc = decoder_open(&d, png, bytes, err);
-    if (!rc) rc = read_chunks(&d, err);
-    if (!rc) {
-        png_textp texts = NULL;
-        int n = 0, i = 0;
-        png_get_text(d.png, d.info, &texts, &n);
-        while (i < n && strcmp(texts[i].key, key)) i++;
-        *text = NULL;
-        if (i < n) rc = copy_text(text, &texts[i], err);
-    }
     decoder_close(&d);
     return rc;
 }
