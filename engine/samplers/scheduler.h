@@ -1,11 +1,13 @@
 /* Schedulers: what scheduler_config.json says, and the noise schedule that follows from it.
  *
  *   df_scheduler_read(&cfg, "models/starter/scheduler/scheduler_config.json", &err);
- *   df_scheduler_named(&cfg, "euler_a", &model_cfg, &err);
+ *   df_scheduler_named(&cfg, "euler_a", "models/starter/scheduler/scheduler_config.json", &err);
  *
- * A manifest's scheduler name keeps the model's betas, prediction type, offset and number of training steps and takes
- * the named class' own defaults for the rest (as diffusers' from_config does with a config that does not hold them;
- * a field that both classes know and the model's config states explicitly is kept). Names: models/README.md. */
+ * A manifest's scheduler name on a model whose config names the same class is that config (with the name's own options
+ * set: Karras sigmas or not). On a model of another class it keeps what belongs to the model (number of training
+ * steps, betas, prediction type, offset, clipping, trailing spacing) and takes the named class' values for the rest.
+ * Names and rules: models/README.md, section "Scheduler names".
+ * Reference: diffusers 0.42, src/diffusers/schedulers. Threads: plain values, nothing is shared. */
 #ifndef DF_ENGINE_SAMPLERS_SCHEDULER_H
 #define DF_ENGINE_SAMPLERS_SCHEDULER_H
 
@@ -21,46 +23,79 @@ typedef enum df_scheduler_class {
     DF_SCHEDULER_EULER,
     DF_SCHEDULER_EULER_ANCESTRAL,
     DF_SCHEDULER_DPMPP_MULTISTEP,
+    DF_SCHEDULER_LMS,
+    DF_SCHEDULER_HEUN,
+    DF_SCHEDULER_UNIPC,
+    DF_SCHEDULER_LCM,
+    DF_SCHEDULER_TCD,
+    DF_SCHEDULER_FLOW_EULER,
+    DF_SCHEDULER_CLASSES
 } df_scheduler_class;
 
 typedef enum df_beta_schedule { DF_BETA_LINEAR, DF_BETA_SCALED_LINEAR, DF_BETA_SQUAREDCOS } df_beta_schedule;
 typedef enum df_spacing { DF_SPACING_LEADING, DF_SPACING_TRAILING, DF_SPACING_LINSPACE } df_spacing;
 typedef enum df_prediction { DF_PREDICT_EPSILON, DF_PREDICT_V, DF_PREDICT_SAMPLE } df_prediction;
+typedef enum df_sigma_spacing { DF_SIGMAS_OF_TIMESTEPS, DF_SIGMAS_KARRAS, DF_SIGMAS_EXPONENTIAL } df_sigma_spacing;
 
-/* Field by field what diffusers' classes take; the owner of engine/samplers adds what a class needs. */
+#define DF_SCHEDULER_NAME_BYTES 32
+
+/* Field by field what diffusers' classes take; a class ignores what it does not know. */
 typedef struct df_scheduler {
     df_scheduler_class klass;
+
+    /* the noise schedule */
     int n_train_timesteps;
     double beta_start, beta_end;
     df_beta_schedule beta_schedule;
+    bool rescale_zero_snr; /* zero terminal signal-to-noise ratio, Lin et al. 2023 */
+
+    /* what the model predicts, and what is done to a predicted clean sample */
     df_prediction prediction;
-    df_spacing spacing;
-    int steps_offset;
-    bool set_alpha_to_one;
-    bool skip_prk_steps;
     bool clip_sample;
     double clip_sample_range;
-    bool use_karras_sigmas;
-    int solver_order;
-    bool solver_heun; /* DPM++: heun instead of midpoint */
-    bool lower_order_final, euler_at_final;
+    bool thresholding; /* dynamic thresholding, Saharia et al. 2022 */
+    double threshold_ratio, threshold_max;
+
+    /* which timesteps are visited */
+    df_spacing spacing;
+    int steps_offset;
+    int original_steps; /* LCM, TCD: steps of the distilled schedule */
+    double timestep_scaling; /* LCM */
+
+    /* sigma tables: Euler, Heun, LMS, DPM++, UniPC */
+    df_sigma_spacing sigma_spacing;
+    double sigma_min, sigma_max; /* ends of Karras and exponential spacing; 0: those of the table */
     bool final_sigma_is_min; /* final_sigmas_type "sigma_min" instead of "zero" */
-    bool rescale_zero_snr;
-    bool variance_large; /* DDPM fixed_large instead of fixed_small */
-    char name[32]; /* as in a manifest: "dpmpp_2m_karras"; metadata and PNG texts show it */
+    double flow_shift; /* flow matching */
+
+    /* options of single classes */
+    bool set_alpha_to_one; /* DDIM, PNDM, LCM: abar before timestep 0 is 1 instead of abar[0] */
+    bool skip_prk_steps; /* PNDM: no Runge-Kutta warm-up */
+    bool variance_large; /* DDPM: fixed_large instead of fixed_small */
+    int solver_order; /* DPM++, UniPC: 1..3 */
+    bool solver_heun; /* DPM++: heun instead of midpoint */
+    bool solver_sde; /* DPM++: sde-dpmsolver++ */
+    bool solver_bh1; /* UniPC: bh1 instead of bh2 */
+    bool lower_order_final, euler_at_final;
+
+    char name[DF_SCHEDULER_NAME_BYTES]; /* "dpmpp_2m_karras"; metadata and PNG texts show it */
 } df_scheduler;
 
-/* An unknown class, or a field value that would change the picture and is not supported, is DF_EUNSUPPORTED with file,
- * field and value. */
+/* DF_EUNSUPPORTED with file, field and value: an unknown class, or a value that would change the picture and is not
+ * built. DF_EINVAL or DF_EFORMAT: a value of the wrong type or out of range. */
 df_code df_scheduler_read(df_scheduler *out, const char *path, df_err *err);
-df_code df_scheduler_named(df_scheduler *out, const char *name, const char *model_config_path, df_err *err);
-bool df_scheduler_name_known(const char *name);
-const char *df_scheduler_names(void); /* "ddpm ddim pndm ...", for messages and --help */
 
-/* alphas_cumprod[n_train_timesteps], f32 as the library computes it. */
+/* DF_EINVAL: no such name (the nearest one is told), or one that cannot drive this model. DF_EUNSUPPORTED: a name of
+ * the manifest that is not built yet. */
+df_code df_scheduler_named(df_scheduler *out, const char *name, const char *model_config_path, df_err *err);
+bool df_scheduler_name_known(const char *name); /* a name of the manifest, built or not */
+const char *df_scheduler_names(void); /* "ddpm ddim pndm ..." of those built, for messages and --help */
+
+/* alphas_cumprod[n_train_timesteps], f32 as the library computes it. Not for flow matching, which has none. */
 void df_scheduler_alphas_cumprod(const df_scheduler *s, float *out);
 
-/* out = sqrt(abar_t) * sample + sqrt(1 - abar_t) * noise; Ho et al. 2020, eq. 4. t in 0..n_train_timesteps-1. */
+/* out = sqrt(abar_t) * sample + sqrt(1 - abar_t) * noise; Ho et al. 2020, eq. 4. t in 0..n_train_timesteps-1.
+ * out may be sample or noise. To start a sampler half-way use df_sampler_add_noise, which knows its class' scale. */
 df_code df_scheduler_add_noise(const df_scheduler *s, const float *sample, const float *noise, int t, float *out,
                                size_t n, df_err *err);
 

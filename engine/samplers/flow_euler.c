@@ -1,0 +1,34 @@
+/* Euler's method for flow matching: x = (1 - sigma) * clean + sigma * noise, the model predicts noise - clean. Source:
+ * Lipman et al. 2023 (arXiv:2210.02747); shift, Esser et al. 2024 (arXiv:2403.03206), section 5.3.2. Reference:
+ * diffusers' FlowMatchEulerDiscreteScheduler. */
+#include "engine/samplers/sampler_ops.h"
+#include "engine/samplers/spacing.h"
+
+static double shifted(double sigma, double shift) {
+    return shift * sigma / (1 + (shift - 1) * sigma);
+}
+
+/* The ends of the table are shifted already and, as in the library, every sigma between them is shifted once more. */
+static df_code plan(df_sampler *s, df_err *err) {
+    int n = s->n_steps, n_train = s->cfg.n_train_timesteps;
+    double shift = s->cfg.flow_shift;
+    df_code rc = df_sampler_alloc_calls(s, n, n + 1, err);
+    if (rc) return rc;
+    float first = (float)shifted(1, shift), last = (float)shifted(1.0 / n_train, shift);
+    for (int i = 0; i < n; i++) {
+        double t = df_linspace_at((double)first * n_train, (double)last * n_train, n, i);
+        s->sigmas[i] = (float)shifted(t / n_train, shift);
+        s->timesteps[i] = s->sigmas[i] * (float)n_train;
+    }
+    s->sigmas[n] = 0;
+    return DF_OK;
+}
+
+static df_code step(df_sampler *s, int call, const float *model_output, float *x, df_draw draw, df_err *err) {
+    (void)draw, (void)err;
+    float dt = s->sigmas[call + 1] - s->sigmas[call];
+    for (size_t i = 0; i < s->n; i++) x[i] += dt * model_output[i];
+    return DF_OK;
+}
+
+const df_sampler_ops df_flow_euler_ops = { .plan = plan, .step = step, .flows = true };

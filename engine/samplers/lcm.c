@@ -1,0 +1,31 @@
+/* Latent consistency sampling: jump to the clean sample, then back to the next noise level. Source: Luo et al. 2023
+ * (arXiv:2310.04378), algorithm 3. Reference: diffusers' LCMScheduler. */
+#include <math.h>
+
+#include "engine/samplers/clean_limit.h"
+#include "engine/samplers/prediction.h"
+#include "engine/samplers/sampler_ops.h"
+
+static df_code step(df_sampler *s, int call, const float *model_output, float *x, df_draw draw, df_err *err) {
+    static const double sigma_data = 0.5;
+    bool last = call + 1 == s->n_calls;
+    int t = (int)s->timesteps[call];
+    float a = sqrtf(s->abar[t]), b = sqrtf(1.0f - s->abar[t]);
+    float *clean = s->history[0];
+    for (size_t i = 0; i < s->n; i++) clean[i] = df_clean_of(s->cfg.prediction, a, b, x[i], model_output[i]);
+    df_clean_limit(&s->cfg, clean, s->n, s->scratch);
+
+    double scaled = t * s->cfg.timestep_scaling, norm = scaled * scaled + sigma_data * sigma_data;
+    float of_x = (float)(sigma_data * sigma_data / norm), of_clean = (float)(scaled / sqrt(norm));
+    for (size_t i = 0; i < s->n; i++) x[i] = of_clean * clean[i] + of_x * x[i];
+    if (last) return DF_OK;
+
+    df_code rc = df_sampler_draw(s, draw, err);
+    if (rc) return rc;
+    float next = s->abar[(int)s->timesteps[call + 1]];
+    float to_clean = sqrtf(next), to_noise = sqrtf(1.0f - next);
+    for (size_t i = 0; i < s->n; i++) x[i] = to_clean * x[i] + to_noise * s->noise[i];
+    return DF_OK;
+}
+
+const df_sampler_ops df_lcm_ops = { .plan = df_sampler_distilled_plan, .step = step, .n_history = 1 };

@@ -1,0 +1,46 @@
+/* Linear multistep over sigma, order 4: Adams-Bashforth with the steps' true lengths. Source: k-diffusion, sample_lms.
+ * Reference: diffusers' LMSDiscreteScheduler, whose quadrature is exact for these polynomials as ours is. */
+#include <math.h>
+
+#include "engine/samplers/prediction.h"
+#include "engine/samplers/sampler_ops.h"
+
+enum { ORDER = 4 };
+
+static df_code plan(df_sampler *s, df_err *err) {
+    return df_sampler_sigma_plan(s, 1, err);
+}
+
+/* The Lagrange polynomial that is 1 at the sigma `own` calls back and 0 at the other order - 1. */
+static double basis_at(const float *sigmas, int call, int order, int own, double tau) {
+    double product = 1;
+    for (int k = 0; k < order; k++)
+        if (k != own) product *= (tau - sigmas[call - k]) / ((double)sigmas[call - own] - sigmas[call - k]);
+    return product;
+}
+
+/* Its integral over the coming step by two Gauss-Legendre points: exact up to degree 3. */
+static float weight_of(const float *sigmas, int call, int order, int own) {
+    double middle = ((double)sigmas[call + 1] + sigmas[call]) / 2, half = ((double)sigmas[call + 1] - sigmas[call]) / 2;
+    double node = half / sqrt(3.0);
+    return (float)(half * (basis_at(sigmas, call, order, own, middle - node) +
+                           basis_at(sigmas, call, order, own, middle + node)));
+}
+
+static df_code step(df_sampler *s, int call, const float *model_output, float *x, df_draw draw, df_err *err) {
+    (void)draw, (void)err;
+    float sigma = s->sigmas[call], weights[ORDER];
+    int order = s->n_done + 1 < ORDER ? s->n_done + 1 : ORDER; /* slopes that are there, wherever the walk began */
+    float *slope = df_sampler_push(s, ORDER);
+    for (size_t i = 0; i < s->n; i++)
+        slope[i] = (x[i] - df_clean_of_sigma(s->cfg.prediction, sigma, x[i], model_output[i])) / sigma;
+    for (int k = 0; k < order; k++) weights[k] = weight_of(s->sigmas, call, order, k);
+    for (size_t i = 0; i < s->n; i++) {
+        float sum = 0;
+        for (int k = 0; k < order; k++) sum += weights[k] * s->history[k][i];
+        x[i] += sum;
+    }
+    return DF_OK;
+}
+
+const df_sampler_ops df_lms_ops = { .plan = plan, .step = step, .scales_input = true, .n_history = ORDER };

@@ -1,0 +1,76 @@
+/* What a sampler class is made of; internal to engine/samplers. A class is one .c file with one const table. */
+#ifndef DF_ENGINE_SAMPLERS_SAMPLER_OPS_H
+#define DF_ENGINE_SAMPLERS_SAMPLER_OPS_H
+
+#include "engine/samplers/sampler.h"
+
+enum { DF_SAMPLER_MAX_HISTORY = 6 };
+
+typedef struct df_draw {
+    df_draw_fn fn;
+    void *ctx;
+} df_draw;
+
+typedef struct df_sampler_ops {
+    /* Sets n_calls and fills timesteps; sigmas and init_sigma where the class has them. Abar is there already. */
+    df_code (*plan)(df_sampler *s, df_err *err);
+    /* One call: x becomes the next latents. s->n_done counts the calls made before this one. */
+    df_code (*step)(df_sampler *s, int call, const float *model_output, float *x, df_draw draw, df_err *err);
+    bool scales_input; /* the model sees x / sqrt(sigma^2 + 1), and noising is x + sigma * noise */
+    bool flows; /* no abar; noising is (1 - sigma) * x + sigma * noise */
+    int n_history; /* tensors of n elements kept from call to call, s->history[0..n_history-1] */
+} df_sampler_ops;
+
+struct df_sampler {
+    df_scheduler cfg;
+    const df_sampler_ops *ops;
+    int n_steps, n_calls;
+    double eta;
+    size_t n; /* elements of x */
+    float *abar; /* [cfg.n_train_timesteps] */
+    float final_abar; /* abar before timestep 0 */
+    float *timesteps; /* [n_calls] */
+    float *sigmas; /* [n_sigmas], NULL if the class has none */
+    int n_sigmas;
+    float init_sigma;
+    float *history[DF_SAMPLER_MAX_HISTORY];
+    float *scratch; /* [n] */
+    float *noise; /* [n], where a draw lands */
+    int n_done; /* calls made */
+    int next_call; /* -1 before the first */
+    int last_order; /* UniPC: order of the step before */
+};
+
+extern const df_sampler_ops df_ddpm_ops, df_ddim_ops, df_pndm_ops, df_euler_ops, df_euler_ancestral_ops,
+    df_dpmpp_multistep_ops, df_lms_ops, df_heun_ops, df_unipc_ops, df_lcm_ops, df_tcd_ops, df_flow_euler_ops;
+
+/* Helpers of plan(): the df_..._plan ones allocate the tables that they fill. */
+df_code df_sampler_alloc_calls(df_sampler *s, int n_calls, int n_sigmas, df_err *err);
+/* n_steps timesteps into the table, each checked to lie in 0..N-1. */
+df_code df_sampler_set_timesteps(df_sampler *s, const double *t, df_err *err);
+/* DDPM, DDIM: whole timesteps, no sigmas. */
+df_code df_sampler_whole_plan(df_sampler *s, df_err *err);
+/* Euler, LMS, Heun: fractional timesteps with their sigmas and init_sigma; all steps but the last take
+ * calls_per_step calls. */
+df_code df_sampler_sigma_plan(df_sampler *s, int calls_per_step, df_err *err);
+/* DPM++, UniPC: whole timesteps with their sigmas. */
+df_code df_sampler_multistep_plan(df_sampler *s, df_err *err);
+/* LCM, TCD: some of the timesteps that the model was distilled on. */
+df_code df_sampler_distilled_plan(df_sampler *s, df_err *err);
+
+/* abar[t], or the one before timestep 0 for t < 0. */
+static inline float df_sampler_abar(const df_sampler *s, int t) {
+    return t >= 0 ? s->abar[t] : s->final_abar;
+}
+
+/* Moves history[0..n-1] up by one and puts the freed tensor first: history[0] is then to be filled. */
+static inline float *df_sampler_push(df_sampler *s, int n) {
+    float *oldest = s->history[n - 1];
+    for (int i = n - 1; i > 0; i--) s->history[i] = s->history[i - 1];
+    return s->history[0] = oldest;
+}
+
+/* Draws into s->noise. */
+df_code df_sampler_draw(df_sampler *s, df_draw draw, df_err *err);
+
+#endif
