@@ -33,7 +33,7 @@ df_code df_eval_vae_decode(df_eval *e, const df_eval_settings *settings, df_err 
 df_code df_eval_sample(df_eval *e, const df_eval_settings *settings, df_err *err);
 df_code df_eval_add_noise(df_eval *e, const df_eval_settings *settings, df_err *err);
 
-/* The model's scheduler, or that of --set scheduler=FILE. */
+/* The model's scheduler, or that of --set scheduler. */
 df_code df_eval_scheduler(df_scheduler *out, const df_eval *e, const df_eval_settings *settings, df_err *err);
 
 #endif

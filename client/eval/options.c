@@ -38,7 +38,8 @@ static const char doc[] =
     "  sample       cond [uncond] [latents] [noise.0 ...] -> timesteps, latents, model_output, decoded, image_u8\n"
     "               --set scheduler=FILE.json steps=25 guidance=7.5 guidance_rescale=0 eta=0\n"
     "  add_noise    sample, noise, timestep -> out\n"
-    "               --set scheduler=FILE.json\n";
+    "               --set scheduler=FILE.json\n"
+    "A scheduler is a scheduler_config.json or a name as in a manifest (euler_a); the model's own unless set.\n";
 
 static int parse_int(struct argp_state *state, const char *name, const char *text, int min, int max) {
     char *end;

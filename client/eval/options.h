@@ -27,7 +27,7 @@ void df_eval_options_free(df_eval_options *o);
 
 /* Settings of --set, with their defaults. */
 typedef struct df_eval_settings {
-    const char *scheduler; /* path; NULL: the model's own */
+    const char *scheduler; /* FILE.json, or a name as in a manifest; NULL: the model's own */
     int steps;
     double guidance, guidance_rescale, eta;
 } df_eval_settings;

@@ -19,6 +19,11 @@ void df_config_only_number(df_config *c, const char *key, double only) {
     c->rc = df_err_set(c->err, DF_EUNSUPPORTED, "%s: '%s' is %g, only %g is supported", c->path, key, value, only);
 }
 
+void df_config_not_null(df_config *c, const char *key) {
+    if (c->rc || !json_is_null(json_object_get(c->root, key))) return;
+    c->rc = df_err_set(c->err, DF_EUNSUPPORTED, "%s: '%s' is null, which is not supported", c->path, key);
+}
+
 double df_config_positive(df_config *c, const char *key, double otherwise) {
     double value = df_config_double(c, key, otherwise);
     if (!c->rc && !(isfinite(value) && value > 0))

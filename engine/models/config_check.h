@@ -23,6 +23,9 @@ df_code df_config_load(df_config *c, json_t **root, const char *path, df_err *er
 /* "FILE: 'resnet_out_scale_factor' is 0.5, only 1 is supported". */
 void df_config_only_number(df_config *c, const char *key, double only);
 
+/* Where null is not the default but another network: "FILE: 'mid_block_type' is null, which is not supported". */
+void df_config_not_null(df_config *c, const char *key);
+
 /* A finite number above 0. */
 double df_config_positive(df_config *c, const char *key, double otherwise);
 

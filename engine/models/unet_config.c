@@ -74,6 +74,8 @@ static void refuse_unsupported(df_config *c) {
     df_config_only_string(c, "_class_name", "UNet2DConditionModel");
     df_config_only_known(c, known_fields);
     for (const char *const *key = absent; *key; key++) df_config_only_absent(c, *key);
+    df_config_not_null(c, "mid_block_type"); /* null: no middle block */
+    df_config_not_null(c, "norm_num_groups"); /* null: no conv_norm_out */
     df_config_only_bool(c, "center_input_sample", false);
     df_config_only_string(c, "mid_block_type", "UNetMidBlock2DCrossAttn");
     df_config_only_bool(c, "only_cross_attention", false);
