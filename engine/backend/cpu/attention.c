@@ -1,0 +1,73 @@
+/* Splits an attention into tasks of one row, one head and DF_ATTN_QUERIES queries; simd/attention_kernel.h does one. */
+#include <math.h>
+#include <omp.h>
+
+#include "engine/backend/cpu/kernel.h"
+
+typedef struct sizes {
+    int64_t t, s, heads; /* queries, keys */
+    int64_t q_stride, v_stride; /* D and Dv */
+    int64_t d, dv; /* of one head */
+    int64_t k_floats, v_floats; /* packed, of one head */
+    int64_t work_floats; /* of one thread */
+} sizes;
+
+static sizes sizes_of(const df_kernel *k) {
+    df_shape q = df_cpu_in_shape(k, 0), key = df_cpu_in_shape(k, 1), v = df_cpu_in_shape(k, 2);
+    const df_simd *simd = k->ctx->simd;
+    sizes z = { .t = q.dim[0], .s = key.dim[0], .heads = k->node->attr.attention.heads, .q_stride = q.dim[1],
+                .v_stride = v.dim[1] };
+    z.d = z.q_stride / z.heads;
+    z.dv = z.v_stride / z.heads;
+    z.k_floats = simd->attention_packed_floats(z.s, z.d);
+    z.v_floats = simd->attention_packed_floats(z.s, z.dv);
+    z.work_floats = (simd->attention_work_floats(z.d, z.dv) + 15) / 16 * 16;
+    return z;
+}
+
+static df_code prepare(df_kernel *k, int64_t n_rows, size_t *scratch_bytes, df_err *err) {
+    (void)err;
+    sizes z = sizes_of(k);
+    int64_t floats = n_rows * z.heads * (z.k_floats + z.v_floats) + k->ctx->threads * z.work_floats;
+    *scratch_bytes = (size_t)floats * sizeof(float);
+    return DF_OK;
+}
+
+static float scale_of(const df_kernel *k, int64_t d) {
+    double scale = k->node->attr.attention.scale;
+    return (float)(scale != 0 ? scale : 1 / sqrt((double)d));
+}
+
+static df_code run(df_kernel *k, const df_cpu_run *r, df_err *err) {
+    (void)err;
+    const sizes z = sizes_of(k);
+    const df_simd *simd = k->ctx->simd;
+    const float *q = r->in[0], *key = r->in[1], *v = r->in[2];
+    float *work = (float *)r->scratch, *packed = work + k->ctx->threads * z.work_floats;
+    int64_t heads = r->n_rows * z.heads, blocks = (z.t + DF_ATTN_QUERIES - 1) / DF_ATTN_QUERIES;
+    int parts = df_cpu_parts(k->ctx, heads * z.t * z.s * z.d / 8);
+#pragma omp parallel num_threads(parts) if (parts > 1)
+    {
+#pragma omp for schedule(static)
+        for (int64_t i = 0; i < heads; i++) {
+            int64_t row = i / z.heads, head = i % z.heads;
+            float *pk = packed + i * (z.k_floats + z.v_floats);
+            simd->attention_pack(pk, pk + z.k_floats, key + row * z.s * z.q_stride + head * z.d, z.q_stride,
+                                 v + row * z.s * z.v_stride + head * z.dv, z.v_stride, z.s, z.d, z.dv);
+        }
+#pragma omp for schedule(static)
+        for (int64_t i = 0; i < heads * blocks; i++) {
+            int64_t of = i / blocks, row = of / z.heads, head = of % z.heads, t0 = i % blocks * DF_ATTN_QUERIES;
+            const float *pk = packed + of * (z.k_floats + z.v_floats);
+            df_attn_head h = { .q = q + row * z.t * z.q_stride + head * z.d, .k = pk, .v = pk + z.k_floats,
+                               .out = r->out + row * z.t * z.v_stride + head * z.dv, .q_stride = z.q_stride,
+                               .out_stride = z.v_stride, .n_keys = z.s, .d = z.d, .dv = z.dv,
+                               .scale = scale_of(k, z.d), .causal = k->node->attr.attention.causal,
+                               .work = work + omp_get_thread_num() * z.work_floats };
+            simd->attention(&h, t0, t0 + DF_ATTN_QUERIES < z.t ? t0 + DF_ATTN_QUERIES : z.t);
+        }
+    }
+    return DF_OK;
+}
+
+const df_cpu_op df_cpu_attention = { .prepare = prepare, .run = run };

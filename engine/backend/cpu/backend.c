@@ -1,0 +1,140 @@
+/* The table of the backend `cpu`, and what all its ops have in common: checks, threads, the rest of the epilogue. */
+#include "engine/backend/backend.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/backend/cpu/kernel.h"
+
+static const df_cpu_op *const ops[DF_OP_COUNT] = {
+    [DF_OP_EMBEDDING] = &df_cpu_embedding,
+    [DF_OP_TIMESTEP_EMBEDDING] = &df_cpu_timestep_embedding,
+    [DF_OP_LINEAR] = &df_cpu_linear,
+    [DF_OP_CONV2D] = &df_cpu_conv2d,
+    [DF_OP_GROUP_NORM] = &df_cpu_group_norm,
+    [DF_OP_LAYER_NORM] = &df_cpu_layer_norm,
+    [DF_OP_ATTENTION] = &df_cpu_attention,
+    [DF_OP_ACTIVATION] = &df_cpu_activation,
+    [DF_OP_GEGLU] = &df_cpu_geglu,
+    [DF_OP_ADD] = &df_cpu_add,
+    [DF_OP_ADD_CHANNEL] = &df_cpu_add_channel,
+    [DF_OP_CONCAT] = &df_cpu_concat,
+    [DF_OP_UPSAMPLE_NEAREST] = &df_cpu_upsample_nearest,
+    [DF_OP_RESHAPE] = &df_cpu_reshape,
+};
+
+float *df_cpu_copy(const float *x, int64_t floats) {
+    float *copy = x ? malloc((size_t)floats * sizeof *x) : NULL;
+    return copy ? memcpy(copy, x, (size_t)floats * sizeof *x) : NULL;
+}
+
+void df_cpu_epilogue(const df_cpu_ctx *ctx, float *y, const float *x, int64_t n_rows, int64_t positions, int64_t c,
+                     const float *add_channel, df_act act, const float *residual) {
+    int64_t all = n_rows * positions;
+    int parts = df_cpu_parts(ctx, all * c);
+#pragma omp parallel for schedule(static) num_threads(parts) if (parts > 1)
+    for (int part = 0; part < parts; part++) {
+        int64_t begin, end;
+        df_cpu_part(all, parts, part, &begin, &end);
+        while (begin < end) { /* up to the end of a row: its channels change there */
+            int64_t row = begin / positions, stop = (row + 1) * positions < end ? (row + 1) * positions : end;
+            ctx->simd->epilogue(y + begin * c, x + begin * c, stop - begin, c,
+                                add_channel ? add_channel + row * c : NULL, act,
+                                residual ? residual + begin * c : NULL);
+            begin = stop;
+        }
+    }
+}
+
+/* The fused parts that the op does not do itself. The residual must then lie elsewhere than out. */
+static df_code rest_of_epilogue(df_kernel *k, const df_cpu_run *r, df_err *err) {
+    df_act act = k->op->does_act ? DF_ACT_NONE : k->node->act;
+    if (k->op->does_all || (!r->add_channel && act == DF_ACT_NONE && !r->residual)) return DF_OK;
+    if (k->op->does_act && r->add_channel && k->node->act != DF_ACT_NONE)
+        return df_err_set(err, DF_EUNSUPPORTED, "%s: add_channel before an activation", k->node->name);
+    if (r->residual == r->out)
+        return df_err_set(err, DF_EUNSUPPORTED, "%s: the residual lies where the result goes", k->node->name);
+    df_shape s = df_cpu_out_shape(k);
+    int64_t c = df_cpu_last_dim(s);
+    df_cpu_epilogue(k->ctx, r->out, r->out, r->n_rows, df_shape_elements(s) / c, c, r->add_channel, act, r->residual);
+    return DF_OK;
+}
+
+static df_code backend_open(void **ctx, const df_backend_cfg *cfg, df_err *err) {
+    df_cpu_ctx *c = NULL;
+    df_code rc = df_cpu_ctx_open(&c, cfg, err);
+    if (!rc) *ctx = c;
+    return rc;
+}
+
+static void backend_close(void **ctx) {
+    df_cpu_ctx *c = *ctx;
+    df_cpu_ctx_close(&c);
+    *ctx = NULL;
+}
+
+static size_t activation_bytes(const void *ctx) {
+    (void)ctx;
+    return sizeof(float);
+}
+
+static void node_close(df_kernel **kernel) {
+    if (!kernel || !*kernel) return;
+    df_kernel *k = *kernel;
+    if (k->op->close && k->state)
+        k->op->close(k->state);
+    else
+        free(k->state);
+    free(k);
+    *kernel = NULL;
+}
+
+static df_code node_open(void *ctx, df_kernel **out, const df_graph *g, const df_node *node, const float *const *weights,
+                         df_err *err) {
+    df_kernel *k = calloc(1, sizeof *k);
+    if (!k) return df_err_set(err, DF_ENOMEM, "%s", node->name);
+    *k = (df_kernel){ .ctx = ctx, .g = g, .node = node, .op = ops[node->op] };
+    if (k->op->open) {
+        df_err why = { 0 };
+        int saved = df_cpu_enter(k->ctx->threads);
+        df_code rc = k->op->open(k, weights, &why);
+        df_cpu_leave(saved);
+        if (rc) {
+            node_close(&k);
+            return df_err_set(err, rc, "%s: %s", node->name, why.text);
+        }
+    }
+    *out = k;
+    return DF_OK;
+}
+
+static df_code node_prepare(df_kernel *k, int64_t n_rows, size_t *scratch_bytes, df_err *err) {
+    if (n_rows < 1) return df_err_set(err, DF_EINVAL, "%s: %lld rows", k->node->name, (long long)n_rows);
+    *scratch_bytes = 0;
+    if (!k->op->prepare) return DF_OK;
+    int saved = df_cpu_enter(k->ctx->threads);
+    df_code rc = k->op->prepare(k, n_rows, scratch_bytes, err);
+    df_cpu_leave(saved);
+    return rc;
+}
+
+static df_code node_run(df_kernel *k, int64_t n_rows, const void *const *in, const void *add_channel,
+                        const void *residual, void *out, void *scratch, df_err *err) {
+    df_cpu_run r = { n_rows, in, add_channel, residual, out, scratch };
+    int saved = df_cpu_enter(k->ctx->threads);
+    df_code rc = k->op->run(k, &r, err);
+    if (!rc) rc = rest_of_epilogue(k, &r, err);
+    df_cpu_leave(saved);
+    return rc;
+}
+
+const df_backend df_backend_cpu = {
+    .name = "cpu",
+    .open = backend_open,
+    .close = backend_close,
+    .activation_bytes = activation_bytes,
+    .node_open = node_open,
+    .node_close = node_close,
+    .node_prepare = node_prepare,
+    .node_run = node_run,
+};

@@ -1,0 +1,59 @@
+#include "engine/backend/cpu/context.h"
+
+#include <dnnl_debug.h>
+#include <omp.h>
+#include <stdlib.h>
+
+static df_code streams_open(df_cpu_ctx *ctx, df_err *err) {
+    DF_TRY_DNNL(dnnl_set_jit_dump(0));
+    DF_TRY_DNNL(dnnl_engine_create(&ctx->engine, dnnl_cpu, 0));
+    for (int i = 0; i < ctx->threads; i++)
+        DF_TRY_DNNL(dnnl_stream_create(&ctx->streams[i], ctx->engine, dnnl_stream_default_flags));
+    return DF_OK;
+}
+
+df_code df_cpu_ctx_open(df_cpu_ctx **out, const df_backend_cfg *cfg, df_err *err) {
+    if (cfg->dtype != DF_F32)
+        return df_err_set(err, DF_EUNSUPPORTED, "backend cpu computes in F32, not in %s", df_dtype_name(cfg->dtype));
+    if (cfg->threads < 0) return df_err_set(err, DF_EINVAL, "backend cpu: %d threads", cfg->threads);
+    df_cpu_ctx *ctx = calloc(1, sizeof *ctx);
+    if (!ctx) return df_err_set(err, DF_ENOMEM, "backend cpu");
+    ctx->threads = cfg->threads ? cfg->threads : omp_get_num_procs();
+    ctx->simd = df_simd_best();
+    ctx->streams = calloc((size_t)ctx->threads, sizeof *ctx->streams);
+    df_code rc = ctx->streams ? streams_open(ctx, err) : df_err_set(err, DF_ENOMEM, "backend cpu");
+    if (rc) {
+        df_cpu_ctx_close(&ctx);
+        return rc;
+    }
+    *out = ctx;
+    return DF_OK;
+}
+
+void df_cpu_ctx_close(df_cpu_ctx **ctx) {
+    if (!ctx || !*ctx) return;
+    df_cpu_ctx *c = *ctx;
+    for (int i = 0; c->streams && i < c->threads; i++)
+        if (c->streams[i]) dnnl_stream_destroy(c->streams[i]);
+    if (c->engine) dnnl_engine_destroy(c->engine);
+    free(c->streams);
+    free(c);
+    *ctx = NULL;
+}
+
+int df_cpu_enter(int threads) {
+    int saved = omp_get_max_threads();
+    if (saved != threads) omp_set_num_threads(threads);
+    return saved;
+}
+
+void df_cpu_leave(int saved) {
+    if (saved != omp_get_max_threads()) omp_set_num_threads(saved);
+}
+
+df_code df_cpu_dnnl_error(df_err *err, dnnl_status_t status, const char *what) {
+    df_code code = status == dnnl_out_of_memory ? DF_ENOMEM
+                   : status == dnnl_unimplemented ? DF_EUNSUPPORTED
+                                                  : DF_EBACKEND;
+    return df_err_set(err, code, "oneDNN: %s: %s", what, dnnl_status2str(status));
+}

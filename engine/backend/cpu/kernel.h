@@ -1,0 +1,59 @@
+/* A prepared node, and the table of functions one op fills in. Each op has a file of its own, named as in every
+ * backend. */
+#ifndef DF_ENGINE_BACKEND_CPU_KERNEL_H
+#define DF_ENGINE_BACKEND_CPU_KERNEL_H
+
+#include "engine/backend/cpu/context.h"
+
+typedef struct df_cpu_op df_cpu_op;
+
+struct df_kernel {
+    df_cpu_ctx *ctx; /* borrowed */
+    const df_graph *g; /* borrowed, like node */
+    const df_node *node;
+    const df_cpu_op *op;
+    void *state; /* the op's own; NULL until its open */
+};
+
+typedef struct df_cpu_run {
+    int64_t n_rows;
+    const void *const *in;
+    const float *add_channel, *residual; /* NULL where absent */
+    float *out;
+    char *scratch;
+} df_cpu_run;
+
+struct df_cpu_op {
+    /* Packs weights into k->state. NULL: nothing to keep. On failure k->state is still closed. */
+    df_code (*open)(df_kernel *k, const float *const *weights, df_err *err);
+    void (*close)(void *state); /* NULL: state is one malloc block, or none */
+    df_code (*prepare)(df_kernel *k, int64_t n_rows, size_t *scratch_bytes, df_err *err); /* NULL: no scratch */
+    df_code (*run)(df_kernel *k, const df_cpu_run *r, df_err *err);
+    /* What of the node's fused parts the op applies itself; the backend applies the rest in a second pass. */
+    bool does_act, does_all;
+};
+
+extern const df_cpu_op df_cpu_activation, df_cpu_add, df_cpu_add_channel, df_cpu_attention, df_cpu_concat,
+    df_cpu_conv2d, df_cpu_embedding, df_cpu_geglu, df_cpu_group_norm, df_cpu_layer_norm, df_cpu_linear, df_cpu_reshape,
+    df_cpu_timestep_embedding, df_cpu_upsample_nearest;
+
+static inline df_shape df_cpu_in_shape(const df_kernel *k, int i) {
+    return df_graph_shape(k->g, k->node->in[i]);
+}
+
+static inline df_shape df_cpu_out_shape(const df_kernel *k) {
+    return df_graph_shape(k->g, k->node->out);
+}
+
+static inline int64_t df_cpu_last_dim(df_shape s) {
+    return s.dim[s.rank - 1];
+}
+
+/* Over all rows, on all threads: y = act(x + add_channel) + residual; add_channel [n_rows][c]. */
+void df_cpu_epilogue(const df_cpu_ctx *ctx, float *y, const float *x, int64_t n_rows, int64_t positions, int64_t c,
+                     const float *add_channel, df_act act, const float *residual);
+
+/* floats of a copy on the heap; NULL if x is NULL or out of memory. */
+float *df_cpu_copy(const float *x, int64_t floats);
+
+#endif

@@ -1,0 +1,214 @@
+#include "engine/backend/cpu/product.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/backend/cpu/invariance.h"
+#include "engine/backend/cpu/strips.h"
+
+/* One prepared number of rows. */
+typedef struct plan {
+    struct plan *next;
+    int64_t n_rows;
+    df_product_way way;
+    df_prim *prim; /* BATCH, LOOP */
+    df_prim_args args;
+} plan;
+
+typedef struct product {
+    df_product_shape shape;
+    df_strips strips;
+    void *packed;
+    float *bias; /* NULL without */
+    plan *plans;
+} product;
+
+static int64_t positions(const product *p) {
+    return p->shape.oh * p->shape.ow;
+}
+
+static void plan_close(plan *q) {
+    df_prim_args_close(&q->args);
+    df_prim_close(&q->prim);
+    free(q);
+}
+
+void df_product_close(void *state) {
+    product *p = state;
+    for (plan *q = p->plans, *next; q; q = next) {
+        next = q->next;
+        plan_close(q);
+    }
+    df_strips_close(&p->strips);
+    free(p->packed);
+    free(p->bias);
+    free(p);
+}
+
+/* The residual goes straight into the sums: nothing stands between them and it. */
+static bool sums_residual(const df_node *n) {
+    return n->residual != DF_NO_VALUE && n->fused_add_channel == DF_NO_VALUE && n->act == DF_ACT_NONE;
+}
+
+/* The result may lie on the residual, which the epilogue still needs: then the product goes to scratch first. */
+static bool needs_detour(const df_node *n) {
+    return n->residual != DF_NO_VALUE && !sums_residual(n);
+}
+
+df_code df_product_open(df_kernel *k, df_product_shape shape, const float *const *weights, df_err *err) {
+    product *p = k->state = calloc(1, sizeof *p);
+    if (!p) return df_err_set(err, DF_ENOMEM, "product");
+    shape.bias = weights[1] != NULL;
+    shape.sum = sums_residual(k->node);
+    p->shape = shape;
+    if (weights[1] && !(p->bias = df_cpu_copy(weights[1], shape.oc))) return df_err_set(err, DF_ENOMEM, "bias");
+    df_code rc = df_strips_open(&p->strips, k->ctx, &shape, err);
+    return rc ? rc : df_prim_pack(k->ctx, p->strips.kind[0], weights[0], &p->packed, err);
+}
+
+/* Rows on threads of their own: they must share well, and each must be worth reading the weights for. */
+static bool strips_serve(const df_kernel *k, const product *p, int64_t n_rows) {
+    enum { SMALL_WEIGHTS = 2 << 20, MIN_POSITIONS = 16, ENOUGH_POSITIONS = 256 };
+    int threads = k->ctx->threads;
+    bool shared = n_rows % threads == 0 || n_rows >= 4 * threads;
+    size_t weights = dnnl_memory_desc_get_size(df_prim_weights(p->strips.kind[0]));
+    return shared && (positions(p) >= ENOUGH_POSITIONS || (weights <= SMALL_WEIGHTS && positions(p) >= MIN_POSITIONS));
+}
+
+/* Opens a primitive of `rows` rows for all threads and keeps it if it proves itself. */
+static df_code try_primitive(const df_kernel *k, const product *p, plan *q, int64_t rows, df_err *err) {
+    const df_prim *canonical = p->strips.kind[0];
+    df_prim *prim = NULL;
+    bool same = false;
+    df_code rc = df_prim_open(&prim, k->ctx, &p->shape, rows, k->ctx->threads, df_prim_weights(canonical), err);
+    if (rc == DF_EUNSUPPORTED) return DF_OK;
+    if (!rc) rc = df_invariance_check(&same, k->ctx, canonical, prim, err);
+    if (!rc && same) rc = df_prim_args_open(&q->args, k->ctx, prim, err);
+    if (!rc && same)
+        q->prim = prim;
+    else
+        df_prim_close(&prim);
+    return rc;
+}
+
+static df_code choose(const df_kernel *k, const product *p, plan *q, df_err *err) {
+    df_product_way wish = k->ctx->way;
+    df_code rc = DF_OK;
+    q->way = DF_PRODUCT_STRIPS;
+    if (p->strips.count > 1 || wish == DF_PRODUCT_STRIPS) return DF_OK;
+    if (wish == DF_PRODUCT_AUTO && strips_serve(k, p, q->n_rows)) return DF_OK;
+    if (wish != DF_PRODUCT_LOOP) rc = try_primitive(k, p, q, q->n_rows, err);
+    if (q->prim) q->way = DF_PRODUCT_BATCH;
+    if (rc || q->prim || k->ctx->threads == 1) return rc; /* on one thread a loop is what STRIPS does */
+    rc = try_primitive(k, p, q, 1, err);
+    if (q->prim) q->way = DF_PRODUCT_LOOP;
+    return rc;
+}
+
+static plan *plan_of(const product *p, int64_t n_rows) {
+    plan *q = p->plans;
+    while (q && q->n_rows != n_rows) q = q->next;
+    return q;
+}
+
+static size_t detour_bytes(const df_kernel *k, const product *p, int64_t n_rows) {
+    if (!needs_detour(k->node)) return 0;
+    size_t bytes = (size_t)(n_rows * positions(p) * p->shape.oc) * sizeof(float);
+    return (bytes + 63) / 64 * 64;
+}
+
+df_code df_product_prepare(df_kernel *k, int64_t n_rows, size_t *scratch_bytes, df_err *err) {
+    product *p = k->state;
+    plan *q = plan_of(p, n_rows);
+    if (!q) {
+        q = calloc(1, sizeof *q);
+        if (!q) return df_err_set(err, DF_ENOMEM, "%s", k->node->name);
+        q->n_rows = n_rows;
+        df_code rc = choose(k, p, q, err);
+        if (rc) {
+            plan_close(q);
+            return rc;
+        }
+        q->next = p->plans;
+        p->plans = q;
+    }
+    size_t own = q->prim ? q->prim->scratch_bytes : (size_t)k->ctx->threads * p->strips.scratch_bytes;
+    *scratch_bytes = detour_bytes(k, p, n_rows) + own;
+    return DF_OK;
+}
+
+/* One run: what the hooks around a strip, or around all rows, need. */
+typedef struct pass {
+    const df_kernel *k;
+    const product *p;
+    const df_cpu_run *r;
+    float *y; /* where the product goes: out, or scratch */
+} pass;
+
+static void bring_residual(void *arg, int64_t row, int64_t first, int64_t n) {
+    const pass *a = arg;
+    int64_t c = a->p->shape.oc, at = (row * positions(a->p) + first) * c;
+    memcpy(a->r->out + at, a->r->residual + at, (size_t)(n * c) * sizeof(float));
+}
+
+static void finish(void *arg, int64_t row, int64_t first, int64_t n) {
+    const pass *a = arg;
+    const df_node *node = a->k->node;
+    int64_t c = a->p->shape.oc, at = (row * positions(a->p) + first) * c;
+    a->k->ctx->simd->epilogue(a->r->out + at, a->y + at, n, c, a->r->add_channel ? a->r->add_channel + row * c : NULL,
+                              node->act, a->p->shape.sum || !a->r->residual ? NULL : a->r->residual + at);
+}
+
+/* The same work for all rows, on all threads. */
+static void over_rows(const pass *a, void (*hook)(void *, int64_t, int64_t, int64_t)) {
+    int64_t all = a->r->n_rows * positions(a->p);
+    int parts = df_cpu_parts(a->k->ctx, all * a->p->shape.oc);
+#pragma omp parallel for schedule(static) num_threads(parts) if (parts > 1)
+    for (int part = 0; part < parts; part++) {
+        int64_t begin, end;
+        df_cpu_part(all, parts, part, &begin, &end);
+        while (begin < end) {
+            int64_t row = begin / positions(a->p), stop = (row + 1) * positions(a->p);
+            if (stop > end) stop = end;
+            hook((void *)(uintptr_t)a, row, begin - row * positions(a->p), stop - begin);
+            begin = stop;
+        }
+    }
+}
+
+static df_code run_library(const plan *q, const pass *a, const df_operands *o, const df_strip_hooks *hooks,
+                           df_err *err) {
+    const df_product_shape *s = &a->p->shape;
+    if (hooks->before) over_rows(a, hooks->before);
+    df_code rc = DF_OK;
+    for (int64_t row = 0; !rc && row < q->n_rows; row += q->prim->rows) {
+        df_operands mine = *o;
+        mine.x += row * s->ih * s->iw * s->ic;
+        mine.y += row * s->oh * s->ow * s->oc;
+        rc = df_prim_run(q->prim, &q->args, a->k->ctx->streams[0], &mine, err);
+    }
+    if (!rc && hooks->after) over_rows(a, hooks->after);
+    return rc;
+}
+
+df_code df_product_run(df_kernel *k, const df_cpu_run *r, df_err *err) {
+    const product *p = k->state;
+    const plan *q = plan_of(p, r->n_rows);
+    if (!q) return df_err_set(err, DF_EINVAL, "%s: not prepared for %lld rows", k->node->name, (long long)r->n_rows);
+    size_t detour = detour_bytes(k, p, r->n_rows);
+    pass a = { k, p, r, detour ? (float *)r->scratch : r->out };
+    bool epilogue = r->add_channel || k->node->act != DF_ACT_NONE || detour;
+    df_strip_hooks hooks = { p->shape.sum && r->residual != r->out ? bring_residual : NULL, epilogue ? finish : NULL,
+                             &a };
+    df_operands o = { r->in[0], p->packed, p->bias, a.y, r->scratch + detour };
+    return q->prim ? run_library(q, &a, &o, &hooks, err) : df_strips_run(&p->strips, k->ctx, r->n_rows, &o, &hooks, err);
+}
+
+df_product_way df_product_way_of(const df_kernel *k, int64_t n_rows) {
+    const plan *q = plan_of(k->state, n_rows);
+    return q ? q->way : DF_PRODUCT_AUTO;
+}
+
+int64_t df_product_strips_of(const df_kernel *k) {
+    return ((const product *)k->state)->strips.count;
+}

@@ -1,0 +1,194 @@
+/* Attention of one head with an online softmax: scores live for a few queries and one chunk of keys at a time, in L1.
+ * Milakov and Gimelshein 2018, arXiv:1805.02867; Dao et al. 2022, arXiv:2205.14135.
+ *
+ * Both products run through one micro-kernel: up to QB queries times up to NV vectors, all in registers. Keys are packed
+ * in blocks of VL keys, [d][VL] each, so that scores of VL keys are one vector; values are packed [S][dv] with dv padded
+ * to whole vectors. Every sum runs over its index in order: how queries are grouped does not show in the result. */
+#ifndef DF_ENGINE_BACKEND_CPU_SIMD_ATTENTION_KERNEL_H
+#define DF_ENGINE_BACKEND_CPU_SIMD_ATTENTION_KERNEL_H
+
+#include <math.h>
+
+#include "engine/backend/cpu/simd/simd.h"
+#include "engine/backend/cpu/simd/vec_math.h"
+
+enum {
+    QB = 6,
+    NV = VL == 16 ? 4 : 2, /* QB * NV accumulators, NV operands and a broadcast fit the registers */
+    CHUNK = 256, /* keys per softmax step; their packed keys and values fit L2 */
+    CHUNK_WIDE = 64, /* the same for heads wider than WIDE */
+    WIDE = 192,
+};
+
+INLINE int64_t round_up(int64_t n, int64_t to) {
+    return (n + to - 1) / to * to;
+}
+
+typedef struct operand {
+    const float *p;
+    int64_t row, vector; /* floats from one k to the next, from one vector of columns to the next */
+} operand;
+
+/* c[q][j] = (add ? c : 0) + sum over k of a[q][k] * b[k][j], for nq x nv; nq and nv are constants where expanded. */
+INLINE void product_tile(float *c, int64_t c_stride, const float *a, int64_t a_stride, operand b, int64_t n_k, bool add,
+                         const int nq, const int nv) {
+    vf acc[QB][NV];
+#pragma GCC unroll 8
+    for (int i = 0; i < nq; i++)
+#pragma GCC unroll 8
+        for (int j = 0; j < nv; j++) acc[i][j] = add ? v_load(c + i * c_stride + j * VL) : v_set1(0.0f);
+    for (int64_t k = 0; k < n_k; k++) {
+        vf w[NV];
+#pragma GCC unroll 8
+        for (int j = 0; j < nv; j++) w[j] = v_load(b.p + k * b.row + j * b.vector);
+#pragma GCC unroll 8
+        for (int i = 0; i < nq; i++) {
+            vf x = v_set1(a[i * a_stride + k]);
+#pragma GCC unroll 8
+            for (int j = 0; j < nv; j++) acc[i][j] = v_fma(x, w[j], acc[i][j]);
+        }
+    }
+#pragma GCC unroll 8
+    for (int i = 0; i < nq; i++)
+#pragma GCC unroll 8
+        for (int j = 0; j < nv; j++) v_store(c + i * c_stride + j * VL, acc[i][j]);
+}
+
+#define TILES_OF(nv)                                                                                                   \
+    static void tiles_##nv(float *c, int64_t cs, const float *a, int64_t as, operand b, int64_t n_k, bool add,         \
+                           int nq) {                                                                                   \
+        switch (nq) {                                                                                                  \
+        case 1: product_tile(c, cs, a, as, b, n_k, add, 1, nv); break;                                                 \
+        case 2: product_tile(c, cs, a, as, b, n_k, add, 2, nv); break;                                                 \
+        case 3: product_tile(c, cs, a, as, b, n_k, add, 3, nv); break;                                                 \
+        case 4: product_tile(c, cs, a, as, b, n_k, add, 4, nv); break;                                                 \
+        case 5: product_tile(c, cs, a, as, b, n_k, add, 5, nv); break;                                                 \
+        default: product_tile(c, cs, a, as, b, n_k, add, 6, nv); break;                                                \
+        }                                                                                                              \
+    }
+TILES_OF(1)
+TILES_OF(2)
+#if VL == 16
+TILES_OF(3)
+TILES_OF(4)
+#endif
+#undef TILES_OF
+
+/* nq <= QB queries by any number of vectors. */
+static void product(float *c, int64_t cs, const float *a, int64_t as, operand b, int64_t n_k, bool add, int nq,
+                    int64_t vectors) {
+    for (int64_t j = 0; j < vectors; j += NV, c += NV * VL, b.p += NV * b.vector) {
+        switch (vectors - j) {
+        case 1: tiles_1(c, cs, a, as, b, n_k, add, nq); break;
+#if VL == 16
+        case 2: tiles_2(c, cs, a, as, b, n_k, add, nq); break;
+        case 3: tiles_3(c, cs, a, as, b, n_k, add, nq); break;
+        default: tiles_4(c, cs, a, as, b, n_k, add, nq); break;
+#else
+        default: tiles_2(c, cs, a, as, b, n_k, add, nq); break;
+#endif
+        }
+    }
+}
+
+static int64_t attention_packed_floats(int64_t n_keys, int64_t width) {
+    return round_up(round_up(n_keys, VL) * round_up(width, VL), 16);
+}
+
+/* Scores of a group, its sums and maxima, then the running results of all queries. */
+static int64_t attention_work_floats(int64_t d, int64_t dv) {
+    (void)d;
+    return QB * CHUNK + 2 * DF_ATTN_QUERIES + DF_ATTN_QUERIES * round_up(dv, VL);
+}
+
+static void attention_pack(float *pk, float *pv, const float *k, int64_t k_stride, const float *v, int64_t v_stride,
+                           int64_t n_keys, int64_t d, int64_t dv) {
+    for (int64_t s0 = 0; s0 < n_keys; s0 += VL, pk += d * VL) {
+        int64_t n = n_keys - s0 < VL ? n_keys - s0 : VL;
+        if (n < VL) memset(pk, 0, (size_t)(d * VL) * sizeof *pk);
+        for (int64_t s = 0; s < n; s++) {
+            const float *from = k + (s0 + s) * k_stride;
+            for (int64_t i = 0; i < d; i++) pk[i * VL + s] = from[i];
+        }
+    }
+    int64_t width = round_up(dv, VL);
+    for (int64_t s = 0; s < n_keys; s++, pv += width) {
+        memcpy(pv, v + s * v_stride, (size_t)dv * sizeof *pv);
+        memset(pv + dv, 0, (size_t)(width - dv) * sizeof *pv);
+    }
+}
+
+typedef struct running { /* of one query */
+    float *max, *sum, *out; /* out [vectors * VL] */
+} running;
+
+/* Scores s[n] of one query -> weights exp(s - max), zero beyond `seen` up to the end of the last vector; the running
+ * result is scaled to the new maximum. */
+INLINE void softmax_step(float *s, int64_t seen, int64_t n, float scale, running r, int64_t vectors, bool first) {
+    int64_t padded = round_up(n, VL);
+    for (int64_t i = seen; i < padded; i++) s[i] = scale > 0 ? -INFINITY : INFINITY; /* -inf once scaled */
+    vf top = v_set1(-INFINITY), by = v_set1(scale);
+    for (int64_t i = 0; i < padded; i += VL) {
+        vf v = v_load(s + i) * by;
+        v_store(s + i, v);
+        top = v_max(v, top);
+    }
+    float peak = v_max_lane(top), max = first || peak > *r.max ? peak : *r.max;
+    vf sum = { 0 }, m = v_set1(max);
+    for (int64_t i = 0; i < padded; i += VL) {
+        vf p = v_exp(v_load(s + i) - m);
+        v_store(s + i, p);
+        sum += p;
+    }
+    float total = v_sum(sum);
+    if (!first) {
+        vf shrink = v_exp(v_set1(*r.max) - m);
+        total += *r.sum * shrink[0];
+        for (int64_t j = 0; j < vectors; j++) v_store(r.out + j * VL, v_load(r.out + j * VL) * shrink);
+    }
+    *r.max = max;
+    *r.sum = total;
+}
+
+/* Queries [t, t + nq) against keys [s0, s0 + n). */
+static void attention_group(const df_attn_head *h, int64_t t, int nq, int64_t s0, int64_t n, float *scores, running r) {
+    int64_t vectors = round_up(h->dv, VL) / VL, width = vectors * VL;
+    bool first = s0 == 0;
+    operand keys = { h->k + s0 * h->d, VL, h->d * VL };
+    product(scores, CHUNK, h->q + t * h->q_stride, h->q_stride, keys, h->d, false, nq, round_up(n, VL) / VL);
+    for (int i = 0; i < nq; i++) {
+        int64_t seen = h->causal && t + i + 1 - s0 < n ? t + i + 1 - s0 : n;
+        running one = { r.max + i, r.sum + i, r.out + i * width };
+        softmax_step(scores + i * CHUNK, seen < 0 ? 0 : seen, n, h->scale, one, vectors, first);
+    }
+    operand values = { h->v + s0 * width, width, VL };
+    product(r.out, width, scores, CHUNK, values, n, !first, nq, vectors);
+}
+
+static void attention_finish(const df_attn_head *h, int64_t t, running r) {
+    float *y = h->out + t * h->out_stride;
+    vf by = v_set1(*r.sum);
+    int64_t i = 0;
+    for (; i + VL <= h->dv; i += VL) v_store(y + i, v_load(r.out + i) / by);
+    if (i < h->dv) v_store_n(y + i, v_load(r.out + i) / by, (int)(h->dv - i));
+}
+
+static void attention(const df_attn_head *h, int64_t t0, int64_t t1) {
+    int64_t chunk = h->d > WIDE || h->dv > WIDE ? CHUNK_WIDE : CHUNK, width = round_up(h->dv, VL);
+    float *scores = h->work, *max = scores + QB * CHUNK, *sum = max + DF_ATTN_QUERIES, *out = sum + DF_ATTN_QUERIES;
+    for (int64_t s0 = 0; s0 < h->n_keys; s0 += chunk) {
+        int64_t n = h->n_keys - s0 < chunk ? h->n_keys - s0 : chunk;
+        for (int64_t t = t0; t < t1; t += QB) {
+            int nq = t1 - t < QB ? (int)(t1 - t) : QB;
+            int64_t seen = h->causal && t + nq - s0 < n ? t + nq - s0 : n; /* by the last query of the group */
+            int64_t i = t - t0;
+            if (seen > 0) attention_group(h, t, nq, s0, seen, scores, (running){ max + i, sum + i, out + i * width });
+        }
+    }
+    for (int64_t t = t0; t < t1; t++) {
+        int64_t i = t - t0;
+        attention_finish(h, t, (running){ max + i, sum + i, out + i * width });
+    }
+}
+
+#endif

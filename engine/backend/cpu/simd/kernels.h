@@ -1,0 +1,22 @@
+/* The table of one instruction set: included once by each simd_*.c, which names it with DF_SIMD_TABLE and DF_SIMD_NAME. */
+#include "engine/backend/cpu/simd/attention_kernel.h"
+#include "engine/backend/cpu/simd/elementwise.h"
+#include "engine/backend/cpu/simd/norms.h"
+#include "engine/backend/cpu/simd/simd.h"
+
+extern const df_simd DF_SIMD_TABLE;
+const df_simd DF_SIMD_TABLE = {
+    .name = DF_SIMD_NAME,
+    .lanes = VL,
+    .epilogue = epilogue,
+    .geglu = geglu,
+    .channel_sums = channel_sums,
+    .scale_shift = scale_shift,
+    .layer_norm = layer_norm,
+    .attention_packed_floats = attention_packed_floats,
+    .attention_work_floats = attention_work_floats,
+    .attention_pack = attention_pack,
+    .attention = attention,
+    .exp = map_exp,
+    .erf = map_erf,
+};

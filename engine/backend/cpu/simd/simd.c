@@ -1,0 +1,44 @@
+#include "engine/backend/cpu/simd/simd.h"
+
+#include <string.h>
+
+extern const df_simd df_simd_plain;
+#ifdef DF_SIMD_X86
+extern const df_simd df_simd_avx2, df_simd_avx512;
+
+static bool has_avx2(void) {
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+}
+
+static bool has_avx512(void) {
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") && has_avx2();
+}
+#endif
+
+static bool always(void) {
+    return true;
+}
+
+static const struct {
+    const df_simd *table;
+    bool (*runs_here)(void);
+} tables[] = { /* fastest first */
+#ifdef DF_SIMD_X86
+               { &df_simd_avx512, has_avx512 },
+               { &df_simd_avx2, has_avx2 },
+#endif
+               { &df_simd_plain, always }
+};
+
+const df_simd *df_simd_best(void) {
+    size_t i = 0;
+    while (!tables[i].runs_here()) i++;
+    return tables[i].table;
+}
+
+const df_simd *df_simd_find(const char *name) {
+    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
+        if (!strcmp(tables[i].table->name, name)) return tables[i].runs_here() ? tables[i].table : NULL;
+    return NULL;
+}

@@ -1,0 +1,76 @@
+/* The own vector kernels, compiled once per instruction set and chosen at run time.
+ *
+ *   const df_simd *v = df_simd_best();      what this machine runs fastest: avx512, avx2 or plain
+ *   v->epilogue(y, x, n, c, NULL, DF_ACT_SILU, NULL);
+ *
+ * One source (kernels.h and the headers it includes) is compiled in simd_plain.c, simd_avx2.c and simd_avx512.c, each
+ * with its own flags. An element's value never depends on the vector lane or on the tail it falls into: tails go through
+ * the same vector code as the bulk, and multiply-adds are fused where the code says so and nowhere else. A machine
+ * therefore always computes the same bytes; machines of different instruction sets may differ by rounding.
+ * Kernels allocate nothing and work on one thread: callers split rows and positions. */
+#ifndef DF_ENGINE_BACKEND_CPU_SIMD_SIMD_H
+#define DF_ENGINE_BACKEND_CPU_SIMD_SIMD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/graph/graph.h"
+
+enum { DF_ATTN_QUERIES = 48 }; /* of one attention task */
+
+/* One row and head of an attention, keys and values packed by attention_pack. */
+typedef struct df_attn_head {
+    const float *q; /* [T][..], this head's slice starts here */
+    const float *k, *v; /* packed */
+    float *out; /* [T][..], this head's slice */
+    int64_t q_stride, out_stride; /* floats from token to token */
+    int64_t n_keys, d, dv;
+    float scale;
+    bool causal;
+    float *work; /* attention_work_floats(d, dv) of this thread, 64-byte aligned */
+} df_attn_head;
+
+typedef struct df_simd {
+    const char *name; /* "plain" | "avx2" | "avx512" */
+    int lanes;
+
+    /* y = act(x + add_channel) + residual over [n][c]; add_channel [c] and residual [n][c] may be NULL; y may be x or
+     * residual. */
+    void (*epilogue)(float *y, const float *x, int64_t n, int64_t c, const float *add_channel, df_act act,
+                     const float *residual);
+
+    /* y [n][d] = a * gelu(b) of x [n][2d] = (a, b). */
+    void (*geglu)(float *y, const float *x, int64_t n, int64_t d);
+
+    /* sum[c], square[c] = sums of x and x^2 over n positions of [n][c], in f64. */
+    void (*channel_sums)(double *sum, double *square, const float *x, int64_t n, int64_t c);
+
+    /* y = act(x * scale[c] + shift[c]) over [n][c]; y may be x. */
+    void (*scale_shift)(float *y, const float *x, int64_t n, int64_t c, const float *scale, const float *shift,
+                        df_act act);
+
+    /* y = act(gamma * (x - mean) / sqrt(var + eps) + beta) per position, sums in f64; gamma and beta may be NULL.
+     * y may be x. */
+    void (*layer_norm)(float *y, const float *x, int64_t n, int64_t c, const float *gamma, const float *beta,
+                       double eps, df_act act);
+
+    /* Floats of one head's packed keys and values, a multiple of 16. */
+    int64_t (*attention_packed_floats)(int64_t n_keys, int64_t width);
+    int64_t (*attention_work_floats)(int64_t d, int64_t dv);
+    /* k [S][k_stride] -> pk, v [S][v_stride] -> pv: one head's slices, in the order the inner loops read them. */
+    void (*attention_pack)(float *pk, float *pv, const float *k, int64_t k_stride, const float *v, int64_t v_stride,
+                           int64_t n_keys, int64_t d, int64_t dv);
+    /* Queries [t0, t1) of one head, t1 - t0 <= DF_ATTN_QUERIES. */
+    void (*attention)(const df_attn_head *h, int64_t t0, int64_t t1);
+
+    /* Element-wise y[i] = f(x[i]), for the tests of accuracy. */
+    void (*exp)(float *y, const float *x, int64_t n);
+    void (*erf)(float *y, const float *x, int64_t n);
+} df_simd;
+
+const df_simd *df_simd_best(void);
+/* By name; NULL if unknown, not built, or not runnable on this machine. */
+const df_simd *df_simd_find(const char *name);
+
+#endif

@@ -1,0 +1,68 @@
+/* exp, erf and the activations on vectors. Polynomials are minimax fits (weighted least squares, Lawson's iteration) in
+ * f64, rounded to f32; docs/numerics.md gives the measured errors. NaN gives NaN. */
+#ifndef DF_ENGINE_BACKEND_CPU_SIMD_VEC_MATH_H
+#define DF_ENGINE_BACKEND_CPU_SIMD_VEC_MATH_H
+
+#include "engine/backend/cpu/simd/vec.h"
+#include "engine/graph/graph.h"
+
+/* exp(x) = 2^n exp(r), |r| <= ln(2)/2, exp(r) = 1 + r + r^2 q(r). Overflows to inf, underflows through the subnormals
+ * to 0: a masked score of -inf weighs exactly nothing. */
+INLINE vf v_exp(vf x) {
+    x = v_max(v_set1(-110.0f), v_min(v_set1(90.0f), x));
+    vf n = v_round(x * v_set1(1.44269504f));
+    vf r = v_fma(n, v_set1(-0.693359375f), x); /* exact: the constant has 9 bits */
+    r = v_fma(n, v_set1(2.12194440e-4f), r);
+    vf q = v_set1(0.00138146023f);
+    q = v_fma(q, r, v_set1(0.00836871564f));
+    q = v_fma(q, r, v_set1(0.041668389f));
+    q = v_fma(q, r, v_set1(0.166665211f));
+    q = v_fma(q, r, v_set1(0.49999994f));
+    return v_scale2(v_fma(r * r, q, r) + v_set1(1.0f), n);
+}
+
+/* |x| < 0.93: x + x R(x^2), else 1 - exp(-x Q(x)). */
+INLINE vf v_erf(vf x) {
+    vf t = (vf)((vi)x & 0x7fffffff), s = x * x;
+    vf r = v_set1(-0.000595373916f);
+    r = v_fma(r, s, v_set1(0.00498594018f));
+    r = v_fma(r, s, v_set1(-0.02676172f));
+    r = v_fma(r, s, v_set1(0.112816826f));
+    r = v_fma(r, s, v_set1(-0.376124799f));
+    r = v_fma(r, s, v_set1(0.128379151f));
+    vf small = v_fma(r, x, x);
+
+    vf u = v_min(v_set1(4.0f), t); /* erf(4) rounds to 1 */
+    vf q = v_set1(-0.00021364502f);
+    q = v_fma(q, u, v_set1(0.00321214483f));
+    q = v_fma(q, u, v_set1(-0.0228809193f));
+    q = v_fma(q, u, v_set1(0.105247676f));
+    q = v_fma(q, u, v_set1(0.635729134f));
+    q = v_fma(q, u, v_set1(1.12851119f));
+    vf big = v_set1(1.0f) - v_exp(-(u * q));
+    big = (vf)((vi)big | ((vi)x & (int32_t)0x80000000));
+    return v_select_lt(t, v_set1(0.93f), small, big);
+}
+
+INLINE vf v_x_sigmoid(vf x, vf u) { /* x / (1 + exp(-u)) */
+    return x / (v_set1(1.0f) + v_exp(-u));
+}
+
+INLINE vf v_gelu(vf x) {
+    return v_set1(0.5f) * x * (v_set1(1.0f) + v_erf(x * v_set1(0.707106781f)));
+}
+
+INLINE vf v_act(vf x, df_act act) {
+    switch (act) {
+    case DF_ACT_NONE: return x;
+    case DF_ACT_SILU: return v_x_sigmoid(x, x);
+    case DF_ACT_GELU: return v_gelu(x);
+    case DF_ACT_GELU_TANH: /* 0.5 (1 + tanh(u)) = sigmoid(2 u), u = sqrt(2/pi) (x + 0.044715 x^3) */
+        return v_x_sigmoid(x, v_set1(1.59576912f) * v_fma(v_set1(0.044715f) * x * x, x, x));
+    case DF_ACT_QUICK_GELU: return v_x_sigmoid(x, v_set1(1.702f) * x);
+    case DF_ACT_RELU: return v_max(v_set1(0.0f), x);
+    }
+    return x;
+}
+
+#endif
