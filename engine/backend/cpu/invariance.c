@@ -49,7 +49,7 @@ static float *noise(size_t floats, uint32_t seed) {
 typedef struct trial {
     float *x, *weights, *bias, *start; /* start: what y holds before, for sums */
     float *y, *expected; /* [rows][row], [row] */
-    void *packed, *scratch;
+    void *packed, *others, *scratch; /* weights for the canonical primitive, for the candidate */
     size_t x_floats, y_floats; /* of a row */
 } trial;
 
@@ -70,22 +70,24 @@ static df_code trial_open(trial *t, const df_cpu_ctx *ctx, const df_prim *canoni
     t->scratch = df_cpu_alloc(scratch);
     if (!t->x || !t->weights || !t->bias || !t->start || !t->y || !t->expected || !t->scratch)
         return df_err_set(err, DF_ENOMEM, "trial of a layer");
-    return df_prim_pack(ctx, canonical, t->weights, &t->packed, err);
+    df_code rc = df_prim_pack(ctx, canonical, t->weights, &t->packed, err);
+    return rc ? rc : df_prim_pack(ctx, candidate, t->weights, &t->others, err);
 }
 
 static void trial_close(trial *t) {
-    void *all[] = { t->x, t->weights, t->bias, t->start, t->y, t->expected, t->packed, t->scratch };
+    void *all[] = { t->x, t->weights, t->bias, t->start, t->y, t->expected, t->packed, t->others, t->scratch };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
 }
 
 /* y [p->rows][row] from the rows at x. */
-static df_code try_prim(const trial *t, const df_cpu_ctx *ctx, const df_prim *p, const float *x, float *y, df_err *err) {
+static df_code try_prim(const trial *t, const df_cpu_ctx *ctx, const df_prim *p, const void *packed, const float *x,
+                        float *y, df_err *err) {
     df_prim_args args;
     df_code rc = df_prim_args_open(&args, ctx, p, err);
     if (rc) return rc;
     for (int64_t i = 0; i < p->rows; i++) memcpy(y + (size_t)i * t->y_floats, t->start, t->y_floats * sizeof *y);
     int saved = df_cpu_enter(p->threads);
-    rc = df_prim_run(p, &args, ctx->streams[0], &(df_operands){ x, t->packed, t->bias, y, t->scratch }, err);
+    rc = df_prim_run(p, &args, ctx->streams[0], &(df_operands){ x, packed, t->bias, y, t->scratch }, err);
     df_cpu_leave(saved);
     df_prim_args_close(&args);
     return rc;
@@ -93,10 +95,10 @@ static df_code try_prim(const trial *t, const df_cpu_ctx *ctx, const df_prim *p,
 
 static df_code compare(bool *same, trial *t, const df_cpu_ctx *ctx, const df_prim *canonical, const df_prim *candidate,
                        df_err *err) {
-    df_code rc = try_prim(t, ctx, candidate, t->x, t->y, err);
+    df_code rc = try_prim(t, ctx, candidate, t->others, t->x, t->y, err);
     *same = true;
     for (size_t row = 0; !rc && *same && row < (size_t)candidate->rows;) {
-        rc = try_prim(t, ctx, canonical, t->x + row * t->x_floats, t->expected, err);
+        rc = try_prim(t, ctx, canonical, t->packed, t->x + row * t->x_floats, t->expected, err);
         *same = !memcmp(t->y + row * t->y_floats, t->expected, t->y_floats * sizeof *t->y);
         size_t last = (size_t)candidate->rows - 1;
         row = row < last ? last : last + 1;

@@ -5,7 +5,7 @@
  * several threads) may take its place only after this check has seen it give the same bytes: both run on the same
  * random data, and the first and the last row of the candidate are compared with the canonical primitive's.
  *
- * The check is a property of (shape, rows, threads, layout), not of the data: oneDNN's blocking, and with it the order
+ * The check is a property of (shape, rows, threads), not of the data: oneDNN's blocking, and with it the order
  * of each sum, follows from those alone. Random operands make every order of a sum round differently, so that a
  * difference in order shows in one of thousands of elements with certainty for all practical purposes. Answers are
  * kept per process, under a lock: a model's many equal layers are checked once. */
@@ -14,7 +14,7 @@
 
 #include "engine/backend/cpu/primitive.h"
 
-/* *same: rows of `candidate` have the bytes of `canonical` (1 row, 1 thread, the same layout of weights). */
+/* *same: rows of `candidate` have the bytes of `canonical` (1 row, 1 thread; layouts of weights may differ). */
 df_code df_invariance_check(bool *same, const df_cpu_ctx *ctx, const df_prim *canonical, const df_prim *candidate,
                             df_err *err);
 

@@ -120,13 +120,11 @@ typedef struct reorder {
     dnnl_primitive_t primitive;
 } reorder;
 
-static df_code reorder_weights(reorder *r, const df_cpu_ctx *ctx, const df_prim *p, const float *weights, void *packed,
-                               df_err *err) {
-    dnnl_memory_desc_t plain;
-    DF_TRY_DNNL(plain_weights(&plain, &p->shape));
-    DF_TRY_DNNL(dnnl_memory_create(&r->from, &plain, ctx->engine, (void *)(uintptr_t)weights));
+static df_code reorder_weights(reorder *r, const df_cpu_ctx *ctx, const df_prim *p, const dnnl_memory_desc_t *layout,
+                               const void *weights, void *packed, df_err *err) {
+    DF_TRY_DNNL(dnnl_memory_create(&r->from, layout, ctx->engine, (void *)(uintptr_t)weights));
     DF_TRY_DNNL(dnnl_memory_create(&r->to, df_prim_weights(p), ctx->engine, packed));
-    DF_TRY_DNNL(dnnl_reorder_primitive_desc_create(&r->desc, &plain, ctx->engine, df_prim_weights(p), ctx->engine,
+    DF_TRY_DNNL(dnnl_reorder_primitive_desc_create(&r->desc, layout, ctx->engine, df_prim_weights(p), ctx->engine,
                                                    NULL));
     DF_TRY_DNNL(dnnl_primitive_create(&r->primitive, r->desc));
     dnnl_exec_arg_t args[] = { { DNNL_ARG_FROM, r->from }, { DNNL_ARG_TO, r->to } };
@@ -135,12 +133,13 @@ static df_code reorder_weights(reorder *r, const df_cpu_ctx *ctx, const df_prim 
     return DF_OK;
 }
 
-df_code df_prim_pack(const df_cpu_ctx *ctx, const df_prim *p, const float *weights, void **packed, df_err *err) {
+static df_code pack(const df_cpu_ctx *ctx, const df_prim *p, const dnnl_memory_desc_t *layout, const void *weights,
+                    void **packed, df_err *err) {
     size_t bytes = dnnl_memory_desc_get_size(df_prim_weights(p));
     void *to = df_cpu_alloc(bytes);
     if (!to) return df_err_set(err, DF_ENOMEM, "%zu bytes of packed weights", bytes);
     reorder r = { 0 };
-    df_code rc = reorder_weights(&r, ctx, p, weights, to, err);
+    df_code rc = reorder_weights(&r, ctx, p, layout, weights, to, err);
     if (r.primitive) dnnl_primitive_destroy(r.primitive);
     if (r.desc) dnnl_primitive_desc_destroy(r.desc);
     if (r.from) dnnl_memory_destroy(r.from);
@@ -150,6 +149,21 @@ df_code df_prim_pack(const df_cpu_ctx *ctx, const df_prim *p, const float *weigh
     else
         *packed = to;
     return rc;
+}
+
+df_code df_prim_pack(const df_cpu_ctx *ctx, const df_prim *p, const float *weights, void **packed, df_err *err) {
+    dnnl_memory_desc_t plain;
+    DF_TRY_DNNL(plain_weights(&plain, &p->shape));
+    return pack(ctx, p, &plain, weights, packed, err);
+}
+
+df_code df_prim_repack(const df_cpu_ctx *ctx, const df_prim *p, const df_prim *other, const void *others,
+                       void **packed, df_err *err) {
+    return pack(ctx, p, df_prim_weights(other), others, packed, err);
+}
+
+bool df_prim_same_layout(const df_prim *a, const df_prim *b) {
+    return dnnl_memory_desc_equal(df_prim_weights(a), df_prim_weights(b)) == 1;
 }
 
 static df_code handle(dnnl_memory_t *m, const df_cpu_ctx *ctx, const df_prim *p, dnnl_query_t what, int index,

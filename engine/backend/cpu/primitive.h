@@ -2,7 +2,8 @@
  *
  *   df_prim_open(&p, ctx, &shape, rows, threads, NULL, &err);       NULL: the library chooses the weights' layout
  *   df_prim_pack(ctx, p, weights, &packed, &err);                   PyTorch's order -> that layout; once
- *   df_prim_open(&q, ctx, &shape, other, threads, df_prim_weights(p), &err);   another size, the same packed weights
+ *   df_prim_open(&q, ctx, &shape, other, threads, df_prim_weights(p), &err);   another size, the same packed weights,
+ *                                                                   or, where the library refuses: df_prim_repack
  *   df_prim_args_open(&a, ctx, p, &err);                            the memory handles of one caller
  *   df_prim_run(p, &a, stream, &operands, &err);                    allocates no buffer; one caller for each args
  *
@@ -54,6 +55,10 @@ const char *df_prim_implementation(const df_prim *p); /* the library's name for 
 
 /* weights [oc][ic][kernel][kernel]; *packed is the caller's, to be freed. */
 df_code df_prim_pack(const df_cpu_ctx *ctx, const df_prim *p, const float *weights, void **packed, df_err *err);
+/* The same from what was packed for another primitive of the shape. */
+df_code df_prim_repack(const df_cpu_ctx *ctx, const df_prim *p, const df_prim *other, const void *others,
+                       void **packed, df_err *err);
+bool df_prim_same_layout(const df_prim *a, const df_prim *b); /* of the weights */
 
 df_code df_prim_args_open(df_prim_args *a, const df_cpu_ctx *ctx, const df_prim *p, df_err *err);
 void df_prim_args_close(df_prim_args *a);

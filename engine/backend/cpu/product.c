@@ -13,12 +13,14 @@ typedef struct plan {
     df_product_way way;
     df_prim *prim; /* BATCH, LOOP */
     df_prim_args args;
+    const void *packed; /* borrowed: the product's, or another plan's */
+    void *own_packed; /* NULL where borrowed */
 } plan;
 
 typedef struct product {
     df_product_shape shape;
     df_strips strips;
-    void *packed;
+    void *packed; /* as the strips want it */
     float *bias; /* NULL without */
     plan *plans;
 } product;
@@ -30,6 +32,7 @@ static int64_t positions(const product *p) {
 static void plan_close(plan *q) {
     df_prim_args_close(&q->args);
     df_prim_close(&q->prim);
+    free(q->own_packed);
     free(q);
 }
 
@@ -75,19 +78,29 @@ static bool strips_serve(const df_kernel *k, const product *p, int64_t n_rows) {
     return shared && (positions(p) >= ENOUGH_POSITIONS || (weights <= SMALL_WEIGHTS && positions(p) >= MIN_POSITIONS));
 }
 
-/* Opens a primitive of `rows` rows for all threads and keeps it if it proves itself. */
+/* Weights in the layout of q->prim: those there are, or a copy. */
+static df_code find_packed(const df_kernel *k, const product *p, plan *q, df_err *err) {
+    const df_prim *canonical = p->strips.kind[0];
+    if (df_prim_same_layout(q->prim, canonical)) q->packed = p->packed;
+    for (const plan *o = p->plans; o && !q->packed; o = o->next)
+        if (o->prim && df_prim_same_layout(q->prim, o->prim)) q->packed = o->packed;
+    if (q->packed) return DF_OK;
+    df_code rc = df_prim_repack(k->ctx, q->prim, canonical, p->packed, &q->own_packed, err);
+    q->packed = q->own_packed;
+    return rc;
+}
+
+/* Opens a primitive of `rows` rows for all threads and keeps it, as q->prim, if it proves itself. */
 static df_code try_primitive(const df_kernel *k, const product *p, plan *q, int64_t rows, df_err *err) {
     const df_prim *canonical = p->strips.kind[0];
-    df_prim *prim = NULL;
     bool same = false;
-    df_code rc = df_prim_open(&prim, k->ctx, &p->shape, rows, k->ctx->threads, df_prim_weights(canonical), err);
-    if (rc == DF_EUNSUPPORTED) return DF_OK;
-    if (!rc) rc = df_invariance_check(&same, k->ctx, canonical, prim, err);
-    if (!rc && same) rc = df_prim_args_open(&q->args, k->ctx, prim, err);
-    if (!rc && same)
-        q->prim = prim;
-    else
-        df_prim_close(&prim);
+    int threads = k->ctx->threads;
+    df_code rc = df_prim_open(&q->prim, k->ctx, &p->shape, rows, threads, df_prim_weights(canonical), err);
+    if (rc == DF_EUNSUPPORTED) rc = df_prim_open(&q->prim, k->ctx, &p->shape, rows, threads, NULL, err);
+    if (!rc) rc = df_invariance_check(&same, k->ctx, canonical, q->prim, err);
+    if (!rc && same) rc = df_prim_args_open(&q->args, k->ctx, q->prim, err);
+    if (!rc && same) rc = find_packed(k, p, q, err);
+    if (!rc && !same) df_prim_close(&q->prim);
     return rc;
 }
 
@@ -200,7 +213,7 @@ df_code df_product_run(df_kernel *k, const df_cpu_run *r, df_err *err) {
     bool epilogue = r->add_channel || k->node->act != DF_ACT_NONE || detour;
     df_strip_hooks hooks = { p->shape.sum && r->residual != r->out ? bring_residual : NULL, epilogue ? finish : NULL,
                              &a };
-    df_operands o = { r->in[0], p->packed, p->bias, a.y, r->scratch + detour };
+    df_operands o = { r->in[0], q->prim ? q->packed : p->packed, p->bias, a.y, r->scratch + detour };
     return q->prim ? run_library(q, &a, &o, &hooks, err) : df_strips_run(&p->strips, k->ctx, r->n_rows, &o, &hooks, err);
 }
 

@@ -7,7 +7,9 @@
  * A row of more than one strip always runs in STRIPS. A row of one strip runs in STRIPS where rows share well among
  * the threads, else in BATCH, else (if that fails its check) in LOOP, else in STRIPS.
  *
- * Weights are packed once, in the layout that the strips want; the other primitives are asked to take the same.
+ * Weights are packed once, in the layout that the strips want; the other primitives are asked to take the same. One
+ * that refuses (the library likes narrower blocks for many threads and few positions) gets a copy in its own, which
+ * all numbers of rows share that want it.
  * A plain residual is added by the primitive itself, which starts its sums from y: the result may lie on the residual,
  * else the residual is copied to it first. A residual behind an activation or a channel vector is added afterwards. */
 #ifndef DF_ENGINE_BACKEND_CPU_PRODUCT_H
