@@ -67,10 +67,14 @@ df_code df_file_write(const char *path, const void *data, size_t bytes, df_err *
 
 df_code df_file_read(const char *path, size_t max_bytes, char **data, size_t *bytes, df_err *err) {
     struct stat st;
-    FILE *f = fopen(path, "rb");
-    if (!f || fstat(fileno(f), &st)) {
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe must not block the open */
+    FILE *f = fd < 0 ? NULL : fdopen(fd, "rb");
+    if (!f || fstat(fd, &st)) {
         int why = errno;
-        if (f) fclose(f);
+        if (f)
+            fclose(f);
+        else if (fd >= 0)
+            close(fd);
         return df_err_errno(err, why, "%s", path);
     }
     if (!S_ISREG(st.st_mode)) {

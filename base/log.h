@@ -26,7 +26,7 @@ df_log df_log_to(FILE *to, df_log_level level, const char *who);
 void df_log_event(const df_log *log, df_log_level level, const char *event, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 
-/* Writes text as a double-quoted value with \" \\ \n escaped, cut to fit; returns out. */
+/* Writes text as a double-quoted value, quotes and control characters escaped, cut to fit; returns out. */
 char *df_log_quote(char *out, size_t out_bytes, const char *text);
 
 /* "debug" | "info" | "warn" | "error" | "off" -> level, -1 if unknown. */
