@@ -2,109 +2,138 @@
 
 #include <limits.h>
 #include <stdlib.h>
+#include <unistd.h>
 
+#include "base/size.h"
 #include "client/eval/rows.h"
-#include "engine/exec/stage.h"
+#include "client/eval/team.h"
 
-enum { MAX_PROGRAMS = 4, MAX_ROWS = 4 };
+enum { MAX_ROWS = 4, MAX_SLOTS = 64, TICK_US = 1000 };
 
-typedef struct program {
-    df_graph *graph;
-    df_cut *cut;
-    df_stage *stage;
-} program;
+/* Rows first..first+n of the task, on their way through a slot. */
+typedef struct batch {
+    int64_t first, n;
+} batch;
 
 struct df_eval_runner {
-    const df_model *model;
-    const df_eval_options *options;
-    size_t activation_bytes;
-    program programs[MAX_PROGRAMS];
-    int n_programs;
+    df_eval_team *team;
+    df_pipeline *pipeline;
+    batch batches[MAX_SLOTS + 1];
 };
 
-df_code df_eval_runner_open(df_eval_runner **out, const df_model *model, const df_eval_options *options, df_err *err) {
+static df_backend_cfg backend_cfg(const df_eval_options *o, int ranks) {
+    df_backend_cfg cfg = o->backend_cfg;
+    if (!cfg.threads && ranks > 1) { /* ranks on one machine would fight for its cores */
+        long cores = sysconf(_SC_NPROCESSORS_ONLN);
+        cfg.threads = cores > ranks ? (int)(cores / ranks) : 1;
+    }
+    return cfg;
+}
+
+df_code df_eval_runner_open(df_eval_runner **out, const df_model *model, const df_eval_options *o, df_err *err) {
     df_eval_runner *r = calloc(1, sizeof *r);
+    df_code rc;
     if (!r) return df_err_set(err, DF_ENOMEM, "runner");
-    r->model = model;
-    r->options = options;
-    r->activation_bytes = options->backend_cfg.dtype == DF_F64 ? sizeof(double) : sizeof(float);
+    if ((rc = df_eval_team_open(&r->team, o->pipeline, err))) goto fail;
+    df_comm *comm = df_eval_team_comm(r->team);
+    df_pipeline_cfg cfg = {
+        .backend = o->backend,
+        .backend_cfg = backend_cfg(o, comm->size),
+        .max_rows = MAX_ROWS,
+        .n_slots = comm->size < MAX_SLOTS ? comm->size : MAX_SLOTS, /* a micro-batch for each rank */
+    };
+    if ((rc = df_eval_team_start(r->team, model, &cfg, err))) goto fail;
+    if ((rc = df_pipeline_open(&r->pipeline, comm, model, &cfg, err))) goto fail;
     *out = r;
     return DF_OK;
+fail:
+    df_eval_runner_close(&r);
+    return rc;
 }
 
 void df_eval_runner_close(df_eval_runner **runner) {
-    if (!*runner) return;
     df_eval_runner *r = *runner;
-    for (int i = 0; i < r->n_programs; i++) {
-        df_stage_close(&r->programs[i].stage);
-        df_cut_free(&r->programs[i].cut);
-        df_graph_free(&r->programs[i].graph);
-    }
+    if (!r) return;
+    df_pipeline_close(&r->pipeline);
+    df_eval_team_close(&r->team);
     free(r);
     *runner = NULL;
 }
 
 bool df_eval_runner_leads(const df_eval_runner *r) {
-    (void)r;
-    return true;
+    return df_eval_team_comm(r->team)->rank == 0;
 }
 
 df_code df_eval_runner_serve(df_eval_runner *r, df_err *err) {
-    (void)r;
-    return df_err_set(err, DF_EINTERNAL, "no rank to serve");
+    return df_pipeline_serve(r->pipeline, err);
 }
 
-df_code df_eval_runner_load(df_eval_runner *r, df_component c, int64_t latent_h, int64_t latent_w, int *index,
+df_code df_eval_runner_load(df_eval_runner *r, df_component c, int64_t latent_h, int64_t latent_w, int *program,
                             df_err *err) {
     int h = latent_h < INT_MAX ? (int)latent_h : INT_MAX, w = latent_w < INT_MAX ? (int)latent_w : INT_MAX;
-    if (r->n_programs == MAX_PROGRAMS) return df_err_set(err, DF_EINTERNAL, "more than %d programs", MAX_PROGRAMS);
-    program *p = &r->programs[r->n_programs];
-    df_code rc;
-    r->n_programs++; /* half-built ones are closed with the rest */
-    if ((rc = df_model_graph(r->model, c, h, w, &p->graph, err))) return rc;
-    if ((rc = df_cut_whole(&p->cut, p->graph, err))) return rc;
-    df_stage_cfg cfg = {
-        .graph = p->graph,
-        .cut = p->cut,
-        .weights = df_model_weights(r->model, c),
-        .backend = r->options->backend,
-        .backend_cfg = r->options->backend_cfg,
-    };
-    if ((rc = df_stage_open(&p->stage, &cfg, err))) return rc;
-    if ((rc = df_stage_reserve(p->stage, MAX_ROWS, 1, err))) return rc;
-    *index = r->n_programs - 1;
+    return df_pipeline_load(r->pipeline, c, h, w, program, err);
+}
+
+const df_graph *df_eval_runner_graph(const df_eval_runner *r, int program) {
+    return df_pipeline_graph(r->pipeline, program);
+}
+
+/* What one call of df_eval_runner_run has to do. */
+typedef struct task {
+    int program;
+    int64_t n, next, done; /* rows */
+    const df_eval_port *in, *out;
+    int n_in, n_out;
+} task;
+
+static size_t activation_bytes(const df_eval_runner *r) {
+    return df_dtype_bytes(df_pipeline_dtype(r->pipeline));
+}
+
+/* Where the batch begins among all rows; an element is a float or an int32_t. */
+static void *rows_at(const df_eval_port *port, const df_value *v, const batch *b) {
+    return (char *)port->rows + (size_t)(b->first * df_shape_elements(v->shape)) * sizeof(float);
+}
+
+static df_code start(df_eval_runner *r, task *t, int slot, df_err *err) {
+    const df_graph *g = df_pipeline_graph(r->pipeline, t->program);
+    batch *b = &r->batches[slot];
+    *b = (batch) { .first = t->next, .n = t->n - t->next < MAX_ROWS ? t->n - t->next : MAX_ROWS };
+    for (int i = 0; i < t->n_in; i++) {
+        void *to = df_pipeline_input(r->pipeline, slot, t->program, t->in[i].name, b->n);
+        if (!to) return df_err_set(err, DF_EINTERNAL, "%s has no input '%s'", g->name, t->in[i].name);
+        const df_value *v = &g->values[df_graph_find_input(g, t->in[i].name)];
+        df_rows_in(to, rows_at(&t->in[i], v, b), v, b->n, activation_bytes(r));
+    }
+    t->next += b->n;
+    return df_pipeline_start(r->pipeline, slot, t->program, b->n, err);
+}
+
+static df_code collect(df_eval_runner *r, task *t, int slot, df_err *err) {
+    const df_graph *g = df_pipeline_graph(r->pipeline, t->program);
+    const batch *b = &r->batches[slot];
+    for (int i = 0; i < t->n_out; i++) {
+        const void *from = df_pipeline_output(r->pipeline, slot, t->program, t->out[i].name, b->n);
+        if (!from) return df_err_set(err, DF_EINTERNAL, "%s has no output '%s'", g->name, t->out[i].name);
+        const df_value *v = &g->values[df_graph_find_output(g, t->out[i].name)];
+        df_rows_out(rows_at(&t->out[i], v, b), from, v, b->n, activation_bytes(r));
+    }
+    t->done += b->n;
     return DF_OK;
 }
 
-const df_graph *df_eval_runner_graph(const df_eval_runner *r, int index) {
-    return r->programs[index].graph;
-}
-
-static df_code run_some(df_eval_runner *r, program *p, int64_t first, int64_t n, const df_eval_port *in, int n_in,
-                        const df_eval_port *out, int n_out, df_err *err) {
-    df_code rc = df_stage_prepare(p->stage, n, err);
-    for (int i = 0; i < n_in && !rc; i++) {
-        df_value_id v = df_graph_find_input(p->graph, in[i].name);
-        const df_value *value = &p->graph->values[v];
-        const char *rows = (const char *)in[i].rows + 4 * first * df_shape_elements(value->shape);
-        df_rows_in(df_stage_value(p->stage, 0, v, n), rows, value, n, r->activation_bytes);
-    }
-    for (int s = 0; s < p->cut->n_segments && !rc; s++) rc = df_stage_run(p->stage, 0, s, n, err);
-    for (int i = 0; i < n_out && !rc; i++) {
-        df_value_id v = df_graph_find_output(p->graph, out[i].name);
-        const df_value *value = &p->graph->values[v];
-        char *rows = (char *)out[i].rows + 4 * first * df_shape_elements(value->shape);
-        df_rows_out(rows, df_stage_value(p->stage, 0, v, n), value, n, r->activation_bytes);
-    }
-    return rc;
-}
-
-df_code df_eval_runner_run(df_eval_runner *r, int index, int64_t n, const df_eval_port *in, int n_in,
+df_code df_eval_runner_run(df_eval_runner *r, int program, int64_t n, const df_eval_port *in, int n_in,
                            const df_eval_port *out, int n_out, df_err *err) {
+    task t = { .program = program, .n = n, .in = in, .n_in = n_in, .out = out, .n_out = n_out };
     df_code rc = DF_OK;
-    for (int64_t first = 0; first < n && !rc; first += MAX_ROWS) {
-        int64_t some = n - first < MAX_ROWS ? n - first : MAX_ROWS;
-        rc = run_some(r, &r->programs[index], first, some, in, n_in, out, n_out, err);
+    while (t.done < n && !rc) {
+        int slot = t.next < n ? df_pipeline_free_slot(r->pipeline) : -1;
+        if (slot >= 0) {
+            rc = start(r, &t, slot, err);
+            continue;
+        }
+        rc = df_pipeline_advance(r->pipeline, TICK_US, &slot, err);
+        if (!rc && slot >= 0) rc = collect(r, &t, slot, err);
     }
     return rc;
 }

@@ -8,7 +8,7 @@
 #include "engine/models/model_index.h"
 
 static df_code open_tokenizer(df_model *m, df_err *err) {
-    const char *dir = df_model_path(m, "tokenizer");
+    const char *dir = df_model_path(m->arena, m, "tokenizer");
     if (!dir) return df_err_set(err, DF_ENOMEM, "%s", m->dir);
     return df_tokenizer_open(&m->tokenizer, dir, err);
 }
@@ -43,7 +43,7 @@ static df_code read_configs(df_model *m, df_err *err) {
         { "vae/config.json", "the autoencoder", read_vae },
     };
     for (size_t i = 0; i < sizeof configs / sizeof configs[0]; i++) {
-        const char *path = df_model_path(m, configs[i].file);
+        const char *path = df_model_path(m->arena, m, configs[i].file);
         if (!path) return df_err_set(err, DF_ENOMEM, "%s", m->dir);
         df_code rc = configs[i].read(m, path, err);
         if (rc == DF_ENOTFOUND)
@@ -63,7 +63,7 @@ static df_code open_weights(df_model *m, df_err *err) {
         { &m->vae_weights, "vae", "diffusion_pytorch_model" },
     };
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
-        const char *dir = df_model_path(m, parts[i].sub);
+        const char *dir = df_model_path(m->arena, m, parts[i].sub);
         if (!dir) return df_err_set(err, DF_ENOMEM, "%s", m->dir);
         df_code rc = df_weights_open(parts[i].out, dir, parts[i].stem, err);
         if (rc) return rc;
@@ -112,7 +112,7 @@ static df_code read_index(df_model *m, df_err *err) {
     if (!S_ISDIR(st.st_mode))
         return df_err_set(err, DF_EUNSUPPORTED, "model '%s' is a file; a folder in the diffusers layout is needed",
                           m->dir);
-    const char *path = df_model_path(m, "model_index.json");
+    const char *path = df_model_path(m->arena, m, "model_index.json");
     if (!path) return df_err_set(err, DF_ENOMEM, "%s", m->dir);
     df_model_index index;
     df_code rc = df_model_index_read(&index, path, err);
@@ -168,8 +168,8 @@ void df_model_close(df_model **model) {
     *model = NULL;
 }
 
-const char *df_model_path(const df_model *m, const char *sub) {
-    return df_arena_printf(m->arena, "%s/%s", m->dir, sub);
+const char *df_model_path(df_arena *arena, const df_model *m, const char *sub) {
+    return df_arena_printf(arena, "%s/%s", m->dir, sub);
 }
 
 const char *df_model_dir(const df_model *m) {

@@ -10,6 +10,7 @@
 typedef struct file_list {
     const char **paths; /* relative to the model's folder */
     size_t n, cap;
+    df_arena *arena; /* not the model's: that is read-only once open */
 } file_list;
 
 static df_code list_add(file_list *l, const char *path, df_err *err) {
@@ -40,7 +41,7 @@ static df_code add_configs(const df_model *m, file_list *l, df_err *err) {
         { "tokenizer/special_tokens_map.json", true },
     };
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
-        const char *path = df_model_path(m, files[i].path);
+        const char *path = df_model_path(l->arena, m, files[i].path);
         if (!path) return df_err_set(err, DF_ENOMEM, "%s", m->dir);
         if (files[i].optional && access(path, F_OK)) continue;
         df_code rc = list_add(l, files[i].path, err);
@@ -67,7 +68,7 @@ static df_code hash_files(const df_model *m, const file_list *l, char hex[DF_SHA
     df_code rc = DF_OK;
     for (size_t i = 0; i < l->n && !rc; i++) {
         char file_hex[DF_SHA256_HEX_BYTES];
-        const char *path = df_model_path(m, l->paths[i]);
+        const char *path = df_model_path(l->arena, m, l->paths[i]);
         rc = path ? df_sha256_file(path, file_hex, err) : df_err_set(err, DF_ENOMEM, "%s", m->dir);
         if (!rc) df_buf_printf(&lines, "%s  %s\n", file_hex, l->paths[i]);
     }
@@ -78,8 +79,8 @@ static df_code hash_files(const df_model *m, const file_list *l, char hex[DF_SHA
 }
 
 df_code df_model_sha256(const df_model *m, char hex[DF_SHA256_HEX_BYTES], df_err *err) {
-    file_list l = { 0 };
-    df_code rc = add_configs(m, &l, err);
+    file_list l = { .arena = df_arena_new() };
+    df_code rc = l.arena ? add_configs(m, &l, err) : df_err_set(err, DF_ENOMEM, "%s", m->dir);
     if (!rc) rc = add_weights(m, m->text_weights, &l, err);
     if (!rc) rc = add_weights(m, m->unet_weights, &l, err);
     if (!rc) rc = add_weights(m, m->vae_weights, &l, err);
@@ -87,6 +88,7 @@ df_code df_model_sha256(const df_model *m, char hex[DF_SHA256_HEX_BYTES], df_err
         qsort(l.paths, l.n, sizeof *l.paths, by_name);
         rc = hash_files(m, &l, hex, err);
     }
+    df_arena_free(&l.arena);
     free(l.paths);
     return rc;
 }

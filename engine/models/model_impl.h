@@ -21,7 +21,7 @@ struct df_model {
     df_weights *text_weights, *unet_weights, *vae_weights;
 };
 
-/* "DIR/SUB", in the arena; NULL when out of memory. */
-const char *df_model_path(const df_model *m, const char *sub);
+/* "DIR/SUB"; NULL when out of memory. */
+const char *df_model_path(df_arena *arena, const df_model *m, const char *sub);
 
 #endif
