@@ -1,0 +1,492 @@
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/file.h"
+#include "engine/samplers/sampler.h"
+#include "tests/support/golden.h"
+
+/* ---- every run of the goldens, fed with the model outputs and the draws of the reference ---- */
+
+typedef struct draws {
+    const golden *g;
+    const json_t *sources; /* which code took each draw */
+    char run[64];
+    size_t next, row;
+} draws;
+
+/* The row's part of the run's next draw that the scheduler took. */
+static df_code draw_golden(void *ctx, float *out, size_t n, df_err *err) {
+    draws *d = ctx;
+    for (; d->next < json_array_size(d->sources); d->next++) {
+        const char *source = json_string_value(json_array_get(d->sources, d->next));
+        if (!source || strncmp(source, "scheduling_", 11)) continue;
+        char name[128];
+        size_t have;
+        snprintf(name, sizeof name, "%s.noise.%zu", d->run, d->next++);
+        float *noise = golden_f32(d->g, name, &have);
+        assert_true(have % n == 0 && d->row < have / n);
+        memcpy(out, noise + d->row * n, n * sizeof *out);
+        free(noise);
+        return DF_OK;
+    }
+    return df_err_set(err, DF_EINVAL, "%s: more draws than the reference took", d->run);
+}
+
+static bool more_draws(draws *d) {
+    for (size_t i = d->next; i < json_array_size(d->sources); i++)
+        if (!strncmp(json_string_value(json_array_get(d->sources, i)), "scheduling_", 11)) return true;
+    return false;
+}
+
+static df_scheduler read_config(const json_t *run) {
+    char path[512];
+    df_scheduler s;
+    df_err err;
+    snprintf(path, sizeof path, "%s/scheduler_config.json", golden_temp_dir());
+    json_t *config = json_deep_copy(json_object_get(run, "scheduler_config"));
+    json_object_set(config, "_class_name", json_object_get(run, "scheduler"));
+    char *text = json_dumps(config, 0);
+    if (df_file_write(path, text, strlen(text), &err) || df_scheduler_read(&s, path, &err)) fail_msg("%s", err.text);
+    free(text);
+    json_decref(config);
+    return s;
+}
+
+static bool is_built(const json_t *run) {
+    static const char *const later[] = { "DPMSolverSDEScheduler", "DPMSolverSinglestepScheduler",
+                                         "DEISMultistepScheduler", "KDPM2DiscreteScheduler",
+                                         "KDPM2AncestralDiscreteScheduler" };
+    const char *name = json_string_value(json_object_get(run, "scheduler"));
+    for (size_t i = 0; i < sizeof later / sizeof later[0]; i++)
+        if (!strcmp(name, later[i])) return false;
+    return true;
+}
+
+static double number(const json_t *run, const char *key, double otherwise) {
+    const json_t *value = json_object_get(json_object_get(run, "call"), key);
+    return json_is_number(value) ? json_number_value(value) : otherwise;
+}
+
+static void compare_tables(const golden *g, const char *run, const df_sampler *s, int begin, int n_calls) {
+    char name[128];
+    int n_sigmas;
+    float *timesteps = malloc((size_t)n_calls * sizeof *timesteps);
+    for (int i = 0; i < n_calls; i++) timesteps[i] = df_sampler_timestep(s, begin + i);
+    snprintf(name, sizeof name, "%s.timesteps", run);
+    golden_compare(g, name, timesteps, (size_t)n_calls, 2e-6);
+    free(timesteps);
+    const float *sigmas = df_sampler_sigmas(s, &n_sigmas);
+    snprintf(name, sizeof name, "%s.sigmas", run);
+    if (golden_has(g, name)) golden_compare(g, name, sigmas, (size_t)n_sigmas, 1e-5);
+}
+
+typedef struct run_data {
+    const char *name;
+    const json_t *about;
+    float *init, *outputs, *latents; /* [rows][n], [calls][rows][n] twice */
+    size_t rows, n;
+    int n_calls;
+} run_data;
+
+/* Each row of the reference's batch has a sampler of its own. */
+static void replay_row(const golden *g, const run_data *run, size_t row) {
+    df_err err;
+    df_sampler *s = NULL;
+    df_scheduler config = read_config(run->about);
+    int n_steps = (int)number(run->about, "num_inference_steps", 0);
+    if (df_sampler_new(&s, &config, n_steps, number(run->about, "eta", 0), run->n, &err))
+        fail_msg("%s: %s", run->name, err.text);
+    int begin = df_sampler_n_calls(s) - run->n_calls; /* image to image leaves the first calls out */
+    assert_true(begin >= 0);
+    if (row == 0) compare_tables(g, run->name, s, begin, run->n_calls);
+
+    draws d = { .g = g, .sources = json_object_get(run->about, "noise_draws"), .row = row };
+    snprintf(d.run, sizeof d.run, "%s", run->name);
+    float *x = run->init + row * run->n;
+    for (int i = 0; i < run->n_calls; i++) {
+        size_t at = ((size_t)i * run->rows + row) * run->n;
+        if (df_sampler_step(s, begin + i, run->outputs + at, x, draw_golden, &d, &err))
+            fail_msg("%s: %s", run->name, err.text);
+        memcpy(run->latents + at, x, run->n * sizeof *x);
+    }
+    assert_false(more_draws(&d));
+    df_sampler_free(&s);
+}
+
+static void replay(const golden *g, const char *name, const json_t *about, double tolerance) {
+    char tensor[128];
+    size_t n_init, n_all, n_latents;
+    run_data run = { .name = name, .about = about };
+    snprintf(tensor, sizeof tensor, "%s.init", name);
+    run.init = golden_f32(g, tensor, &n_init);
+    run.rows = (size_t)golden_view(g, tensor)->dim[0];
+    run.n = n_init / run.rows;
+    snprintf(tensor, sizeof tensor, "%s.model_output", name);
+    run.outputs = golden_f32(g, tensor, &n_all);
+    run.n_calls = (int)(n_all / n_init);
+    snprintf(tensor, sizeof tensor, "%s.latents", name);
+    run.latents = golden_f32(g, tensor, &n_latents);
+    assert_int_equal(n_latents, n_all);
+    memset(run.latents, 0, n_all * sizeof *run.latents);
+    for (size_t row = 0; row < run.rows; row++) replay_row(g, &run, row);
+    golden_compare(g, tensor, run.latents, n_all, tolerance);
+    free(run.init);
+    free(run.outputs);
+    free(run.latents);
+}
+
+static void replay_all(const char *folder, int expected) {
+    golden *g = golden_open(folder);
+    const char *run;
+    json_t *about;
+    int n = 0;
+    json_object_foreach((json_t *)json_object_get(golden_json(g), "runs"), run, about) {
+        if (!is_built(about)) continue;
+        replay(g, run, about, !strcmp(run, "run.euler_zero_snr") ? 3e-4 : 1e-4);
+        n++;
+    }
+    assert_int_equal(n, expected);
+    golden_close(&g);
+}
+
+static void replays_sd15(void **state) {
+    (void)state;
+    replay_all("sd15", 22);
+}
+
+/* v-prediction, the Runge-Kutta warm-up, zero terminal SNR */
+static void replays_sd2(void **state) {
+    (void)state;
+    replay_all("sd2", 13);
+}
+
+static void replays_sdxl(void **state) {
+    (void)state;
+    replay_all("sdxl", 5);
+}
+
+/* walks that begin half-way */
+static void replays_img2img(void **state) {
+    (void)state;
+    replay_all("img2img", 8);
+}
+
+/* clipping, thresholding, the large variance */
+static void replays_ddpm(void **state) {
+    (void)state;
+    replay_all("ddpm", 3);
+}
+
+static void replays_dit(void **state) {
+    (void)state;
+    replay_all("dit", 3);
+}
+
+static void replays_unconditional(void **state) {
+    (void)state;
+    replay_all("ldm_uncond", 2);
+}
+
+static void replays_flow_matching(void **state) {
+    (void)state;
+    replay_all("sd3", 4);
+}
+
+/* Noising for a walk that begins half-way, where the golden holds all its inputs: the encoded picture was stored as
+ * `prepared` by the inpainting runs, elsewhere the sampler's own forms must agree with each other. */
+static void noises_as_the_class_scales(void **state) {
+    (void)state;
+    golden *g = golden_open("schedules");
+    size_t n, n_t;
+    float *x0 = golden_f32(g, "x0", &n), *noise = golden_f32(g, "noise", &n),
+          *t = golden_f32(g, "euler.add_noise.t", &n_t);
+    float *out = malloc(n_t * n * sizeof *out);
+    df_err err;
+    df_sampler *s;
+    df_scheduler config = { .klass = DF_SCHEDULER_EULER,
+                            .n_train_timesteps = 1000,
+                            .beta_start = 0.00085,
+                            .beta_end = 0.012,
+                            .beta_schedule = DF_BETA_SCALED_LINEAR,
+                            .spacing = DF_SPACING_LINSPACE };
+    assert_int_equal(df_sampler_new(&s, &config, 10, 0, n, &err), DF_OK);
+    for (size_t i = 0; i < n_t; i++)
+        for (int call = 0; call < df_sampler_n_calls(s); call++)
+            if (df_sampler_timestep(s, call) == t[i]) df_sampler_add_noise(s, call, x0, noise, out + i * n);
+    golden_compare(g, "euler.add_noise", out, n_t * n, 1e-6);
+
+    float *scaled = malloc(10 * n * sizeof *scaled);
+    for (int call = 0; call < 10; call++) df_sampler_scale_input(s, call, x0, scaled + (size_t)call * n);
+    golden_compare(g, "euler.scale_model_input", scaled, 10 * n, 1e-6);
+    df_sampler_free(&s);
+
+    float *direct = malloc(n * sizeof *direct);
+    for (int klass = DF_SCHEDULER_DDIM; klass <= DF_SCHEDULER_DPMPP_MULTISTEP; klass += 5) { /* both forms of VP */
+        config.klass = klass;
+        config.solver_order = 2;
+        assert_int_equal(df_sampler_new(&s, &config, 10, 0, n, &err), DF_OK);
+        df_sampler_add_noise(s, 3, x0, noise, out);
+        assert_int_equal(df_scheduler_add_noise(&config, x0, noise, (int)df_sampler_timestep(s, 3), direct, n, &err),
+                         DF_OK);
+        golden_compare_f32("add_noise at call 3", out, direct, n, 1e-6);
+        df_sampler_free(&s);
+    }
+    free(x0), free(noise), free(t), free(out), free(scaled), free(direct);
+    golden_close(&g);
+}
+
+/* ---- properties of every class ---- */
+
+typedef struct counter {
+    int n;
+} counter;
+
+static df_code draw_alternating(void *ctx, float *out, size_t n, df_err *err) {
+    counter *c = ctx;
+    (void)err;
+    c->n++;
+    for (size_t i = 0; i < n; i++) out[i] = i % 2 ? 1.0f : -1.0f;
+    return DF_OK;
+}
+
+static df_scheduler latent_scheduler(df_scheduler_class klass) {
+    return (df_scheduler) { .klass = klass,
+                            .n_train_timesteps = 1000,
+                            .beta_start = 0.00085,
+                            .beta_end = 0.012,
+                            .beta_schedule = DF_BETA_SCALED_LINEAR,
+                            .clip_sample_range = 1,
+                            .spacing = DF_SPACING_LINSPACE,
+                            .skip_prk_steps = true,
+                            .solver_order = 2,
+                            .lower_order_final = true,
+                            .original_steps = 1000,
+                            .timestep_scaling = 10,
+                            .flow_shift = 1,
+                            .name = "test" };
+}
+
+/* What a perfect model says at x: the clean sample is `clean`, everywhere the same walk ends in it. */
+static void predict_clean(const df_scheduler *config, const df_sampler *s, int call, const float *x, float clean,
+                          float *out, size_t n) {
+    float zeros[8] = { 0 }, ones[8], a[8], b[8];
+    for (size_t i = 0; i < n; i++) ones[i] = 1;
+    df_sampler_add_noise(s, call, ones, zeros, a); /* x = a * clean + b * noise */
+    df_sampler_add_noise(s, call, zeros, ones, b);
+    for (size_t i = 0; i < n; i++) {
+        float noise = (x[i] - a[i] * clean) / b[i];
+        bool variance_exploding = a[i] == 1 && b[i] != 0 && config->klass != DF_SCHEDULER_FLOW_EULER;
+        float norm = sqrtf(1 + b[i] * b[i]);
+        if (config->klass == DF_SCHEDULER_FLOW_EULER)
+            out[i] = noise - clean;
+        else if (config->prediction == DF_PREDICT_EPSILON)
+            out[i] = noise;
+        else if (config->prediction == DF_PREDICT_SAMPLE)
+            out[i] = clean;
+        else
+            out[i] = variance_exploding ? noise / norm - b[i] / norm * clean : a[i] * noise - b[i] * clean;
+    }
+}
+
+static void walk(const df_scheduler *config, int n_steps, double eta, bool ends_exactly) {
+    enum { N = 8 };
+    static const float clean = 0.375f;
+    float x[N], out[N], before[N];
+    counter c = { 0 };
+    df_err err;
+    df_sampler *s = NULL;
+    if (df_sampler_new(&s, config, n_steps, eta, N, &err))
+        fail_msg("class %d, spacing %d, %d steps: %s", config->klass, config->spacing, n_steps, err.text);
+    for (int i = 0; i < N; i++) x[i] = df_sampler_init_sigma(s) * (i % 2 ? 0.5f : -1.25f);
+    int n_calls = df_sampler_n_calls(s);
+    assert_true(n_calls >= n_steps);
+    for (int call = 0; call < n_calls; call++) {
+        float t = df_sampler_timestep(s, call);
+        assert_true(t >= 0 && (t < (float)config->n_train_timesteps || config->klass == DF_SCHEDULER_FLOW_EULER));
+        assert_true(call == 0 || t <= df_sampler_timestep(s, call - 1));
+        predict_clean(config, s, call, x, clean, out, N);
+        memcpy(before, x, sizeof x);
+        df_sampler_scale_input(s, call, before, before);
+        assert_true(isfinite(before[0]));
+        if (df_sampler_step(s, call, out, x, draw_alternating, &c, &err)) fail_msg("%s", err.text);
+        for (int i = 0; i < N; i++)
+            if (!isfinite(x[i])) fail_msg("class %d, %d steps: not finite after call %d", config->klass, n_steps, call);
+    }
+    for (int i = 0; ends_exactly && i < N; i++)
+        if (fabsf(x[i] - clean) > 2e-3f)
+            fail_msg("class %d, prediction %d, spacing %d, %d steps: a perfect model ends at %g, not %g", config->klass,
+                     config->prediction, config->spacing, n_steps, (double)x[i], (double)clean);
+    df_sampler_free(&s);
+}
+
+static const int step_counts[] = { 1, 2, 3, 7, 20, 61, 999 };
+enum { N_COUNTS = sizeof step_counts / sizeof step_counts[0] };
+
+/* Given a model that knows the clean sample, classes that go on to noise level 0 arrive at it, whatever the number of
+ * steps, the spacing and the kind of prediction. The others (whose last step
+ * goes to abar[0], or that extrapolate) at least stay finite. */
+static void a_perfect_model_is_followed(void **state) {
+    (void)state;
+    for (int klass = 0; klass < DF_SCHEDULER_CLASSES; klass++)
+        for (int spacing = 0; spacing <= DF_SPACING_LINSPACE; spacing++)
+            for (int kind = 0; kind <= DF_PREDICT_SAMPLE; kind++)
+                for (int i = 0; i < N_COUNTS; i++) {
+                    df_scheduler config = latent_scheduler(klass);
+                    config.spacing = spacing;
+                    config.prediction = kind;
+                    config.set_alpha_to_one = true;
+                    bool exact = klass != DF_SCHEDULER_PNDM && klass != DF_SCHEDULER_TCD && klass != DF_SCHEDULER_LMS;
+                    if (klass == DF_SCHEDULER_DDIM && spacing == DF_SPACING_TRAILING) exact = false;
+                    walk(&config, step_counts[i], 0, exact);
+                }
+}
+
+static void a_thousand_steps_are_possible(void **state) {
+    (void)state;
+    for (int klass = 0; klass < DF_SCHEDULER_CLASSES; klass++) {
+        df_scheduler config = latent_scheduler(klass);
+        for (int karras = 0; karras < 2; karras++) {
+            config.sigma_spacing = karras ? DF_SIGMAS_KARRAS : DF_SIGMAS_OF_TIMESTEPS;
+            walk(&config, 1000, 0, false);
+        }
+    }
+}
+
+static void solver_options_stay_finite(void **state) {
+    (void)state;
+    for (int klass = DF_SCHEDULER_DPMPP_MULTISTEP; klass <= DF_SCHEDULER_UNIPC; klass += 3)
+        for (int options = 0; options < 96; options++) {
+            df_scheduler config = latent_scheduler(klass);
+            config.solver_order = options % 3 + 1;
+            config.solver_heun = config.solver_bh1 = options / 3 & 1;
+            config.lower_order_final = options / 6 & 1;
+            config.final_sigma_is_min = options / 12 & 1;
+            config.solver_sde = options / 24 & 1;
+            config.euler_at_final = options / 48 & 1;
+            walk(&config, 1, 0, false);
+            walk(&config, 5, 0, false);
+            walk(&config, 17, 0, false);
+        }
+}
+
+static void noise_is_drawn_when_due(void **state) {
+    (void)state;
+    static const struct {
+        df_scheduler_class klass;
+        double eta;
+        bool sde;
+        int draws; /* in 5 steps */
+    } cases[] = {
+        { DF_SCHEDULER_DDIM, 0, false, 0 },  { DF_SCHEDULER_DDIM, 0.5, false, 5 },
+        { DF_SCHEDULER_DDPM, 0, false, 4 }, /* none at timestep 0 */
+        { DF_SCHEDULER_EULER, 1, false, 0 }, { DF_SCHEDULER_EULER_ANCESTRAL, 0, false, 5 },
+        { DF_SCHEDULER_PNDM, 1, false, 0 },  { DF_SCHEDULER_DPMPP_MULTISTEP, 0, false, 0 },
+        { DF_SCHEDULER_HEUN, 1, false, 0 },  { DF_SCHEDULER_DPMPP_MULTISTEP, 0, true, 5 },
+        { DF_SCHEDULER_LCM, 0, false, 4 },   { DF_SCHEDULER_TCD, 0.3, false, 4 },
+        { DF_SCHEDULER_TCD, 0, false, 0 },
+    };
+    for (size_t k = 0; k < sizeof cases / sizeof cases[0]; k++) {
+        df_scheduler config = latent_scheduler(cases[k].klass);
+        config.solver_sde = cases[k].sde;
+        float x[4] = { 1, -1, 0.5f, 2 }, out[4] = { 0.5f, 0, 1, -1 };
+        counter c = { 0 };
+        df_err err;
+        df_sampler *s;
+        assert_int_equal(df_sampler_new(&s, &config, 5, cases[k].eta, 4, &err), DF_OK);
+        for (int call = 0; call < df_sampler_n_calls(s); call++)
+            assert_int_equal(df_sampler_step(s, call, out, x, draw_alternating, &c, &err), DF_OK);
+        assert_int_equal(c.n, cases[k].draws);
+        df_sampler_free(&s);
+    }
+}
+
+static df_code draw_fails(void *ctx, float *out, size_t n, df_err *err) {
+    (void)ctx, (void)out, (void)n;
+    return df_err_set(err, DF_EIO, "no noise today");
+}
+
+static void errors_are_told(void **state) {
+    (void)state;
+    df_err err;
+    df_sampler *s = NULL;
+    df_scheduler config = latent_scheduler(DF_SCHEDULER_EULER_ANCESTRAL);
+    float x[4] = { 0 }, out[4] = { 0 };
+    assert_int_equal(df_sampler_new(&s, &config, 0, 0, 4, &err), DF_EINVAL);
+    assert_int_equal(df_sampler_new(&s, &config, 1001, 0, 4, &err), DF_EINVAL);
+    assert_non_null(strstr(err.text, "1 to 1000"));
+    assert_int_equal(df_sampler_new(&s, &config, 5, 1.5, 4, &err), DF_EINVAL);
+    assert_int_equal(df_sampler_new(&s, &config, 5, (double)NAN, 4, &err), DF_EINVAL);
+    assert_null(s);
+
+    assert_int_equal(df_sampler_new(&s, &config, 5, 0, 4, &err), DF_OK);
+    assert_int_equal(df_sampler_step(s, 0, out, x, draw_fails, NULL, &err), DF_EIO);
+    assert_int_equal(df_sampler_step(s, 0, out, x, NULL, NULL, &err), DF_EINVAL);
+    assert_int_equal(df_sampler_step(s, 5, out, x, draw_fails, NULL, &err), DF_EINVAL);
+    df_sampler_free(&s);
+    df_sampler_free(&s);
+
+    config.klass = DF_SCHEDULER_DDIM;
+    assert_int_equal(df_sampler_new(&s, &config, 5, 0, 4, &err), DF_OK);
+    assert_int_equal(df_sampler_step(s, 0, out, x, NULL, NULL, &err), DF_OK);
+    assert_int_equal(df_sampler_step(s, 0, out, x, NULL, NULL, &err), DF_EINVAL); /* again */
+    assert_int_equal(df_sampler_step(s, 2, out, x, NULL, NULL, &err), DF_EINVAL); /* one left out */
+    assert_int_equal(df_sampler_step(s, 1, out, x, NULL, NULL, &err), DF_OK);
+    df_sampler_free(&s);
+
+    config.spacing = DF_SPACING_LEADING;
+    config.steps_offset = 1;
+    assert_int_equal(df_sampler_new(&s, &config, 1000, 0, 4, &err), DF_EINVAL); /* would begin at timestep 1000 */
+    assert_non_null(strstr(err.text, "steps_offset"));
+    config.klass = DF_SCHEDULER_PNDM;
+    assert_int_equal(df_sampler_new(&s, &config, 1000, 0, 4, &err), DF_EINVAL);
+    config.skip_prk_steps = false;
+    assert_int_equal(df_sampler_new(&s, &config, 3, 0, 4, &err), DF_EINVAL);
+    config.klass = DF_SCHEDULER_DPMPP_MULTISTEP;
+    assert_int_equal(df_sampler_new(&s, &config, 1000, 0, 4, &err), DF_EINVAL);
+    config.klass = DF_SCHEDULER_LCM;
+    config.original_steps = 50;
+    assert_int_equal(df_sampler_new(&s, &config, 51, 0, 4, &err), DF_EINVAL);
+    config = latent_scheduler(DF_SCHEDULER_DDIM);
+    config.rescale_zero_snr = true;
+    config.spacing = DF_SPACING_TRAILING;
+    assert_int_equal(df_sampler_new(&s, &config, 5, 0, 4, &err), DF_EINVAL); /* epsilon says nothing about pure noise */
+    config.prediction = DF_PREDICT_V;
+    assert_int_equal(df_sampler_new(&s, &config, 5, 0, 4, &err), DF_OK);
+    df_sampler_free(&s);
+}
+
+static void guidance_in_place(void **state) {
+    (void)state;
+    float cond[3] = { 1, 2, 3 }, uncond[3] = { 0.5f, 2, 5 };
+    df_guidance(cond, uncond, 7.5f, cond, 3);
+    assert_true(cond[0] == 4.25f && cond[1] == 2 && cond[2] == -10);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(replays_sd15),
+        cmocka_unit_test(replays_sd2),
+        cmocka_unit_test(replays_sdxl),
+        cmocka_unit_test(replays_img2img),
+        cmocka_unit_test(replays_ddpm),
+        cmocka_unit_test(replays_dit),
+        cmocka_unit_test(replays_unconditional),
+        cmocka_unit_test(replays_flow_matching),
+        cmocka_unit_test(noises_as_the_class_scales),
+        cmocka_unit_test(a_perfect_model_is_followed),
+        cmocka_unit_test(a_thousand_steps_are_possible),
+        cmocka_unit_test(solver_options_stay_finite),
+        cmocka_unit_test(noise_is_drawn_when_due),
+        cmocka_unit_test(errors_are_told),
+        cmocka_unit_test(guidance_in_place),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
