@@ -33,8 +33,8 @@ typedef struct df_backend {
 
     /* Packs the node's weights, which are given as f32 in PyTorch's order and borrowed for the call only
      * (weights[i] is NULL where the node has none). g and node are borrowed and outlive the kernel. */
-    df_code (*node_open)(void *ctx, df_kernel **out, const df_graph *g, const df_node *node, const float *const *weights,
-                         df_err *err);
+    df_code (*node_open)(void *ctx, df_kernel **out, const df_graph *g, const df_node *node,
+                         const float *const *weights, df_err *err);
     void (*node_close)(df_kernel **k); /* accepts NULL */
 
     /* Makes the kernel runnable for n_rows (idempotent) and says what scratch a run needs. Never called in a step. */

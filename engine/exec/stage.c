@@ -259,20 +259,24 @@ static void *optional_value(df_stage *s, int slot, df_value_id v, int64_t n_rows
     return v == DF_NO_VALUE ? NULL : value_at(s, slot, v, n_rows);
 }
 
+static df_code run_kernel(df_stage *s, int slot, int index, int64_t n_rows, void *out, df_err *err) {
+    const df_node *n = &s->cfg.graph->nodes[index];
+    const void *in[DF_NODE_MAX_IN] = { NULL };
+    for (int i = 0; i < n->n_in; i++) in[i] = value_at(s, slot, n->in[i], n_rows);
+    const void *add_channel = optional_value(s, slot, n->fused_add_channel, n_rows);
+    const void *residual = optional_value(s, slot, n->residual, n_rows);
+    char *scratch = s->scratch + s->plan->scratch_bytes * (size_t)s->max_rows;
+    df_code rc = s->cfg.backend->node_run(s->kernels[index], n_rows, in, add_channel, residual, out, scratch, err);
+    return rc && err ? node_error(s, n, err) : rc;
+}
+
 static df_code run_node(df_stage *s, int slot, int index, int64_t n_rows, df_err *err) {
     const df_node *n = &s->cfg.graph->nodes[index];
     void *out = value_at(s, slot, n->out, n_rows);
-    if (n->op != DF_OP_RESHAPE) {
-        const void *in[DF_NODE_MAX_IN] = { NULL };
-        for (int i = 0; i < n->n_in; i++) in[i] = value_at(s, slot, n->in[i], n_rows);
-        df_code rc = s->cfg.backend->node_run(
-            s->kernels[index], n_rows, in, optional_value(s, slot, n->fused_add_channel, n_rows),
-            optional_value(s, slot, n->residual, n_rows), out, s->scratch + s->plan->scratch_bytes * (size_t)s->max_rows,
-            err);
-        if (rc) return err ? node_error(s, n, err) : rc;
-    }
-    if (s->tap) s->tap(s->tap_ctx, n, out, n_rows);
-    return DF_OK;
+    /* a reshape's result is its input's memory already */
+    df_code rc = n->op == DF_OP_RESHAPE ? DF_OK : run_kernel(s, slot, index, n_rows, out, err);
+    if (!rc && s->tap) s->tap(s->tap_ctx, n, out, n_rows);
+    return rc;
 }
 
 static df_code check_run(const df_stage *s, int slot, int segment, int64_t n_rows, df_err *err) {

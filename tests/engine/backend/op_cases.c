@@ -161,10 +161,12 @@ df_graph *op_case_graph(const op_case *c) {
     df_graph *g = df_graph_new(c->name);
     df_value_id in[3] = { DF_NO_VALUE, DF_NO_VALUE, DF_NO_VALUE };
     df_dtype dtype = c->op == DF_OP_EMBEDDING ? DF_I32 : DF_F32;
-    for (int i = 0; i < 3 && c->in[i].rank; i++) in[i] = df_graph_input(g, df_graph_name(g, "in%d", i), dtype, c->in[i]);
+    for (int i = 0; i < 3 && c->in[i].rank; i++)
+        in[i] = df_graph_input(g, df_graph_name(g, "in%d", i), dtype, c->in[i]);
     df_value_id y = build(g, c, in);
     df_shape s = df_graph_shape(g, y);
-    if (c->add_channel) y = df_g_add_channel(g, "+channels", y, df_graph_input(g, "channels", DF_F32, DF_SHAPE(c->out)));
+    if (c->add_channel)
+        y = df_g_add_channel(g, "+channels", y, df_graph_input(g, "channels", DF_F32, DF_SHAPE(c->out)));
     if (c->act != DF_ACT_NONE && c->op != DF_OP_ACTIVATION) y = df_g_activation(g, "act", y, c->act);
     if (c->residual) y = df_g_add(g, "+residual", y, df_graph_input(g, "residual", DF_F32, s));
     df_graph_output(g, "out", y);
