@@ -209,17 +209,17 @@ void fixture_fill_input(const df_graph *g, int input, int64_t first_row, int64_t
 
 df_stage *fixture_stage(const fixture_run *run, int stage, int n_slots) {
     df_err err = { 0 };
-    df_weights *weights = fixture_weights(run->g, run->cut, stage);
+    df_weights *own = run->weights ? NULL : fixture_weights(run->g, run->cut, stage);
     df_stage *s = NULL;
     df_stage_cfg cfg = { .graph = run->g,
                          .cut = run->cut,
                          .stage = stage,
-                         .weights = weights,
+                         .weights = own ? own : run->weights,
                          .backend = &df_backend_reference,
                          .backend_cfg = { .dtype = run->dtype, .threads = 1 } };
     if (df_stage_open(&s, &cfg, &err) || df_stage_reserve(s, run->n_rows, n_slots, &err))
         fail_msg("stage %d: %s", stage, err.text);
-    df_weights_close(&weights);
+    df_weights_close(&own);
     return s;
 }
 

@@ -26,6 +26,7 @@ df_weights *fixture_weights(const df_graph *g, const df_cut *cut, int stage);
 typedef struct fixture_run {
     const df_graph *g;
     const df_cut *cut;
+    const df_weights *weights; /* NULL: a file is written for each stage, with what it needs only */
     df_dtype dtype; /* of the reference backend */
     int64_t first_row, n_rows;
 } fixture_run;

@@ -184,8 +184,9 @@ static double difference(const df_graph *plain, const df_graph *fused) {
     double error = 0, largest = 0;
     assert_int_equal(df_cut_whole(&plain_cut, plain, NULL), DF_OK);
     assert_int_equal(df_cut_whole(&fused_cut, fused, NULL), DF_OK);
-    fixture_run a = { .g = plain, .cut = plain_cut, .dtype = DF_F64, .n_rows = 2 };
-    fixture_run b = { .g = fused, .cut = fused_cut, .dtype = DF_F64, .n_rows = 2 };
+    df_weights *weights = fixture_weights(plain, NULL, 0);
+    fixture_run a = { .g = plain, .cut = plain_cut, .weights = weights, .dtype = DF_F64, .n_rows = 2 };
+    fixture_run b = { .g = fused, .cut = fused_cut, .weights = weights, .dtype = DF_F64, .n_rows = 2 };
     double *want = fixture_outputs(&a, &bytes), *got = fixture_outputs(&b, &fused_bytes);
     assert_int_equal(bytes, fused_bytes);
     for (size_t i = 0; i < bytes / sizeof *want; i++) {
@@ -195,6 +196,7 @@ static double difference(const df_graph *plain, const df_graph *fused) {
     }
     free(want);
     free(got);
+    df_weights_close(&weights);
     df_cut_free(&plain_cut);
     df_cut_free(&fused_cut);
     return error / largest;
