@@ -125,6 +125,10 @@ void df_pipeline_close(df_pipeline **pp) {
     free_all(p);
 }
 
+bool df_pipeline_is_broken(const df_pipeline *p) {
+    return p->broken.code != DF_OK;
+}
+
 int df_pipeline_ranks(const df_pipeline *p) {
     return p->n_ranks;
 }

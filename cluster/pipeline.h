@@ -52,6 +52,7 @@ df_code df_pipeline_load(df_pipeline *p, df_component c, int latent_h, int laten
 /* Each program has its number while it is loaded; a later load may give the number to another. */
 const df_graph *df_pipeline_graph(const df_pipeline *p, int program);
 
+bool df_pipeline_is_broken(const df_pipeline *p); /* every further call returns the same error */
 int df_pipeline_ranks(const df_pipeline *p);
 int df_pipeline_slots(const df_pipeline *p);
 int df_pipeline_max_rows(const df_pipeline *p);

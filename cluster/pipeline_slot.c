@@ -63,7 +63,7 @@ df_code df_slot_begin(df_pipeline *p, const df_command *c, df_err *err) {
     s->next_local = s->n_posted = s->n_ended = 0;
     s->failure = (df_err) { 0 };
     memset(s->edge, 0, (size_t)s->program->cut->n_edges * sizeof *s->edge);
-    if (df_program_prepare(s->program, c->n_rows, &why)) fail_command(p, s, &why);
+    if (df_stage_prepare(s->program->stage, c->n_rows, &why)) fail_command(p, s, &why);
     df_code rc = post_receives(p, s, err);
     return rc ? rc : post_sends(p, s, -1, err);
 }

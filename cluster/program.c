@@ -11,7 +11,6 @@ void df_program_close(df_program **p) {
     df_cut_free(&(*p)->cut);
     df_graph_free(&(*p)->graph);
     free((*p)->local);
-    free((*p)->prepared);
     free(*p);
     *p = NULL;
 }
@@ -56,8 +55,7 @@ static df_code make_cut(df_program *p, const df_program_cfg *cfg, df_err *err) {
 
 static df_code list_local(df_program *p, const df_program_cfg *cfg, df_err *err) {
     p->local = calloc((size_t)p->cut->n_segments + 1, sizeof *p->local);
-    p->prepared = calloc((size_t)cfg->max_rows + 1, sizeof *p->prepared);
-    if (!p->local || !p->prepared) return df_err_set(err, DF_ENOMEM, "%s: program", p->graph->name);
+    if (!p->local) return df_err_set(err, DF_ENOMEM, "%s: program", p->graph->name);
     for (int i = 0; i < p->cut->n_segments; i++)
         if (p->cut->segments[i].stage == cfg->rank) p->local[p->n_local++] = i;
     return DF_OK;
@@ -92,13 +90,6 @@ df_code df_program_open(df_program **out, const df_program_cfg *cfg, df_componen
     p->fingerprint = fingerprint_of(p->graph, p->cut, cfg);
     *out = p;
     return DF_OK;
-}
-
-df_code df_program_prepare(df_program *p, int64_t n_rows, df_err *err) {
-    if (p->prepared[n_rows]) return DF_OK;
-    df_code rc = df_stage_prepare(p->stage, n_rows, err);
-    p->prepared[n_rows] = !rc;
-    return rc;
 }
 
 char *df_program_name(const df_program *p, char *out, size_t out_bytes) {

@@ -16,7 +16,6 @@ typedef struct df_program {
     df_stage *stage; /* this rank's */
     int *local; /* [n_local] segments of this rank, in run order */
     int n_local;
-    bool *prepared; /* [max_rows + 1] */
     uint64_t fingerprint;
     int64_t last_used; /* command number */
 } df_program;
@@ -31,9 +30,6 @@ typedef struct df_program_cfg {
 df_code df_program_open(df_program **out, const df_program_cfg *cfg, df_component c, int latent_h, int latent_w,
                         df_err *err);
 void df_program_close(df_program **p);
-
-/* Kernels for n_rows, if there are none yet. */
-df_code df_program_prepare(df_program *p, int64_t n_rows, df_err *err);
 
 /* "unet 16x16" into out[out_bytes]; returns out. */
 char *df_program_name(const df_program *p, char *out, size_t out_bytes);

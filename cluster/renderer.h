@@ -7,8 +7,10 @@
  *
  * Every image is a row with its own prompt, seed, size, steps, guidance, sampler and noise; rows of one size share
  * micro-batches, join when there is room and leave when they are done, between two steps. Each distinct prompt is
- * encoded once. Guidance 1 takes one model row, else two (uncond, cond). Every model output is checked for NaN and Inf;
- * a picture is checked for flatness. A request that cannot be rendered fails alone, with its reason. */
+ * encoded once. Guidance up to 1 takes one model row, above it two (uncond, cond), as in diffusers. Every model output
+ * is checked for NaN and Inf; a picture is checked for flatness. A request that cannot be rendered fails alone, with
+ * its reason; so do those of a micro-batch whose kernel failed. The bytes of a picture depend on model, request, dtype
+ * and backend only. */
 #ifndef DF_CLUSTER_RENDERER_H
 #define DF_CLUSTER_RENDERER_H
 
@@ -49,11 +51,13 @@ df_code df_renderer_open(df_renderer **out, df_pipeline *pipeline, const df_mode
 void df_renderer_close(df_renderer **r); /* drops what is in flight, without callbacks */
 
 int df_renderer_room(const df_renderer *r); /* how many more requests keep all slots full */
+/* Errors (bad size, steps, out of memory) are the request's; no callback follows. */
 df_code df_renderer_add(df_renderer *r, uint64_t id, const df_request *request, df_err *err);
 bool df_renderer_busy(const df_renderer *r);
 /* Advances by about one segment; waits at most timeout_us when there is nothing to do. An error here is the pipeline's:
  * the renderer is then of no more use. */
 df_code df_renderer_step(df_renderer *r, int64_t timeout_us, df_err *err);
-void df_renderer_cancel(df_renderer *r, uint64_t id); /* the row is dropped at its next step, no callback */
+void df_renderer_cancel(df_renderer *r,
+                        uint64_t id); /* the row is dropped, at its next step if it is in one; no callback */
 
 #endif

@@ -1,0 +1,139 @@
+#include "cluster/prompt_cache.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct df_prompt_cache {
+    df_prompt_cache_cfg cfg;
+    df_prompt *first;
+};
+
+df_code df_prompt_cache_open(df_prompt_cache **out, const df_prompt_cache_cfg *cfg, df_err *err) {
+    df_prompt_cache *c = calloc(1, sizeof *c);
+    if (!c) return df_err_set(err, DF_ENOMEM, "prompt cache");
+    c->cfg = *cfg;
+    *out = c;
+    return DF_OK;
+}
+
+static void prompt_free(df_prompt *p) {
+    if (!p) return;
+    free(p->text);
+    free(p->ids);
+    free(p->embedding);
+    free(p);
+}
+
+void df_prompt_cache_close(df_prompt_cache **cache) {
+    if (!cache || !*cache) return;
+    for (df_prompt *p = (*cache)->first, *next; p; p = next) {
+        next = p->next;
+        prompt_free(p);
+    }
+    free(*cache);
+    *cache = NULL;
+}
+
+static uint64_t hash_of(const char *text) {
+    uint64_t h = 0xcbf29ce484222325u; /* FNV-1a */
+    for (; *text; text++) h = (h ^ (unsigned char)*text) * 0x100000001b3u;
+    return h;
+}
+
+/* Takes the prompt out of the list. A failed one is not found: it is tried again. */
+static df_prompt *unlink_text(df_prompt_cache *c, const char *text, uint64_t hash) {
+    for (df_prompt **at = &c->first; *at; at = &(*at)->next) {
+        df_prompt *p = *at;
+        if (p->hash != hash || p->state == DF_PROMPT_FAILED || strcmp(p->text, text) != 0) continue;
+        *at = p->next;
+        return p;
+    }
+    return NULL;
+}
+
+static df_code tokenize(const df_prompt_cache_cfg *cfg, df_prompt *p, df_err *err) {
+    int n_tokens = 0;
+    df_code rc = df_tokenizer_encode(cfg->tokenizer, p->text, p->ids, cfg->max_tokens, &n_tokens, err);
+    if (rc) return rc;
+    p->cut = n_tokens > cfg->max_tokens;
+    for (int i = 0; i < cfg->max_tokens; i++)
+        if (p->ids[i] < 0 || p->ids[i] >= cfg->vocab_size)
+            return df_err_set(err, DF_EFORMAT, "the tokenizer gives id %d, the text encoder has %d", p->ids[i],
+                              cfg->vocab_size);
+    return DF_OK;
+}
+
+static df_code prompt_new(df_prompt **out, const df_prompt_cache_cfg *cfg, const char *text, df_err *err) {
+    df_prompt *p = calloc(1, sizeof *p);
+    if (p) {
+        p->text = strdup(text);
+        p->ids = calloc((size_t)cfg->max_tokens, sizeof *p->ids);
+        p->embedding = malloc(cfg->embedding_bytes);
+    }
+    df_code rc = DF_OK;
+    if (!p || !p->text || !p->ids || !p->embedding)
+        rc = df_err_set(err, DF_ENOMEM, "prompt: %zu bytes", cfg->embedding_bytes);
+    if (!rc) rc = tokenize(cfg, p, err);
+    if (rc) {
+        prompt_free(p);
+        return rc;
+    }
+    p->hash = hash_of(text);
+    *out = p;
+    return DF_OK;
+}
+
+df_code df_prompt_take(df_prompt_cache *cache, const char *text, df_prompt **out, df_err *err) {
+    df_prompt *p = unlink_text(cache, text, hash_of(text));
+    df_code rc = p ? DF_OK : prompt_new(&p, &cache->cfg, text, err);
+    if (rc) return rc;
+    p->next = cache->first;
+    cache->first = p;
+    p->n_users++;
+    *out = p;
+    return DF_OK;
+}
+
+/* Walks from the most recently taken; what nobody uses beyond the limit goes. */
+static void trim(df_prompt_cache *c) {
+    size_t kept = 0;
+    for (df_prompt **at = &c->first; *at;) {
+        df_prompt *p = *at;
+        bool unused = p->n_users == 0 && p->state != DF_PROMPT_ENCODING;
+        if (unused) kept += c->cfg.embedding_bytes;
+        if (unused && (kept > c->cfg.limit_bytes || p->state != DF_PROMPT_READY)) {
+            if (p->state != DF_PROMPT_READY) kept -= c->cfg.embedding_bytes;
+            *at = p->next;
+            prompt_free(p);
+        } else {
+            at = &p->next;
+        }
+    }
+}
+
+void df_prompt_release(df_prompt_cache *cache, df_prompt **p) {
+    if (!*p) return;
+    (*p)->n_users--;
+    *p = NULL;
+    trim(cache);
+}
+
+bool df_prompt_is_waiting(const df_prompt_cache *cache) {
+    for (const df_prompt *p = cache->first; p; p = p->next)
+        if (p->state == DF_PROMPT_QUEUED && p->n_users > 0) return true;
+    return false;
+}
+
+df_prompt *df_prompt_next(df_prompt_cache *cache) {
+    df_prompt *oldest = NULL;
+    for (df_prompt *p = cache->first; p; p = p->next)
+        if (p->state == DF_PROMPT_QUEUED && p->n_users > 0) oldest = p;
+    if (oldest) oldest->state = DF_PROMPT_ENCODING;
+    return oldest;
+}
+
+int df_prompt_cache_count(const df_prompt_cache *cache) {
+    int n = 0;
+    for (const df_prompt *p = cache->first; p; p = p->next) n++;
+    return n;
+}
