@@ -26,7 +26,8 @@ static sizes sizes_of(const df_kernel *k) {
 }
 
 static df_code prepare(df_kernel *k, int64_t n_rows, size_t *scratch_bytes, df_err *err) {
-    (void)err;
+    if (k->node->attr.attention.scale < 0)
+        return df_err_set(err, DF_EUNSUPPORTED, "%s: a negative scale of the scores", k->node->name);
     sizes z = sizes_of(k);
     int64_t floats = n_rows * z.heads * (z.k_floats + z.v_floats) + k->ctx->threads * z.work_floats;
     *scratch_bytes = (size_t)floats * sizeof(float);

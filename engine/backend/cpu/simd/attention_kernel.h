@@ -122,27 +122,23 @@ typedef struct running { /* of one query */
     float *max, *sum, *out; /* out [vectors * VL] */
 } running;
 
-/* Scores s[n] of one query -> weights exp(s - max), zero beyond `seen` up to the end of the last vector; the running
+/* Scores s[n] of one query -> weights exp(scale * s - max), zero beyond `seen` up to the end of the last vector; the running
  * result is scaled to the new maximum. */
 INLINE void softmax_step(float *s, int64_t seen, int64_t n, float scale, running r, int64_t vectors, bool first) {
     int64_t padded = round_up(n, VL);
-    for (int64_t i = seen; i < padded; i++) s[i] = scale > 0 ? -INFINITY : INFINITY; /* -inf once scaled */
-    vf top = v_set1(-INFINITY), by = v_set1(scale);
+    for (int64_t i = seen; i < padded; i++) s[i] = -INFINITY;
+    vf top = v_set1(-INFINITY);
+    for (int64_t i = 0; i < padded; i += VL) top = v_max(v_load(s + i), top);
+    float peak = v_max_lane(top) * scale, max = first || peak > *r.max ? peak : *r.max;
+    vf sum = { 0 }, by = v_set1(scale), m = v_set1(-max);
     for (int64_t i = 0; i < padded; i += VL) {
-        vf v = v_load(s + i) * by;
-        v_store(s + i, v);
-        top = v_max(v, top);
-    }
-    float peak = v_max_lane(top), max = first || peak > *r.max ? peak : *r.max;
-    vf sum = { 0 }, m = v_set1(max);
-    for (int64_t i = 0; i < padded; i += VL) {
-        vf p = v_exp(v_load(s + i) - m);
+        vf p = v_exp_low(v_fma(v_load(s + i), by, m));
         v_store(s + i, p);
         sum += p;
     }
     float total = v_sum(sum);
     if (!first) {
-        vf shrink = v_exp(v_set1(*r.max) - m);
+        vf shrink = v_exp_low(v_set1(*r.max - max));
         total += *r.sum * shrink[0];
         for (int64_t j = 0; j < vectors; j++) v_store(r.out + j * VL, v_load(r.out + j * VL) * shrink);
     }

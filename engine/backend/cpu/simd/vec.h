@@ -157,20 +157,32 @@ INLINE vf v_scale2(vf x, vf n) {
 }
 #endif
 
-INLINE float v_sum(vf v) { /* pairwise, always in the same order */
-    float s[VL];
-    v_store(s, v);
-    for (int w = VL / 2; w; w /= 2)
-        for (int i = 0; i < w; i++) s[i] += s[i + w];
-    return s[0];
+/* v with its lanes moved down by half of what is left, and so on: sums and maxima over lanes, pairwise, always in the
+ * same order. */
+#if VL == 16
+#define FOLDS(X)                                                                                                       \
+    X(8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15)                                                      \
+    X(4, 5, 6, 7, 4, 5, 6, 7, 4, 5, 6, 7, 4, 5, 6, 7)                                                                  \
+    X(2, 3, 2, 3, 2, 3, 2, 3, 2, 3, 2, 3, 2, 3, 2, 3)                                                                  \
+    X(1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1)
+#elif VL == 8
+#define FOLDS(X) X(4, 5, 6, 7, 4, 5, 6, 7) X(2, 3, 2, 3, 2, 3, 2, 3) X(1, 1, 1, 1, 1, 1, 1, 1)
+#else
+#define FOLDS(X) X(2, 3, 2, 3) X(1, 1, 1, 1)
+#endif
+
+INLINE float v_sum(vf v) {
+#define FOLD(...) v += __builtin_shuffle(v, (vi){ __VA_ARGS__ });
+    FOLDS(FOLD)
+#undef FOLD
+    return v[0];
 }
 
 INLINE float v_max_lane(vf v) {
-    float m[VL];
-    v_store(m, v);
-    for (int w = VL / 2; w; w /= 2)
-        for (int i = 0; i < w; i++) m[i] = m[i] > m[i + w] ? m[i] : m[i + w];
-    return m[0];
+#define FOLD(...) v = v_max(__builtin_shuffle(v, (vi){ __VA_ARGS__ }), v);
+    FOLDS(FOLD)
+#undef FOLD
+    return v[0];
 }
 
 #endif

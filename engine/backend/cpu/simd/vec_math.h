@@ -6,10 +6,10 @@
 #include "engine/backend/cpu/simd/vec.h"
 #include "engine/graph/graph.h"
 
-/* exp(x) = 2^n exp(r), |r| <= ln(2)/2, exp(r) = 1 + r + r^2 q(r). Overflows to inf, underflows through the subnormals
- * to 0: a masked score of -inf weighs exactly nothing. */
-INLINE vf v_exp(vf x) {
-    x = v_max(v_set1(-110.0f), v_min(v_set1(90.0f), x));
+/* exp(x) = 2^n exp(r), |r| <= ln(2)/2, exp(r) = 1 + r (1 + r q(r)), for x <= 90. Underflows through the subnormals to
+ * 0: a masked score of -inf weighs exactly nothing. */
+INLINE vf v_exp_low(vf x) {
+    x = v_max(v_set1(-110.0f), x);
     vf n = v_round(x * v_set1(1.44269504f));
     vf r = v_fma(n, v_set1(-0.693359375f), x); /* exact: the constant has 9 bits */
     r = v_fma(n, v_set1(2.12194440e-4f), r);
@@ -18,7 +18,12 @@ INLINE vf v_exp(vf x) {
     q = v_fma(q, r, v_set1(0.041668389f));
     q = v_fma(q, r, v_set1(0.166665211f));
     q = v_fma(q, r, v_set1(0.49999994f));
-    return v_scale2(v_fma(r * r, q, r) + v_set1(1.0f), n);
+    vf e = v_fma(v_fma(q, r, v_set1(1.0f)), r, v_set1(1.0f));
+    return v_scale2(e, n);
+}
+
+INLINE vf v_exp(vf x) { /* overflows to inf */
+    return v_exp_low(v_min(v_set1(90.0f), x));
 }
 
 /* |x| < 0.93: x + x R(x^2), else 1 - exp(-x Q(x)). */

@@ -1,0 +1,138 @@
+/* The own kernels of every instruction set this machine runs, against the f64 reference and against the plain one:
+ * ragged sizes, every head width in use, causal or not, more keys than one softmax step takes. */
+#include "tests/engine/backend/cpu/run_graph.h"
+
+static const char *const sets[] = { "plain", "avx2", "avx512" };
+
+typedef struct attention_case {
+    int64_t queries, keys, heads, width, value_width;
+    bool causal;
+} attention_case;
+
+static const attention_case attentions[] = {
+    { 1, 1, 1, 8, 8, false },     { 16, 16, 6, 32, 32, false },  { 64, 77, 4, 32, 32, false },
+    { 256, 256, 2, 32, 32, false }, { 77, 77, 4, 8, 8, true },    { 77, 77, 2, 64, 64, true },
+    { 192, 77, 8, 4, 4, false },  { 48, 48, 8, 6, 6, true },     { 130, 515, 2, 40, 40, false },
+    { 300, 300, 1, 80, 80, true }, { 50, 257, 1, 160, 160, false }, { 61, 200, 1, 512, 512, false },
+    { 70, 70, 1, 512, 512, true }, { 49, 33, 2, 96, 96, false }, { 53, 90, 3, 24, 40, false },
+};
+
+static df_graph *done(df_graph *g, df_value_id y) {
+    df_graph_output(g, "out", y);
+    df_err err = { 0 };
+    test_check(df_graph_finish(g, &err), &err);
+    return g;
+}
+
+static df_graph *attention_graph(const attention_case *c) {
+    df_graph *g = df_graph_new("attention");
+    df_value_id q = df_graph_input(g, "q", DF_F32, DF_SHAPE(c->queries, c->heads * c->width));
+    df_value_id k = df_graph_input(g, "k", DF_F32, DF_SHAPE(c->keys, c->heads * c->width));
+    df_value_id v = df_graph_input(g, "v", DF_F32, DF_SHAPE(c->keys, c->heads * c->value_width));
+    return done(g, df_g_attention(g, "op", q, k, v, (int)c->heads, c->causal));
+}
+
+static df_graph *norm_graph(int64_t positions, int64_t c, int groups, df_act act) {
+    df_graph *g = df_graph_new("norm");
+    df_value_id x = df_graph_input(g, "x", DF_F32, DF_SHAPE(positions, c));
+    done(g, groups ? df_g_group_norm(g, "op", x, groups, 1e-5) : df_g_layer_norm(g, "op", x, 1e-5));
+    g->nodes[0].act = act;
+    return g;
+}
+
+static df_graph *geglu_graph(int64_t positions, int64_t d) {
+    df_graph *g = df_graph_new("geglu");
+    return done(g, df_g_geglu(g, "op", df_graph_input(g, "x", DF_F32, DF_SHAPE(positions, 2 * d))));
+}
+
+static void check_set(const df_graph *g, const char *set, const double *ref, const float *plain, test_error limit,
+                      const char *what) {
+    enum { ROWS = 2 };
+    int64_t n = ROWS * df_shape_elements(df_graph_shape(g, df_graph_find_output(g, "out")));
+    run_cfg cfg = { .backend = &df_backend_cpu, .dtype = DF_F32, .threads = 2, .simd = set };
+    float *y = run_graph(g, &cfg, ROWS);
+    test_error e = compare(y, ref, n);
+    if (!(e.rms <= limit.rms && e.worst <= limit.worst))
+        fail_msg("%s, %s: rms %.2e, worst %.2e", what, set, e.rms, e.worst);
+    for (int64_t i = 0; i < n; i++) /* two roundings of the same number: each within the bound */
+        if (!(fabsf(y[i] - plain[i]) <= 2 * limit.worst * 2)) fail_msg("%s: %s and plain differ", what, set);
+    free(y);
+}
+
+/* All sets; the graph is freed. */
+static void check_graph(df_graph *g, test_error limit, const char *what) {
+    double *ref = run_graph(g, &(run_cfg){ .backend = &df_backend_reference, .dtype = DF_F64, .threads = 2 }, 2);
+    run_cfg cfg = { .backend = &df_backend_cpu, .dtype = DF_F32, .threads = 1, .simd = "plain" };
+    float *plain = run_graph(g, &cfg, 2);
+    for (size_t i = 0; i < sizeof sets / sizeof *sets; i++)
+        if (df_simd_find(sets[i])) check_set(g, sets[i], ref, plain, limit, what);
+    free(ref);
+    free(plain);
+    df_graph_free(&g);
+}
+
+static void test_attention(void **state) {
+    (void)state;
+    for (size_t i = 0; i < sizeof attentions / sizeof *attentions; i++) {
+        const attention_case *c = &attentions[i];
+        char what[96];
+        snprintf(what, sizeof what, "attention %lldx%lld, %lld x %lld%s", (long long)c->queries, (long long)c->keys,
+                 (long long)c->heads, (long long)c->width, c->causal ? ", causal" : "");
+        check_graph(attention_graph(c), (test_error){ 6e-7, 2e-6 }, what); /* f32 sums of up to 515 products */
+    }
+}
+
+static void test_norms(void **state) {
+    (void)state;
+    static const int64_t channels[] = { 8, 24, 48, 64, 96, 100, 192, 320, 1280 };
+    for (size_t i = 0; i < sizeof channels / sizeof *channels; i++)
+        for (df_act act = DF_ACT_NONE; act <= DF_ACT_RELU; act++) {
+            test_error limit = { 2e-7, 3e-7 }; /* sums in f64: the last roundings only */
+            check_graph(norm_graph(130, channels[i], 4, act), limit, "group_norm");
+            check_graph(norm_graph(5, channels[i], 0, act), limit, "layer_norm");
+        }
+}
+
+static void test_geglu(void **state) {
+    (void)state;
+    for (int64_t d = 1; d < 70; d += 4) check_graph(geglu_graph(7, d), (test_error){ 2e-7, 3e-7 }, "geglu");
+}
+
+/* A mean far from 0 cancels in E[x^2] - E[x]^2: f64 sums keep what the data still holds. */
+static void test_far_mean(void **state) {
+    (void)state;
+    enum { C = 64, N = 50 };
+    static float x[N * C], y[N * C];
+    static double sum[C], square[C];
+    for (int i = 0; i < N * C; i++) x[i] = 1000.0f + test_number(1, i);
+    for (size_t i = 0; i < sizeof sets / sizeof *sets; i++) {
+        const df_simd *v = df_simd_find(sets[i]);
+        if (!v) continue;
+        v->layer_norm(y, x, N, C, NULL, NULL, 1e-5, DF_ACT_NONE);
+        v->channel_sums(sum, square, x, N, C);
+        for (int p = 0; p < N; p++) {
+            double m = 0, var = 0;
+            for (int j = 0; j < C; j++) m += x[p * C + j] / (double)C;
+            for (int j = 0; j < C; j++) var += (x[p * C + j] - m) * (x[p * C + j] - m) / C;
+            for (int j = 0; j < C; j++) { /* the mean itself is rounded to f32: 1000 * 2^-24, over a deviation of 0.6 */
+                double want = (x[p * C + j] - m) / sqrt(var + 1e-5);
+                assert_true(fabs(y[p * C + j] - want) < 1.2e-4);
+            }
+        }
+        for (int j = 0; j < C; j++) {
+            double s = 0;
+            for (int p = 0; p < N; p++) s += x[p * C + j];
+            assert_true(fabs(sum[j] - s) <= 1e-12 * fabs(s));
+        }
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_attention),
+        cmocka_unit_test(test_norms),
+        cmocka_unit_test(test_geglu),
+        cmocka_unit_test(test_far_mean),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
