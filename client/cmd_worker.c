@@ -1,0 +1,182 @@
+/* diffarm worker: alone one rank; under mpirun or srun its ranks are one pipeline; alone with --pipeline P > 1 it starts
+ * and supervises an mpirun of itself. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "client/exit_code.h"
+#include "client/options.h"
+#include "worker/defaults.h"
+#include "worker/supervisor.h"
+#include "worker/worker.h"
+
+#define MAX_MODELS 64
+#define DF_EXIT_WORKER_FAILED 1 /* a supervisor starts it again */
+
+enum { OPT_CONNECT = 0x5000, OPT_PIPELINE, OPT_THREADS, OPT_MICRO_BATCH, OPT_BACKEND, OPT_DRAIN, OPT_LOG };
+
+typedef struct worker_options {
+    const char *endpoint;
+    const char *model[MAX_MODELS];
+    int n_models;
+    int pipeline, threads, micro_batch, drain_seconds;
+    const char *backend;
+    df_log_level level;
+} worker_options;
+
+static void check_backend(struct argp_state *state, const char *name) {
+    if (!df_backend_find(name)) argp_error(state, "--backend must be cpu or reference, not '%s'", name);
+}
+
+static error_t parse_more(int key, char *arg, struct argp_state *state, worker_options *o) {
+    int level;
+    switch (key) {
+    case OPT_BACKEND:
+        check_backend(state, arg);
+        o->backend = arg;
+        return 0;
+    case OPT_DRAIN: o->drain_seconds = (int)df_option_int(state, "drain-seconds", arg, 0, 86400); return 0;
+    case OPT_LOG:
+        if ((level = df_log_level_of(arg)) < 0) argp_error(state, "--log must be debug, info, warn, error or off");
+        o->level = (df_log_level)level;
+        return 0;
+    case ARGP_KEY_ARG: argp_error(state, "'%s' is one argument too many", arg); return 0;
+    default: return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state) {
+    worker_options *o = state->input;
+    switch (key) {
+    case OPT_CONNECT:
+        if (!strstr(arg, "://")) argp_error(state, "--connect must be like %s, not '%s'", DF_DEFAULT_ENDPOINT, arg);
+        o->endpoint = arg;
+        return 0;
+    case 'm':
+        if (o->n_models == MAX_MODELS) argp_error(state, "more than %d models", MAX_MODELS);
+        o->model[o->n_models++] = arg;
+        return 0;
+    case OPT_PIPELINE: o->pipeline = (int)df_option_int(state, "pipeline", arg, 1, 64); return 0;
+    case OPT_THREADS: o->threads = (int)df_option_int(state, "threads", arg, 1, 1024); return 0;
+    case OPT_MICRO_BATCH:
+        o->micro_batch = (int)df_option_int(state, "micro-batch", arg, 1, DF_WORKER_MAX_MICRO_BATCH);
+        return 0;
+    default: return parse_more(key, arg, state, o);
+    }
+}
+
+static const struct argp_option options[] = {
+    { "connect", OPT_CONNECT, "ENDPOINT", 0, "The coordinator (" DF_DEFAULT_ENDPOINT ")", 0 },
+    { "model", 'm', "MODEL", 0, "A model to offer; may be repeated (any that a job names)", 0 },
+    { "pipeline", OPT_PIPELINE, "P", 0, "Ranks that share the model (1, or as many as mpirun or srun started)", 0 },
+    { "threads", OPT_THREADS, "T", 0, "Threads of each rank (its share of the cores)", 0 },
+    { "micro-batch", OPT_MICRO_BATCH, "B", 0, "Pictures computed together (what the job says, else 4)", 0 },
+    { "backend", OPT_BACKEND, "NAME", 0, "cpu or reference (cpu)", 0 },
+    { "drain-seconds", OPT_DRAIN, "S", 0, "After SIGTERM, SIGINT or SIGUSR1: time to finish what is begun (30)", 0 },
+    { "log", OPT_LOG, "LEVEL", 0, "debug, info, warn, error or off (info)", 0 },
+    { 0 },
+};
+static const struct argp argp = {
+    .options = options,
+    .parser = parse,
+    .doc = "Renders pictures for a coordinator until it is told to stop.\vSIGTERM, SIGINT and SIGUSR1 drain it: pictures "
+           "not begun are handed back, begun ones finished; a second signal hands all back at once. Exit codes: 0 "
+           "drained, 1 failed, 2 usage, 3 refused by the coordinator or unable to offer a model.",
+};
+
+/* A signal handler can reach nothing but a global. Counts: the second one is more urgent. */
+static volatile sig_atomic_t drain;
+
+static void on_signal(int number) {
+    (void)number;
+    if (drain < 2) drain++;
+}
+
+static void drain_on_signals(void) {
+    struct sigaction act = { .sa_handler = on_signal };
+    sigemptyset(&act.sa_mask);
+    sigaction(SIGTERM, &act, NULL);
+    sigaction(SIGINT, &act, NULL);
+    sigaction(SIGUSR1, &act, NULL);
+}
+
+static int share_of_cores(int n_ranks) {
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    return cores / n_ranks > 1 ? (int)(cores / n_ranks) : 1;
+}
+
+static int run_ranks(df_comm *comm, const worker_options *o, const df_log *log) {
+    df_err err;
+    bool refused;
+    const df_worker_cfg cfg = { .endpoint = o->endpoint,
+                                .models = o->model,
+                                .n_models = o->n_models,
+                                .backend = df_backend_find(o->backend),
+                                .threads = o->threads ? o->threads : share_of_cores(comm->size),
+                                .micro_batch = o->micro_batch,
+                                .drain = &drain,
+                                .drain_ms = o->drain_seconds * 1000,
+                                .log = log };
+    df_code rc = df_worker_run(comm, &cfg, &refused, &err);
+    if (!rc) return DF_EXIT_OK;
+    fprintf(stderr, "diffarm: error: worker: %s\n", err.text);
+    return refused ? DF_EXIT_NO_FARM : DF_EXIT_WORKER_FAILED;
+}
+
+static int run_launched(const worker_options *o, int size, const df_log *log) {
+    df_err err;
+    df_comm *comm = NULL;
+    if (o->pipeline && o->pipeline != size) {
+        fprintf(stderr, "diffarm: error: --pipeline %d, but the launcher started %d ranks\n", o->pipeline, size);
+        return DF_EXIT_USAGE;
+    }
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* the launcher's death is ours: no rank may stay behind */
+    if (df_comm_mpi_open(&comm, &err)) return df_exit_with(&err);
+    int code = run_ranks(comm, o, log);
+    /* After a failure the other ranks may wait for us in vain: ending without MPI's farewell ends the job. */
+    if (code == DF_EXIT_WORKER_FAILED) _exit(code);
+    comm->ops->close(&comm);
+    return code;
+}
+
+static int run_alone(const worker_options *o, const df_log *log) {
+    df_err err;
+    df_comm *comm = NULL;
+    if (df_comm_self_open(&comm, &err)) return df_exit_with(&err);
+    int code = run_ranks(comm, o, log);
+    comm->ops->close(&comm);
+    return code;
+}
+
+/* Ranks share cores, so OpenMP's threads must not spin while they wait: they would take the core from a rank. */
+static int run_supervised(const worker_options *o, char **argv, const df_log *log) {
+    df_err err;
+    char threads[16];
+    const char *args[256] = { "worker" };
+    int n = 1;
+    for (char **a = argv + 1; *a && n < 250; a++) args[n++] = *a;
+    snprintf(threads, sizeof threads, "%d", o->threads ? o->threads : share_of_cores(o->pipeline));
+    args[n++] = "--threads";
+    args[n] = threads;
+    const char *const env[] = { "OMPI_ALLOW_RUN_AS_ROOT=1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1", "OMP_WAIT_POLICY=passive",
+                                "GOMP_SPINCOUNT=0", NULL };
+    const df_supervisor_cfg cfg = { .n_ranks = o->pipeline, .args = args, .env = env, .drain = &drain, .log = log };
+    df_err_set(&err, DF_OK, "%s", "");
+    int code = df_supervisor_run(&cfg, &err);
+    if (err.text[0]) fprintf(stderr, "diffarm: error: worker: %s\n", err.text);
+    return code;
+}
+
+int df_cmd_worker(int argc, char **argv) {
+    int rank, size;
+    worker_options o = { .endpoint = DF_DEFAULT_ENDPOINT, .backend = "cpu", .drain_seconds = 30, .level = DF_LOG_INFO };
+    df_options_parse(&argp, argc, argv, &o);
+    bool launched = df_comm_mpi_launched(&rank, &size);
+    df_log log = df_log_to(stderr, o.level, launched && rank ? "rank" : "worker");
+    drain_on_signals();
+    if (launched) return run_launched(&o, size, &log);
+    return o.pipeline > 1 ? run_supervised(&o, argv, &log) : run_alone(&o, &log);
+}

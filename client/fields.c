@@ -1,0 +1,146 @@
+#include "client/fields.h"
+
+#include <inttypes.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "client/suggest.h"
+
+typedef enum field_kind { TEXT, PROMPT, INTEGER, REAL, SIZE, SCHEDULER, TASK, NAME, LATER } field_kind;
+
+typedef struct field {
+    const char *name;
+    field_kind kind;
+    unsigned bit;
+    size_t at; /* offset in df_line */
+    double min, max; /* INTEGER, REAL */
+} field;
+
+#define AT(member) offsetof(df_line, member)
+
+static const field fields[] = {
+    { "prompt", PROMPT, DF_GIVEN_PROMPT, AT(prompt), 0, 0 },
+    { "negative", PROMPT, DF_GIVEN_NEGATIVE, AT(negative), 0, 0 },
+    { "seed", INTEGER, DF_GIVEN_SEED, AT(seed), 0, 0x1p63 },
+    { "count", INTEGER, DF_GIVEN_COUNT, AT(count), 1, DF_MAX_COUNT },
+    { "size", SIZE, DF_GIVEN_SIZE, 0, 0, 0 },
+    { "steps", INTEGER, DF_GIVEN_STEPS, AT(steps), 1, DF_MAX_STEPS },
+    { "guidance", REAL, DF_GIVEN_GUIDANCE, AT(guidance), 0, DF_MAX_GUIDANCE },
+    { "scheduler", SCHEDULER, DF_GIVEN_SCHEDULER, AT(scheduler), 0, 0 },
+    { "task", TASK, DF_GIVEN_TASK, AT(task), 0, 0 },
+    { "name", NAME, DF_GIVEN_NAME, AT(name), 0, 0 },
+    { "image", LATER, 0, 0, 0, 0 },
+    { "mask", LATER, 0, 0, 0, 0 },
+    { "strength", LATER, 0, 0, 0, 0 },
+    { "class", LATER, 0, 0, 0, 0 },
+    { "lora", LATER, 0, 0, 0, 0 },
+};
+enum { N_FIELDS = sizeof fields / sizeof *fields };
+
+static const field *find(const char *name) {
+    for (size_t i = 0; i < N_FIELDS; i++)
+        if (!strcmp(fields[i].name, name)) return &fields[i];
+    return NULL;
+}
+
+bool df_field_known(const char *name) {
+    return find(name);
+}
+
+const char *df_field_suggest(const char *name) {
+    const char *names[N_FIELDS];
+    for (size_t i = 0; i < N_FIELDS; i++) names[i] = fields[i].name;
+    return df_suggest(name, names, N_FIELDS);
+}
+
+/* A value as a message shows it. */
+static const char *shown(const df_value_in *v, char *buf, size_t buf_bytes) {
+    switch (v->kind) {
+    case DF_IN_INT: snprintf(buf, buf_bytes, "%" PRId64, v->integer); break;
+    case DF_IN_REAL: snprintf(buf, buf_bytes, "%.10g", v->real); break;
+    case DF_IN_OTHER: snprintf(buf, buf_bytes, "%s", v->text); break;
+    default: snprintf(buf, buf_bytes, "\"%.60s%s\"", v->text, strlen(v->text) > 60 ? "..." : ""); break;
+    }
+    return buf;
+}
+
+static bool fault(const df_line *l, const field *f, df_problems *p, const char *must, const df_value_in *v) {
+    char buf[96];
+    df_problems_add(p, "%s: field '%s' must be %s, not %s", l->where, f->name, must, shown(v, buf, sizeof buf));
+    return false;
+}
+
+static bool out_of_range(const df_line *l, const field *f, df_problems *p, const df_value_in *v) {
+    char must[96], max[32];
+    if (f->max >= 0x1p63)
+        snprintf(max, sizeof max, "2^63 - 1");
+    else
+        snprintf(max, sizeof max, "%.0f", f->max);
+    const char *what = f->kind == INTEGER ? "a whole number" : "a number";
+    snprintf(must, sizeof must, "%s from %.0f to %s", what, f->min, max);
+    return fault(l, f, p, must, v);
+}
+
+static bool set_integer(df_line *l, const field *f, const df_value_in *v, df_problems *p) {
+    int64_t n = v->integer;
+    bool ok = v->kind == DF_IN_INT || (v->kind == DF_IN_CELL && df_parse_int(v->text, &n));
+    if (!ok || (double)n < f->min || (double)n > f->max) return out_of_range(l, f, p, v);
+    memcpy((char *)l + f->at, &n, sizeof n);
+    return true;
+}
+
+static bool set_real(df_line *l, const field *f, const df_value_in *v, df_problems *p) {
+    double x = v->kind == DF_IN_INT ? (double)v->integer : v->real;
+    bool ok = v->kind == DF_IN_INT || v->kind == DF_IN_REAL || (v->kind == DF_IN_CELL && df_parse_real(v->text, &x));
+    if (!ok || !(x >= f->min && x <= f->max)) return out_of_range(l, f, p, v);
+    memcpy((char *)l + f->at, &x, sizeof x);
+    return true;
+}
+
+static bool set_text(df_line *l, const field *f, const df_value_in *v, df_problems *p) {
+    char buf[256];
+    if (v->kind != DF_IN_TEXT && v->kind != DF_IN_CELL) return fault(l, f, p, "a text", v);
+    const char *why = df_text_fault(v->text, DF_MAX_PROMPT_BYTES, buf, sizeof buf);
+    if (!why && f->kind == SCHEDULER) why = df_scheduler_fault(v->text, buf, sizeof buf);
+    if (!why && f->kind == TASK) why = df_task_fault(v->text, buf, sizeof buf);
+    if (!why && f->kind == NAME) why = df_name_fault(v->text);
+    if (why) {
+        df_problems_add(p, "%s: field '%s': %s", l->where, f->name, why);
+        return false;
+    }
+    memcpy((char *)l + f->at, &v->text, sizeof v->text);
+    return true;
+}
+
+static bool set_size(df_line *l, const field *f, const df_value_in *v, df_problems *p) {
+    bool text = v->kind == DF_IN_TEXT || v->kind == DF_IN_CELL;
+    if (text && df_parse_size(v->text, &l->width, &l->height)) return true;
+    char must[96];
+    snprintf(must, sizeof must, "a text like \"512x512\", sides 1 to %d", DF_MAX_SIDE);
+    return fault(l, f, p, must, v);
+}
+
+static bool unknown(const df_line *l, const char *name, df_problems *p) {
+    const char *near = df_field_suggest(name);
+    df_problems_add(p, "%s: unknown field '%.60s'%s%s%s", l->where, name, near ? "; did you mean '" : "",
+                    near ? near : "", near ? "'?" : "");
+    return false;
+}
+
+bool df_field_set(df_line *l, const char *name, const df_value_in *v, df_problems *p) {
+    const field *f = find(name);
+    if (!f) return unknown(l, name, p);
+    bool ok;
+    switch (f->kind) {
+    case INTEGER: ok = set_integer(l, f, v, p); break;
+    case REAL: ok = set_real(l, f, v, p); break;
+    case SIZE: ok = set_size(l, f, v, p); break;
+    case LATER:
+        df_problems_add(p, "%s: field '%s' is not available yet: only pictures from text (txt2img) are rendered",
+                        l->where, name);
+        return false;
+    default: ok = set_text(l, f, v, p); break;
+    }
+    if (ok) l->given |= f->bit;
+    return ok;
+}

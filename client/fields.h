@@ -1,0 +1,70 @@
+/* The fields of a manifest line: one table says their names, types and limits for JSON Lines and CSV alike.
+ *
+ * A df_line is a line as it was written: `given` has a bit for each field that was there. Texts are borrowed from the
+ * reader and hold until its next line. Every fault becomes a problem that names place and field. */
+#ifndef DF_CLIENT_FIELDS_H
+#define DF_CLIENT_FIELDS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "client/problems.h"
+
+enum {
+    DF_GIVEN_PROMPT = 1 << 0,
+    DF_GIVEN_NEGATIVE = 1 << 1,
+    DF_GIVEN_SEED = 1 << 2,
+    DF_GIVEN_COUNT = 1 << 3,
+    DF_GIVEN_SIZE = 1 << 4,
+    DF_GIVEN_STEPS = 1 << 5,
+    DF_GIVEN_GUIDANCE = 1 << 6,
+    DF_GIVEN_SCHEDULER = 1 << 7,
+    DF_GIVEN_TASK = 1 << 8,
+    DF_GIVEN_NAME = 1 << 9,
+};
+
+#define DF_MAX_PROMPT_BYTES 32768
+#define DF_MAX_STEPS 1000
+#define DF_MAX_SIDE 8192
+#define DF_MAX_GUIDANCE 100.0
+#define DF_MAX_COUNT 1000000
+#define DF_MAX_NAME_BYTES 1024
+
+typedef struct df_line {
+    const char *where; /* "manifest.jsonl:7", for messages */
+    uint64_t number; /* 1-based */
+    unsigned given;
+    const char *prompt, *negative, *scheduler, *task, *name;
+    int64_t seed, count, steps;
+    int width, height;
+    double guidance;
+} df_line;
+
+typedef struct df_value_in {
+    enum { DF_IN_TEXT, DF_IN_INT, DF_IN_REAL, DF_IN_OTHER, DF_IN_CELL } kind; /* CELL: text of unknown type (CSV) */
+    const char *text; /* TEXT, CELL; for OTHER what it is: "an array" */
+    int64_t integer;
+    double real;
+} df_value_in;
+
+/* Sets one field of the line; false, and a problem, if name or value is not as it must be. */
+bool df_field_set(df_line *line, const char *name, const df_value_in *value, df_problems *problems);
+bool df_field_known(const char *name);
+/* The known name nearest to it, or NULL. */
+const char *df_field_suggest(const char *name);
+
+/* "WxH" with both sides in 1..DF_MAX_SIDE. */
+bool df_parse_size(const char *text, int *width, int *height);
+/* Whole decimal number, nothing behind it. */
+bool df_parse_int(const char *text, int64_t *out);
+bool df_parse_real(const char *text, double *out);
+
+/* NULL if `task` can be rendered, else why not (with a suggestion for a slip). buf holds the text. */
+const char *df_task_fault(const char *task, char *buf, size_t buf_bytes);
+const char *df_scheduler_fault(const char *name, char *buf, size_t buf_bytes);
+/* NULL if a picture may bear the name, else why not: names never leave OUT. */
+const char *df_name_fault(const char *name);
+/* NULL if text is UTF-8 without control characters but \t \n \r, of at most max_bytes, else what is wrong. */
+const char *df_text_fault(const char *text, size_t max_bytes, char *buf, size_t buf_bytes);
+
+#endif

@@ -1,0 +1,71 @@
+#include "client/job_options.h"
+
+#include "client/exit_code.h"
+
+enum { OPT_LENIENT = 0x2000, OPT_DRY_RUN };
+
+void df_job_options_init(df_job_options *o) {
+    *o = (df_job_options) { .output = DF_OUTPUT_TEXT };
+    df_render_options_init(&o->render);
+}
+
+static void check_whole(struct argp_state *state, const df_job_options *o) {
+    if (!o->manifest && !o->n_prompts) argp_error(state, "give a MANIFEST or prompts (-p TEXT)");
+    if (o->manifest && o->n_prompts) argp_error(state, "give a MANIFEST or prompts (-p TEXT), not both");
+    if (!o->model) argp_error(state, "give a model (-m MODEL)");
+    if (!o->out) argp_error(state, "give a folder for the pictures (-o OUT)");
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state) {
+    df_job_options *o = state->input;
+    switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &o->render;
+        state->child_inputs[1] = &o->output;
+        return 0;
+    case 'p':
+        if (o->n_prompts == DF_MAX_PROMPTS)
+            argp_error(state, "more than %d prompts; write them into a manifest", DF_MAX_PROMPTS);
+        o->prompt[o->n_prompts++] = arg;
+        return 0;
+    case 'm': o->model = arg; return 0;
+    case 'o': o->out = arg; return 0;
+    case OPT_LENIENT: o->lenient = true; return 0;
+    case OPT_DRY_RUN: o->dry_run = true; return 0;
+    case ARGP_KEY_ARG:
+        if (o->manifest) argp_error(state, "one MANIFEST only; '%s' is one too many", arg);
+        o->manifest = arg;
+        return 0;
+    case ARGP_KEY_END: check_whole(state, o); return 0;
+    default: return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp_option options[] = {
+    { "prompt", 'p', "TEXT", 0, "A prompt, in place of a manifest; may be repeated", 0 },
+    { "model", 'm', "MODEL", 0, "Model folder (diffusers layout)", 0 },
+    { "out", 'o', "OUT", 0, "Folder for pictures and metadata", 0 },
+    { "lenient", OPT_LENIENT, NULL, 0, "Skip bad manifest lines and list them", 0 },
+    { "dry-run", OPT_DRY_RUN, NULL, 0, "Check everything, print the plan and what it needs, start nothing", 0 },
+    { 0 },
+};
+static const struct argp_child children[] = { { &df_render_argp, 0, "Pictures", 1 }, { &df_output_argp, 0, "", 3 }, { 0 } };
+const struct argp df_job_argp = { .options = options, .parser = parse, .children = children };
+
+df_job *df_job_from_options(const df_job_options *o, int *code) {
+    df_problems problems = { 0 };
+    df_err err;
+    df_job *job = NULL;
+    const df_job_request rq = { .manifest = o->manifest,
+                                .prompts = o->prompt,
+                                .n_prompts = o->n_prompts,
+                                .model = o->model,
+                                .out = o->out,
+                                .lenient = o->lenient,
+                                .options = &o->render };
+    df_code rc = df_job_prepare(&job, &rq, &problems, &err);
+    df_problems_print(&problems, stderr, rc ? "error" : "skipped");
+    if (rc) *code = df_exit_with(&err);
+    df_problems_free(&problems);
+    return job;
+}

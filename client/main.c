@@ -1,0 +1,74 @@
+/* diffarm: one program, many commands. This file only finds the command; each parses its own options. */
+#include <stdio.h>
+#include <string.h>
+
+#include "client/commands.h"
+#include "client/suggest.h"
+#include "worker/version.h"
+
+typedef struct command {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *group, *what;
+} command;
+
+static const command commands[] = {
+    { "render", df_cmd_render, "On this machine", "render a manifest, or prompts, with a farm of its own until done" },
+    { "inspect", df_cmd_inspect, "On this machine", "what is in a model; the plan for P ranks" },
+    { "eval", df_cmd_eval, "On this machine", "run one component of a model on given tensors" },
+    { "coordinator", df_cmd_coordinator, "A farm", "run the coordinator of a farm" },
+    { "worker", df_cmd_worker, "A farm", "run a worker: one rank, or a pipeline of several" },
+    { "submit", df_cmd_submit, "A farm", "send a job to a coordinator" },
+    { "status", df_cmd_status, "Jobs", "how a job stands" },
+    { "watch", df_cmd_watch, "Jobs", "a job's progress until it ends" },
+    { "cancel", df_cmd_cancel, "Jobs", "cancel a job" },
+    { "jobs", df_cmd_jobs, "Jobs", "list the jobs" },
+    { "workers", df_cmd_workers, "Jobs", "list the workers" },
+};
+enum { N_COMMANDS = sizeof commands / sizeof *commands };
+
+static void usage(FILE *to) {
+    const char *group = "";
+    fprintf(to, "Usage: diffarm COMMAND [OPTIONS]\n\nA distributed render farm for latent diffusion models.\n");
+    for (size_t i = 0; i < N_COMMANDS; i++) {
+        if (strcmp(group, commands[i].group)) fprintf(to, "\n%s\n", group = commands[i].group);
+        fprintf(to, "  %-12s %s\n", commands[i].name, commands[i].what);
+    }
+    fprintf(to, "\n`diffarm COMMAND --help` tells the options of a command.\n"
+                "Exit codes: 0 all pictures done, 1 some failed, 2 usage or bad input (nothing started), 3 no farm.\n");
+}
+
+static int unknown(const char *name) {
+    const char *names[N_COMMANDS];
+    for (size_t i = 0; i < N_COMMANDS; i++) names[i] = commands[i].name;
+    const char *near = df_suggest(name, names, N_COMMANDS);
+    fprintf(stderr, "diffarm: error: unknown command '%s'%s%s%s\nTry `diffarm --help'.\n", name,
+            near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+    return DF_EXIT_USAGE;
+}
+
+static int run(const command *c, int argc, char **argv) {
+    char title[64];
+    snprintf(title, sizeof title, "diffarm %s", c->name);
+    argv[0] = title;
+    return c->run(argc, argv);
+}
+
+int main(int argc, char **argv) {
+    if (argc < 2) {
+        usage(stderr);
+        return DF_EXIT_USAGE;
+    }
+    const char *name = argv[1];
+    if (!strcmp(name, "--help") || !strcmp(name, "-h") || !strcmp(name, "-?") || !strcmp(name, "help")) {
+        usage(stdout);
+        return DF_EXIT_OK;
+    }
+    if (!strcmp(name, "--version") || !strcmp(name, "-V")) {
+        puts(DF_SOFTWARE);
+        return DF_EXIT_OK;
+    }
+    for (size_t i = 0; i < N_COMMANDS; i++)
+        if (!strcmp(name, commands[i].name)) return run(&commands[i], argc - 1, argv + 1);
+    return unknown(name);
+}

@@ -1,0 +1,125 @@
+#include "client/plan_report.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/statvfs.h>
+
+#include "client/exit_code.h"
+#include "client/report.h"
+#include "cluster/plan.h"
+#include "engine/graph/memory_plan.h"
+#include "worker/defaults.h"
+
+#define MIB (1024.0 * 1024.0)
+#define METADATA_BYTES 900 /* of one picture in metadata.jsonl and runs.jsonl, about */
+
+typedef struct rank_need {
+    double weights, activations; /* bytes */
+    double share; /* of the U-Net's arithmetic */
+} rank_need;
+
+typedef struct needs {
+    int n_ranks, n_slots, n_rows;
+    rank_need *rank;
+} needs;
+
+static df_code add_activations(needs *n, const df_graph *g, const df_cut *cut, df_err *err) {
+    df_code rc = DF_OK;
+    for (int s = 0; !rc && s < n->n_ranks; s++) {
+        df_memory_plan *plan = NULL;
+        if ((rc = df_memory_plan_new(&plan, g, cut, s, sizeof(float), err))) break;
+        n->rank[s].activations += (double)n->n_rows * ((double)plan->slot_bytes * n->n_slots + (double)plan->scratch_bytes);
+        df_memory_plan_free(&plan);
+    }
+    return rc;
+}
+
+static df_code add_planned(needs *n, df_component c, const df_graph *g, const df_cost *cost, df_err *err) {
+    df_plan *plan = NULL;
+    df_cut *cut = NULL;
+    df_code rc = df_plan_make(&plan, g, cost, n->n_ranks, DF_PLAN_FOLDED, err);
+    for (int s = 0; !rc && s < n->n_ranks; s++) {
+        n->rank[s].weights += (double)plan->stage[s].weight_bytes;
+        if (c == DF_UNET) n->rank[s].share = plan->stage[s].share;
+    }
+    if (!rc) rc = df_cut_new(&cut, g, plan->stage_of, n->n_ranks, err);
+    if (!rc) rc = add_activations(n, g, cut, err);
+    df_cut_free(&cut);
+    df_plan_free(&plan);
+    return rc;
+}
+
+static df_code add_component(needs *n, const df_job *job, df_component c, df_err *err) {
+    int f = df_model_info_of(job->model)->vae_factor;
+    df_graph *g = NULL;
+    df_cost cost = { 0 };
+    df_code rc = df_model_graph(job->model, c, job->max_height / f, job->max_width / f, &g, err);
+    if (!rc) rc = df_cost_model(&cost, g, err);
+    if (!rc) rc = add_planned(n, c, g, &cost, err);
+    df_cost_free(&cost);
+    df_graph_free(&g);
+    return rc;
+}
+
+static double free_bytes_at(const char *out_dir) {
+    char *path = strdup(out_dir);
+    struct statvfs fs;
+    double bytes = -1;
+    while (path && *path) { /* OUT may not be there yet: its nearest parent tells */
+        if (!statvfs(path, &fs)) {
+            bytes = (double)fs.f_bavail * (double)fs.f_frsize;
+            break;
+        }
+        char *slash = strrchr(path, '/');
+        if (!slash || slash == path) break;
+        *slash = '\0';
+    }
+    free(path);
+    return bytes;
+}
+
+static void print_text(const df_job *job, const needs *n, int n_workers, double disk, double free_bytes) {
+    const Diffarm__JobSpec *s = &job->spec;
+    printf("pictures  %" PRIu64 ", %.1f steps each, up to %dx%d\n", job->n_rows,
+           (double)job->total_steps / (double)job->n_rows, job->max_width, job->max_height);
+    printf("model     %s (%s)\n", s->model_path, s->model_sha256);
+    printf("plan      %d worker%s of %d rank%s, %d pictures together, %d in flight\n", n_workers,
+           n_workers == 1 ? "" : "s", n->n_ranks, n->n_ranks == 1 ? "" : "s", n->n_rows / 2, n->n_rows / 2 * n->n_slots);
+    for (int i = 0; i < n->n_ranks; i++)
+        printf("  rank %d  %.1f %% of the U-Net, weights %.1f MiB, activations %.1f MiB\n", i, 100 * n->rank[i].share,
+               n->rank[i].weights / MIB, n->rank[i].activations / MIB);
+    printf("disk      at most %.1f MiB in %s", disk / MIB, s->out_dir);
+    if (free_bytes >= 0) printf(" (%.0f MiB free)", free_bytes / MIB);
+    printf("\ntime      not known before the first pictures; `diffarm watch` shows it then\n");
+}
+
+static void print_json(const df_job *job, const needs *n, int n_workers, double disk, double free_bytes) {
+    json_t *ranks = json_array();
+    for (int i = 0; i < n->n_ranks; i++)
+        json_array_append_new(ranks, json_pack("{s:f, s:I, s:I}", "unet_share", n->rank[i].share, "weight_bytes",
+                                               (json_int_t)n->rank[i].weights, "activation_bytes",
+                                               (json_int_t)n->rank[i].activations));
+    df_report_print_json(json_pack("{s:I, s:I, s:s, s:s, s:s, s:i, s:o, s:I, s:I}", "images", (json_int_t)job->n_rows,
+                                   "steps", (json_int_t)job->total_steps, "model", job->spec.model_path,
+                                   "model_sha256", job->spec.model_sha256, "manifest_sha256",
+                                   job->spec.manifest_sha256, "workers", n_workers, "ranks", ranks, "disk_bytes",
+                                   (json_int_t)disk, "disk_free_bytes", (json_int_t)free_bytes));
+}
+
+int df_plan_report(const df_job *job, const df_job_options *o) {
+    df_err err;
+    df_code rc = DF_OK;
+    int P = o->render.pipeline ? o->render.pipeline : 1, workers = o->render.workers ? o->render.workers : 1;
+    needs n = { .n_ranks = P, .n_slots = df_worker_slots(P), .n_rows = 2 * df_worker_micro_batch(o->render.micro_batch) };
+    n.rank = calloc((size_t)P, sizeof *n.rank);
+    if (!n.rank) rc = df_err_set(&err, DF_ENOMEM, "a plan");
+    static const df_component used[] = { DF_TEXT_ENCODER, DF_UNET, DF_VAE_DECODER };
+    for (int i = 0; !rc && i < 3; i++) rc = add_component(&n, job, used[i], &err);
+    double disk = 3.0 * (double)job->total_pixels + METADATA_BYTES * (double)job->n_rows;
+    double free_bytes = free_bytes_at(job->spec.out_dir);
+    if (!rc && o->output == DF_OUTPUT_JSON) print_json(job, &n, workers, disk, free_bytes);
+    if (!rc && o->output == DF_OUTPUT_TEXT) print_text(job, &n, workers, disk, free_bytes);
+    free(n.rank);
+    return rc ? df_exit_with(&err) : DF_EXIT_OK;
+}

@@ -1,0 +1,187 @@
+#include "client/render/farm.h"
+
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "client/render/log_tail.h"
+#include "worker/keeper.h"
+
+#define MAX_QUICK_FAILURES 4
+#define START_MS 20000
+#define STOP_MS 1500
+#define MAX_WORKERS 256
+
+typedef struct member {
+    df_keeper keeper;
+    char name[32], log_path[PATH_MAX];
+} member;
+
+struct df_farm_host {
+    df_farm_cfg cfg;
+    char self[PATH_MAX], state_dir[PATH_MAX], endpoint[256];
+    char pipeline[16], threads[16], micro_batch[16];
+    const char *coordinator_argv[16], *worker_argv[24], *worker_env[3];
+    member coordinator, *workers;
+    int n_started; /* workers */
+};
+
+const char *df_farm_host_endpoint(const df_farm_host *f) {
+    return f->endpoint;
+}
+
+/* --- command lines ------------------------------------------------------------------------------------------------------ */
+
+static void write_command_lines(df_farm_host *f) {
+    const char *coordinator[] = { f->self, "coordinator", "--state", f->state_dir, "--bind", "tcp://127.0.0.1:*", NULL };
+    memcpy(f->coordinator_argv, coordinator, sizeof coordinator);
+    snprintf(f->pipeline, sizeof f->pipeline, "%d", f->cfg.pipeline);
+    snprintf(f->threads, sizeof f->threads, "%d", f->cfg.threads);
+    snprintf(f->micro_batch, sizeof f->micro_batch, "%d", f->cfg.micro_batch);
+    const char *worker[] = { f->self,      "worker",     "--connect", f->endpoint, "--pipeline",      f->pipeline, "--threads",
+                             f->threads,   "--backend",  f->cfg.backend, NULL,     NULL, NULL };
+    if (f->cfg.micro_batch) {
+        worker[10] = "--micro-batch";
+        worker[11] = f->micro_batch;
+    }
+    memcpy(f->worker_argv, worker, sizeof worker);
+    /* More threads than cores: none may spin while it waits. */
+    if (f->cfg.n_workers * f->cfg.pipeline * f->cfg.threads > sysconf(_SC_NPROCESSORS_ONLN)) {
+        f->worker_env[0] = "OMP_WAIT_POLICY=passive";
+        f->worker_env[1] = "GOMP_SPINCOUNT=0";
+    }
+}
+
+static df_code start_member(df_farm_host *f, member *m, const char *const *argv, df_err *err) {
+    int n = snprintf(m->log_path, sizeof m->log_path, "%s/%s.log", f->state_dir, m->name);
+    if (n < 0 || (size_t)n >= sizeof m->log_path) return df_err_set(err, DF_ELIMIT, "%s: path too long", f->state_dir);
+    m->keeper = (df_keeper) { .child = { .argv = argv,
+                                         .env = f->worker_env,
+                                         .clean_launch = true,
+                                         .log_path = m->log_path,
+                                         .death_signal = SIGKILL },
+                              .name = m->name,
+                              .max_quick_failures = MAX_QUICK_FAILURES };
+    return df_keeper_start(&m->keeper, err);
+}
+
+/* --- watching over them --------------------------------------------------------------------------------------------------- */
+
+/* An orderly end is none while the farm is wanted; refusals and failures that repeat end it. */
+static df_code check_member(const member *m, df_err *err) {
+    char line[512], how[64];
+    if (m->keeper.state == DF_KEEPER_RUNNING || m->keeper.state == DF_KEEPER_WAITING) return DF_OK;
+    df_log_tail(m->log_path, line, sizeof line);
+    return df_err_set(err, DF_EUNREACHABLE, "%s: %s (%s)", m->name, line[0] ? line : "ended without a word",
+                      df_child_status_text(m->keeper.status, how, sizeof how));
+}
+
+df_code df_farm_host_poll(df_farm_host *f, df_err *err) {
+    df_keeper_poll(&f->coordinator.keeper);
+    df_code rc = check_member(&f->coordinator, err);
+    for (int i = 0; !rc && i < f->n_started; i++) {
+        df_keeper_poll(&f->workers[i].keeper);
+        rc = check_member(&f->workers[i], err);
+    }
+    return rc;
+}
+
+/* --- start ------------------------------------------------------------------------------------------------------------------- */
+
+/* The coordinator writes where it listens once it does. */
+static df_code read_endpoint(df_farm_host *f, const char *path, bool *there, df_err *err) {
+    char *text = NULL;
+    size_t bytes;
+    df_code rc = df_file_read(path, sizeof f->endpoint - 1, &text, &bytes, err);
+    *there = !rc && bytes;
+    if (rc == DF_ENOTFOUND) return DF_OK;
+    if (rc) return rc;
+    snprintf(f->endpoint, sizeof f->endpoint, "%.*s", (int)strcspn(text, "\r\n"), text);
+    free(text);
+    return DF_OK;
+}
+
+static df_code start_coordinator(df_farm_host *f, df_err *err) {
+    char path[PATH_MAX + 16];
+    bool there = false;
+    snprintf(path, sizeof path, "%s/endpoint", f->state_dir);
+    unlink(path); /* of an earlier run: its port may be another's by now */
+    df_code rc = start_member(f, &f->coordinator, f->coordinator_argv, err);
+    int64_t until = df_clock_ms() + START_MS;
+    while (!rc && !(rc = read_endpoint(f, path, &there, err)) && !there) {
+        if ((rc = df_farm_host_poll(f, err))) break;
+        if (df_clock_ms() > until) rc = df_err_set(err, DF_EUNREACHABLE, "coordinator: not ready after %d s", START_MS / 1000);
+        df_clock_sleep_ms(10);
+    }
+    return rc;
+}
+
+static df_code start_workers(df_farm_host *f, df_err *err) {
+    df_code rc = DF_OK;
+    for (int i = 0; !rc && i < f->cfg.n_workers; i++) {
+        snprintf(f->workers[i].name, sizeof f->workers[i].name, "worker-%d", i + 1);
+        rc = start_member(f, &f->workers[i], f->worker_argv, err);
+        f->n_started += !rc;
+    }
+    return rc;
+}
+
+df_code df_farm_host_start(df_farm_host **out, const df_farm_cfg *cfg, df_err *err) {
+    df_code rc;
+    df_farm_host *f = calloc(1, sizeof *f);
+    if (!f) return df_err_set(err, DF_ENOMEM, "a farm");
+    f->cfg = *cfg;
+    snprintf(f->state_dir, sizeof f->state_dir, "%s", cfg->state_dir);
+    snprintf(f->coordinator.name, sizeof f->coordinator.name, "coordinator");
+    if (!(f->workers = calloc((size_t)cfg->n_workers, sizeof *f->workers))) {
+        rc = df_err_set(err, DF_ENOMEM, "%d workers", cfg->n_workers);
+        goto fail;
+    }
+    if ((rc = df_child_self(f->self, sizeof f->self, err))) goto fail;
+    if ((rc = df_file_mkdirs(f->state_dir, err))) goto fail;
+    write_command_lines(f);
+    if ((rc = start_coordinator(f, err))) goto fail;
+    if ((rc = start_workers(f, err))) goto fail;
+    *out = f;
+    return DF_OK;
+fail:
+    df_farm_host_stop(&f);
+    return rc;
+}
+
+/* --- stop ---------------------------------------------------------------------------------------------------------------------- */
+
+static bool any_worker_runs(df_farm_host *f) {
+    bool any = false;
+    for (int i = 0; i < f->n_started; i++) {
+        df_keeper *k = &f->workers[i].keeper;
+        if (k->pid && waitpid(k->pid, &k->status, WNOHANG) == k->pid) k->pid = 0;
+        any |= k->pid > 0;
+    }
+    return any;
+}
+
+/* A first signal lets them end in order, a second one says at once. */
+static void signal_workers(df_farm_host *f) {
+    for (int i = 0; i < f->n_started; i++) df_keeper_signal(&f->workers[i].keeper, SIGTERM);
+    int64_t until = df_clock_ms() + STOP_MS;
+    while (any_worker_runs(f) && df_clock_ms() < until) df_clock_sleep_ms(10);
+}
+
+void df_farm_host_stop(df_farm_host **fp) {
+    df_farm_host *f = *fp;
+    if (!f) return;
+    signal_workers(f);
+    if (any_worker_runs(f)) signal_workers(f);
+    for (int i = 0; i < f->n_started; i++) df_keeper_stop(&f->workers[i].keeper, SIGKILL, 1000);
+    df_keeper_stop(&f->coordinator.keeper, SIGTERM, 3000);
+    free(f->workers);
+    free(f);
+    *fp = NULL;
+}

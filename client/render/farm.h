@@ -1,0 +1,27 @@
+/* The embedded farm of `render`: a coordinator and workers as child processes of this one, on a free loopback port.
+ *
+ *   df_farm_host_start(&f, &cfg, &err);             df_farm_host_endpoint(f)
+ *   df_farm_host_poll(f, &err);                     a few times a second: starts again what has ended
+ *   df_farm_host_stop(&f);
+ *
+ * What they write goes to STATE/coordinator.log and STATE/worker-N.log; when one cannot be kept alive, its last line is
+ * in the error. The kernel kills them when this process dies, however it dies. */
+#ifndef DF_CLIENT_RENDER_FARM_H
+#define DF_CLIENT_RENDER_FARM_H
+
+#include "base/err.h"
+
+typedef struct df_farm_host df_farm_host;
+
+typedef struct df_farm_cfg {
+    const char *state_dir; /* absolute; made if absent */
+    int n_workers, pipeline, threads, micro_batch; /* micro_batch 0: the job's */
+    const char *backend;
+} df_farm_cfg;
+
+df_code df_farm_host_start(df_farm_host **out, const df_farm_cfg *cfg, df_err *err);
+const char *df_farm_host_endpoint(const df_farm_host *f);
+df_code df_farm_host_poll(df_farm_host *f, df_err *err);
+void df_farm_host_stop(df_farm_host **f);
+
+#endif

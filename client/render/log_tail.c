@@ -1,0 +1,27 @@
+#include "client/render/log_tail.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#define TAIL_BYTES 8192
+
+static const char mark[] = "diffarm: error: ";
+
+char *df_log_tail(const char *path, char *out, size_t out_bytes) {
+    char tail[TAIL_BYTES + 1];
+    out[0] = '\0';
+    FILE *f = fopen(path, "re");
+    if (!f) return out;
+    if (fseek(f, -TAIL_BYTES, SEEK_END)) rewind(f);
+    tail[fread(tail, 1, TAIL_BYTES, f)] = '\0';
+    fclose(f);
+    bool found = false;
+    for (char *save, *line = strtok_r(tail, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+        const char *error = strstr(line, mark);
+        if (!error && found) continue;
+        found = error;
+        snprintf(out, out_bytes, "%s", error ? error + strlen(mark) : line);
+    }
+    return out;
+}

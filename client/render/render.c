@@ -1,0 +1,229 @@
+/* diffarm render: a farm of its own, for one job, until it is done. */
+#include <inttypes.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "client/exit_code.h"
+#include "client/follow.h"
+#include "client/job_options.h"
+#include "client/plan_report.h"
+#include "client/render/farm.h"
+#include "client/render/out_state.h"
+#include "client/report.h"
+#include "client/send.h"
+#include "engine/backend/backend.h"
+
+#define STALL_MS 1500 /* a job that cannot write for so long is given up, to be resumed */
+
+enum { OPT_THREADS = 0x6000, OPT_CONTACT_SHEET, OPT_BACKEND };
+
+typedef struct render_options {
+    df_job_options job;
+    int threads;
+    const char *contact_sheet, *backend;
+} render_options;
+
+static error_t parse(int key, char *arg, struct argp_state *state) {
+    render_options *o = state->input;
+    switch (key) {
+    case ARGP_KEY_INIT: state->child_inputs[0] = &o->job; return 0;
+    case OPT_THREADS: o->threads = (int)df_option_int(state, "threads", arg, 1, 1024); return 0;
+    case OPT_CONTACT_SHEET: o->contact_sheet = arg; return 0;
+    case OPT_BACKEND:
+        if (!df_backend_find(arg)) argp_error(state, "--backend must be cpu or reference, not '%s'", arg);
+        o->backend = arg;
+        return 0;
+    default: return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp_option options[] = {
+    { "contact-sheet", OPT_CONTACT_SHEET, "FILE", 0, "Also write one PNG of all pictures", 0 },
+    { "threads", OPT_THREADS, "T", 0, "Threads of each rank (its share of the cores)", 2 },
+    { "backend", OPT_BACKEND, "NAME", 0, "cpu or reference (cpu)", 2 },
+    { 0 },
+};
+static const struct argp_child children[] = { { &df_job_argp, 0, NULL, 0 }, { 0 } };
+static const struct argp argp = {
+    .options = options,
+    .parser = parse,
+    .args_doc = "MANIFEST\n-p PROMPT...",
+    .doc = "Renders a manifest, or prompts, with a farm on this machine: a coordinator and workers that are started, "
+           "watched over and stopped. The whole manifest is checked before anything starts.\vInterrupted or killed, the "
+           "same command goes on where it stopped.",
+    .children = children,
+};
+
+/* One render in progress. */
+typedef struct render {
+    const render_options *o;
+    df_job *job;
+    df_farm_host *farm;
+    df_link *link;
+    df_progress progress;
+    const volatile sig_atomic_t *stop;
+    int64_t stalled_since;
+    uint64_t n_done;
+} render;
+
+static int share_of_cores(const df_render_options *o) {
+    long n = sysconf(_SC_NPROCESSORS_ONLN) / (o->workers * o->pipeline);
+    return n > 1 ? (int)n : 1;
+}
+
+/* --- while it runs --------------------------------------------------------------------------------------------------------- */
+
+/* The state "stalled" is about OUT: the coordinator would try for ever, but here nobody else can make room. */
+static df_code check_stall(render *r, const Diffarm__JobStatus *j, df_err *err) {
+    int64_t now = df_clock_ms();
+    if (!j->problem[0]) {
+        r->stalled_since = 0;
+        return DF_OK;
+    }
+    if (!r->stalled_since) r->stalled_since = now;
+    return now - r->stalled_since < STALL_MS ? DF_OK : df_err_set(err, DF_ENOSPACE, "%s", j->problem);
+}
+
+static df_code on_status(void *ctx, const Diffarm__JobStatus *j, df_err *err) {
+    render *r = ctx;
+    if (*r->stop) return df_err_set(err, DF_ECANCELLED, "interrupted");
+    df_code rc = df_farm_host_poll(r->farm, err);
+    if (rc || !j) return rc;
+    r->n_done = j->n_done;
+    return check_stall(r, j, err);
+}
+
+static df_code while_sending(void *ctx, int64_t waited_ms, df_err *err) {
+    (void)waited_ms;
+    return on_status(ctx, NULL, err);
+}
+
+static df_code start(render *r, df_err *err) {
+    const df_render_options *o = &r->o->job.render;
+    char state_dir[PATH_MAX];
+    df_code rc = df_out_begin(r->job->spec.out_dir, r->job->spec.manifest_sha256, err);
+    if (!rc) rc = df_out_state_dir(r->job->spec.out_dir, state_dir, err);
+    if (rc) return rc;
+    const df_farm_cfg cfg = { .state_dir = state_dir,
+                              .n_workers = o->workers,
+                              .pipeline = o->pipeline,
+                              .threads = r->o->threads ? r->o->threads : share_of_cores(o),
+                              .micro_batch = o->micro_batch,
+                              .backend = r->o->backend };
+    if ((rc = df_farm_host_start(&r->farm, &cfg, err))) return rc;
+    return df_link_open(&r->link, df_farm_host_endpoint(r->farm), err);
+}
+
+/* The job's id follows from its content: sent again to the state of an interrupted run, it is the same job. */
+static df_code send_job(render *r, df_err *err) {
+    char id[DF_JOB_ID_BYTES];
+    snprintf(id, sizeof id, "%.16s", r->job->spec.manifest_sha256);
+    r->job->spec.job_id = df_arena_strdup(r->job->texts, id);
+    if (!r->job->spec.job_id) return df_err_set(err, DF_ENOMEM, "a job");
+    df_link_stop_flag(r->link, r->stop);
+    df_link_on_wait(r->link, while_sending, r);
+    return df_send_job(r->link, r->job, -1, err);
+}
+
+/* --- how it ends ------------------------------------------------------------------------------------------------------------ */
+
+static int contact_sheet(const render *r) {
+    df_err err;
+    if (!r->o->contact_sheet || !df_out_contact_sheet(r->job->spec.out_dir, r->o->contact_sheet, &err)) return DF_EXIT_OK;
+    fprintf(stderr, "diffarm: error: %s\n", err.text);
+    return DF_EXIT_SOME_FAILED;
+}
+
+static void summary(const render *r, uint64_t n_done, uint64_t n_failed, const char *how) {
+    const char *out = r->job->spec.out_dir;
+    if (r->o->job.output == DF_OUTPUT_JSON)
+        df_report_print_json(json_pack("{s:s, s:I, s:I, s:I, s:s, s:s}", "out", out, "images",
+                                       (json_int_t)(n_done + n_failed), "done", (json_int_t)n_done, "failed",
+                                       (json_int_t)n_failed, "manifest_sha256", r->job->spec.manifest_sha256, "state",
+                                       how));
+    if (r->o->job.output != DF_OUTPUT_TEXT) return;
+    printf("%s: %" PRIu64 " pictures in %s, listed in metadata.jsonl\n", how, n_done, out);
+    if (n_failed) printf("%" PRIu64 " failed: see %s/failures.jsonl\n", n_failed, out);
+    if (r->o->contact_sheet && n_done) printf("all on one: %s\n", r->o->contact_sheet);
+}
+
+static int ended(render *r, const Diffarm__JobStatus *j) {
+    df_err err;
+    if (j->n_failed) {
+        fprintf(stderr, "diffarm: %" PRIu64 " of %" PRIu64 " pictures failed:\n", j->n_failed, j->n_rows);
+        df_report_failures_text(stderr, j);
+    }
+    df_link_close(&r->link);
+    df_farm_host_stop(&r->farm);
+    if (df_out_tidy(r->job->spec.out_dir, &err)) fprintf(stderr, "diffarm: warning: %s\n", err.text);
+    int code = j->n_done ? contact_sheet(r) : DF_EXIT_OK;
+    summary(r, j->n_done, j->n_failed, j->state);
+    return df_job_succeeded(j) ? code : DF_EXIT_SOME_FAILED;
+}
+
+static int complete(render *r) {
+    df_err err;
+    const char *out = r->job->spec.out_dir;
+    if (df_out_tidy(out, &err)) fprintf(stderr, "diffarm: warning: %s\n", err.text);
+    uint64_t n_done = df_out_count_lines(out, "metadata.jsonl"), n_failed = df_out_count_lines(out, "failures.jsonl");
+    int code = n_done ? contact_sheet(r) : DF_EXIT_OK;
+    summary(r, n_done, n_failed, "already complete");
+    return n_failed ? DF_EXIT_SOME_FAILED : code;
+}
+
+/* Stopped by the user, by a full disk, or because the farm cannot be kept up. What is done stays, and is not done again. */
+static int broken_off(render *r, df_code rc, const df_err *err, bool sent) {
+    bool can_resume = sent || rc == DF_ECANCELLED;
+    df_progress_end(&r->progress);
+    df_link_close(&r->link);
+    df_farm_host_stop(&r->farm);
+    if (rc != DF_ECANCELLED) fprintf(stderr, "diffarm: error: %s\n", err->text);
+    if (can_resume)
+        fprintf(stderr, "diffarm: stopped with %" PRIu64 " of %" PRIu64 " pictures done; the same command goes on from "
+                        "there\n", r->n_done, r->job->n_rows);
+    if (rc == DF_ECANCELLED || rc == DF_ENOSPACE) return DF_EXIT_SOME_FAILED;
+    return sent ? DF_EXIT_NO_FARM : df_exit_of(rc);
+}
+
+static int run(render *r) {
+    df_err err;
+    bool sent = false;
+    df_wire_in answer;
+    const Diffarm__JobStatus *status;
+    const df_follow_cfg follow = { .progress = &r->progress, .on_status = on_status, .ctx = r };
+    df_code rc = start(r, &err);
+    if (!rc) rc = send_job(r, &err);
+    sent = !rc;
+    if (!rc) rc = df_follow_job(r->link, r->job->spec.job_id, &follow, &answer, &status, &err);
+    if (rc) return broken_off(r, rc, &err, sent);
+    int code = ended(r, status);
+    df_wire_in_free(&answer);
+    return code;
+}
+
+static int look_and_run(const render_options *o, df_job *job) {
+    df_err err;
+    df_out_kind kind;
+    render r = { .o = o, .job = job, .progress = df_progress_to(stderr, o->job.output == DF_OUTPUT_QUIET) };
+    if (df_out_look(job->spec.out_dir, job->spec.manifest_sha256, &kind, &err)) return df_exit_with(&err);
+    if (kind == DF_OUT_COMPLETE) return complete(&r);
+    r.stop = df_stop_on_signals();
+    return run(&r);
+}
+
+int df_cmd_render(int argc, char **argv) {
+    static render_options o = { .backend = "cpu" }; /* large */
+    int code = DF_EXIT_OK;
+    df_job_options_init(&o.job);
+    df_options_parse(&argp, argc, argv, &o);
+    if (!o.job.render.workers) o.job.render.workers = 1;
+    if (!o.job.render.pipeline) o.job.render.pipeline = 1;
+    df_job *job = df_job_from_options(&o.job, &code);
+    if (!job) return code;
+    code = o.job.dry_run ? df_plan_report(job, &o.job) : look_and_run(&o, job);
+    df_job_free(&job);
+    return code;
+}

@@ -1,0 +1,139 @@
+#include "client/rows.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "client/name_set.h"
+
+#define MAX_ROWS (1ull << 40)
+
+typedef struct walk {
+    const df_row_source *src;
+    df_problems *problems;
+    df_row_fn fn;
+    void *ctx;
+    uint64_t n_rows;
+    df_name_set names;
+} walk;
+
+/* Steele, Lea and Flood 2014, as in splitmix64.c of Vigna. */
+int64_t df_seed_of_line(int64_t job_seed, uint64_t line) {
+    uint64_t z = (uint64_t)job_seed + line * 0x9e3779b97f4a7c15u;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return (int64_t)((z ^ (z >> 31)) >> 32);
+}
+
+/* What the line leaves open comes from the job. */
+static void fill_in(const df_row_defaults *d, df_line *l) {
+    if (!(l->given & DF_GIVEN_NEGATIVE)) l->negative = d->negative;
+    if (!(l->given & DF_GIVEN_SCHEDULER)) l->scheduler = d->scheduler;
+    if (!(l->given & DF_GIVEN_NAME)) l->name = "";
+    if (!(l->given & DF_GIVEN_STEPS)) l->steps = d->steps;
+    if (!(l->given & DF_GIVEN_GUIDANCE)) l->guidance = d->guidance;
+    if (!(l->given & DF_GIVEN_COUNT)) l->count = d->count;
+    if (!(l->given & DF_GIVEN_SEED)) l->seed = df_seed_of_line(d->seed, l->number);
+    if (l->given & DF_GIVEN_SIZE) return;
+    l->width = d->width;
+    l->height = d->height;
+}
+
+static bool check(const walk *w, const df_line *l) {
+    uint64_t before = w->problems->n;
+    int multiple = w->src->defaults.size_multiple;
+    if (l->width % multiple || l->height % multiple)
+        df_problems_add(w->problems, "%s: field 'size': %dx%d, but this model needs multiples of %d", l->where,
+                        l->width, l->height, multiple);
+    if (l->seed > INT64_MAX - (l->count - 1))
+        df_problems_add(w->problems, "%s: field 'seed': seed + count passes 2^63 - 1", l->where);
+    return w->problems->n == before;
+}
+
+static int digits_of(int64_t n) {
+    int digits = 1;
+    while (n /= 10) digits++;
+    return digits < 4 ? 4 : digits;
+}
+
+/* The name of picture i of the line; false if it was taken before. */
+static df_code name_of(walk *w, const df_line *l, int64_t i, char *out, size_t out_bytes, bool *ok, df_err *err) {
+    *ok = true;
+    out[0] = '\0';
+    if (!l->name[0]) return DF_OK;
+    int n = l->count > 1 ? snprintf(out, out_bytes, "%s-%0*" PRId64, l->name, digits_of(l->count - 1), i)
+                         : snprintf(out, out_bytes, "%s", l->name);
+    if (n < 0 || (size_t)n >= out_bytes) return df_err_set(err, DF_EINTERNAL, "%s: name too long", l->where);
+    df_code rc = df_name_set_add(&w->names, out, ok, err);
+    if (!rc && !*ok) df_problems_add(w->problems, "%s: field 'name': '%s' is taken by a line before", l->where, out);
+    return rc;
+}
+
+static df_code one_row(walk *w, const df_line *l, int64_t i, const char *name, df_err *err) {
+    Diffarm__Row row = DIFFARM__ROW__INIT;
+    row.row = w->n_rows;
+    row.prompt = (char *)l->prompt;
+    row.negative = (char *)l->negative;
+    row.seed = (uint64_t)(l->seed + i);
+    row.width = (uint32_t)l->width;
+    row.height = (uint32_t)l->height;
+    row.steps = (uint32_t)l->steps;
+    row.guidance = l->guidance;
+    row.scheduler = (char *)l->scheduler;
+    row.task = (char *)"txt2img";
+    row.name = (char *)name;
+    row.line = l->number;
+    if (++w->n_rows > MAX_ROWS) return df_err_set(err, DF_ELIMIT, "%s: more than 2^40 pictures", l->where);
+    return w->fn(w->ctx, &row, err);
+}
+
+static df_code all_rows(walk *w, df_line *l, df_err *err) {
+    df_code rc;
+    fill_in(&w->src->defaults, l);
+    if (!check(w, l)) return DF_OK;
+    for (int64_t i = 0; i < l->count; i++) {
+        char name[DF_MAX_NAME_BYTES + 32];
+        bool ok;
+        if ((rc = name_of(w, l, i, name, sizeof name, &ok, err))) return rc;
+        if (!ok) return DF_OK;
+        if ((rc = one_row(w, l, i, name, err))) return rc;
+    }
+    return DF_OK;
+}
+
+static df_code walk_manifest(walk *w, df_err *err) {
+    df_code rc;
+    df_line line;
+    df_line_state state;
+    if ((rc = df_manifest_rewind(w->src->manifest, err))) return rc;
+    for (;;) {
+        if ((rc = df_manifest_next(w->src->manifest, &line, &state, w->problems, err))) return rc;
+        if (state == DF_LINE_END) return DF_OK;
+        if (state == DF_LINE_GOOD && (rc = all_rows(w, &line, err))) return rc;
+    }
+}
+
+static df_code walk_prompts(walk *w, df_err *err) {
+    df_code rc;
+    for (int i = 0; i < w->src->n_prompts; i++) {
+        char where[32];
+        snprintf(where, sizeof where, "--prompt %d", i + 1);
+        df_line line = { .where = where, .number = (uint64_t)i + 1 };
+        df_value_in v = { .kind = DF_IN_TEXT, .text = w->src->prompts[i] };
+        if (!df_field_set(&line, "prompt", &v, w->problems)) continue;
+        if (w->src->defaults.seed_given) {
+            line.seed = w->src->defaults.seed;
+            line.given |= DF_GIVEN_SEED;
+        }
+        if ((rc = all_rows(w, &line, err))) return rc;
+    }
+    return DF_OK;
+}
+
+df_code df_rows_each(const df_row_source *src, df_problems *problems, df_row_fn fn, void *ctx, uint64_t *n_rows,
+                     df_err *err) {
+    walk w = { .src = src, .problems = problems, .fn = fn, .ctx = ctx };
+    df_code rc = src->manifest ? walk_manifest(&w, err) : walk_prompts(&w, err);
+    df_name_set_clear(&w.names);
+    if (n_rows) *n_rows = w.n_rows;
+    return rc;
+}

@@ -1,0 +1,309 @@
+#include "worker/feeder.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "worker/defaults.h"
+
+#define WAIT_US 1000
+#define RATE_MEMORY_NS 120000000000 /* the rate forgets by half when it has seen so much work */
+
+typedef struct batch {
+    df_lease *lease; /* held */
+    size_t next; /* first row not begun */
+    size_t end; /* rows from here were handed back */
+    struct batch *after;
+} batch;
+
+typedef struct live_row {
+    uint64_t id;
+    df_lease *lease; /* held */
+    size_t i;
+    double share; /* of its steps, done */
+    char scheduler[32];
+} live_row;
+
+struct df_feeder {
+    df_feeder_cfg cfg;
+    batch *batches; /* oldest first */
+    live_row *live;
+    size_t n_live, live_capacity;
+    uint64_t next_id;
+    df_session *session;
+    df_renderer *renderer;
+    double n_rated;
+    int64_t rated_ns;
+};
+
+/* --- rows that end ---------------------------------------------------------------------------------------------------- */
+
+static df_result *result_of(df_lease *lease, size_t i) {
+    df_result *r = calloc(1, sizeof *r);
+    if (!r) abort(); /* the supervisor starts us anew, the row goes to another */
+    r->lease = df_lease_hold(lease);
+    r->i = i;
+    return r;
+}
+
+static void fail_row(df_feeder *f, df_lease *lease, size_t i, const df_err *why) {
+    df_result *r = result_of(lease, i);
+    r->why = *why;
+    f->cfg.fail(f->cfg.ctx, &r);
+}
+
+static live_row *find(df_feeder *f, uint64_t id) {
+    for (size_t k = 0; k < f->n_live; k++)
+        if (f->live[k].id == id) return &f->live[k];
+    return NULL;
+}
+
+static void forget(df_feeder *f, live_row *row) {
+    df_lease_drop(&row->lease);
+    *row = f->live[--f->n_live];
+}
+
+static void on_image(void *ctx, uint64_t id, const df_picture *picture) {
+    df_feeder *f = ctx;
+    live_row *row = find(f, id);
+    if (!row) return;
+    size_t bytes = (size_t)picture->width * (size_t)picture->height * 3;
+    df_raw_picture *p = calloc(1, sizeof *p);
+    if (!p || !(p->rgb = malloc(bytes))) abort();
+    memcpy(p->rgb, picture->rgb, bytes);
+    p->width = picture->width;
+    p->height = picture->height;
+    p->result = result_of(row->lease, row->i);
+    p->result->flags = picture->flags;
+    p->result->seconds = picture->seconds;
+    memcpy(p->result->scheduler, row->scheduler, sizeof row->scheduler);
+    forget(f, row);
+    f->n_rated += 1;
+    f->cfg.deliver(f->cfg.ctx, p);
+}
+
+static void on_step(void *ctx, uint64_t id, int step, int n_steps) {
+    live_row *row = find(ctx, id);
+    if (row && n_steps > 0) row->share = (double)(step + 1) / n_steps;
+}
+
+static void on_failed(void *ctx, uint64_t id, const df_err *why) {
+    df_feeder *f = ctx;
+    live_row *row = find(f, id);
+    if (!row) return;
+    fail_row(f, row->lease, row->i, why);
+    forget(f, row);
+}
+
+/* --- models ------------------------------------------------------------------------------------------------------------ */
+
+static void close_session(df_feeder *f) {
+    df_renderer_close(&f->renderer);
+    df_session_close(&f->session);
+}
+
+static df_session_want want_of(const df_feeder *f, const Diffarm__JobSpec *job) {
+    df_session_want w = { .path = job->model_path, .sha256 = job->model_sha256 };
+    for (int i = 0; i < f->cfg.n_offers; i++)
+        if (!strcmp(f->cfg.offers[i].sha256, job->model_sha256)) w.path = f->cfg.offers[i].path;
+    int wanted = f->cfg.micro_batch ? f->cfg.micro_batch : (int)job->micro_batch;
+    w.micro_batch = df_worker_micro_batch(wanted < DF_WORKER_MAX_MICRO_BATCH ? wanted : DF_WORKER_MAX_MICRO_BATCH);
+    return w;
+}
+
+static df_code grow_live(df_feeder *f, df_err *err) {
+    size_t capacity = (size_t)df_session_capacity(f->session) * 2;
+    if (capacity <= f->live_capacity) return DF_OK;
+    live_row *more = realloc(f->live, capacity * sizeof *more);
+    if (!more) return df_err_set(err, DF_ENOMEM, "%zu rows", capacity);
+    f->live = more;
+    f->live_capacity = capacity;
+    return DF_OK;
+}
+
+static df_code open_session(df_feeder *f, const df_session_want *want, df_err *err) {
+    const df_renderer_cfg rc_cfg = { .micro_batch = want->micro_batch,
+                                     .ctx = f,
+                                     .on_image = on_image,
+                                     .on_step = on_step,
+                                     .on_failed = on_failed };
+    int64_t start = df_clock_ms();
+    close_session(f);
+    df_code rc = df_session_open(&f->session, f->cfg.comm, &f->cfg.session, want, err);
+    if (!rc) rc = grow_live(f, err);
+    if (!rc)
+        rc = df_renderer_open(&f->renderer, df_session_pipeline(f->session), df_session_model(f->session), &rc_cfg, err);
+    if (rc)
+        close_session(f);
+    else
+        df_log_event(f->cfg.log, DF_LOG_INFO, "model_open", "path=%s micro_batch=%d ms=%lld", want->path,
+                     want->micro_batch, (long long)(df_clock_ms() - start));
+    return rc;
+}
+
+/* --- rows that begin ----------------------------------------------------------------------------------------------------- */
+
+static df_code request_of(const df_feeder *f, const Diffarm__Row *row, const Diffarm__JobSpec *job, df_request *rq,
+                          df_err *err) {
+    const df_model *m = df_session_model(f->session);
+    int noise = df_noise_kind_of(job->noise);
+    *rq = (df_request) { .prompt = row->prompt,
+                         .negative = row->negative,
+                         .seed = row->seed,
+                         .width = (int)row->width,
+                         .height = (int)row->height,
+                         .steps = (int)row->steps,
+                         .guidance = row->guidance };
+    if (strcmp(row->task, "txt2img"))
+        return df_err_set(err, DF_EUNSUPPORTED, "task '%s': this worker renders txt2img only", row->task);
+    if (strcmp(job->dtype, "f32"))
+        return df_err_set(err, DF_EUNSUPPORTED, "dtype '%s': this worker computes in f32 only", job->dtype);
+    if (noise < 0) return df_err_set(err, DF_EUNSUPPORTED, "noise '%s': not known to this worker", job->noise);
+    rq->noise = (df_noise_kind)noise;
+    if (row->scheduler[0]) return df_scheduler_named(&rq->scheduler, row->scheduler, df_model_scheduler_path(m), err);
+    rq->scheduler = *df_model_scheduler(m);
+    return DF_OK;
+}
+
+static void begin_row(df_feeder *f, batch *b) {
+    df_err err;
+    df_request rq;
+    size_t i = b->next++;
+    live_row *row = &f->live[f->n_live];
+    df_code rc = request_of(f, b->lease->rows[i], b->lease->job, &rq, &err);
+    if (!rc) {
+        *row = (live_row) { .id = f->next_id++, .i = i };
+        memcpy(row->scheduler, rq.scheduler.name, sizeof row->scheduler);
+        row->lease = df_lease_hold(b->lease);
+        f->n_live++; /* before: the renderer may fail it at once */
+        rc = df_renderer_add(f->renderer, row->id, &rq, &err);
+        if (rc) forget(f, row);
+    }
+    if (rc) fail_row(f, b->lease, i, &err);
+}
+
+static void drop_batch(df_feeder *f, batch *b) {
+    batch **at = &f->batches;
+    while (*at != b) at = &(*at)->after;
+    *at = b->after;
+    df_lease_drop(&b->lease);
+    free(b);
+}
+
+/* The model of the batch cannot be had: its rows fail with the reason, other leases may want another. */
+static void fail_batch(df_feeder *f, batch *b, const df_err *why) {
+    df_log_event(f->cfg.log, DF_LOG_ERROR, "model_unusable", "lease=%s error=\"%s\"", b->lease->token, why->text);
+    for (; b->next < b->end; b->next++) fail_row(f, b->lease, b->next, why);
+}
+
+/* True if rows of the batch can begin now. The model changes only when the last row of the one before has ended. */
+static bool ready_for(df_feeder *f, batch *b) {
+    df_err err;
+    df_session_want want = want_of(f, b->lease->job);
+    if (f->renderer && df_session_fits(f->session, &want)) return true;
+    if (f->n_live) return false;
+    if (!open_session(f, &want, &err)) return true;
+    fail_batch(f, b, &err);
+    return false;
+}
+
+static void begin_rows(df_feeder *f) {
+    while (f->batches) {
+        batch *b = f->batches;
+        if (b->next < b->end && !ready_for(f, b) && b->next < b->end) return;
+        while (b->next < b->end && f->n_live < f->live_capacity && df_renderer_room(f->renderer) > 0) begin_row(f, b);
+        if (b->next < b->end) return;
+        drop_batch(f, b);
+    }
+}
+
+/* --- the interface --------------------------------------------------------------------------------------------------------- */
+
+df_code df_feeder_open(df_feeder **out, const df_feeder_cfg *cfg, df_err *err) {
+    df_feeder *f = calloc(1, sizeof *f);
+    if (!f) return df_err_set(err, DF_ENOMEM, "the feeder");
+    f->cfg = *cfg;
+    *out = f;
+    return DF_OK;
+}
+
+void df_feeder_close(df_feeder **fp) {
+    df_feeder *f = *fp;
+    if (!f) return;
+    close_session(f);
+    while (f->n_live) forget(f, f->live);
+    while (f->batches) drop_batch(f, f->batches);
+    free(f->live);
+    free(f);
+    *fp = NULL;
+}
+
+void df_feeder_lease(df_feeder *f, df_lease **lease) {
+    batch *b = calloc(1, sizeof *b);
+    if (!b) abort();
+    b->lease = *lease;
+    b->end = b->lease->n_rows;
+    *lease = NULL;
+    batch **at = &f->batches;
+    while (*at) at = &(*at)->after;
+    *at = b;
+}
+
+void df_feeder_revoke(df_feeder *f, const df_lease *lease) {
+    for (batch *b = f->batches; b; b = b->after)
+        if (b->lease == lease) {
+            drop_batch(f, b);
+            break;
+        }
+    for (size_t k = f->n_live; k-- > 0;) {
+        if (f->live[k].lease != lease) continue;
+        df_renderer_cancel(f->renderer, f->live[k].id);
+        forget(f, &f->live[k]);
+    }
+}
+
+df_lease *df_feeder_hand_back(df_feeder *f, size_t *first) {
+    for (batch *b = f->batches; b; b = b->after) {
+        if (b->next == b->end) continue;
+        *first = b->end = b->next;
+        return df_lease_hold(b->lease);
+    }
+    return NULL;
+}
+
+df_code df_feeder_work(df_feeder *f, df_err *err) {
+    begin_rows(f);
+    if (!f->renderer || !df_renderer_busy(f->renderer)) return DF_OK;
+    int64_t start = df_clock_ns();
+    df_code rc = df_renderer_step(f->renderer, WAIT_US, err);
+    f->rated_ns += df_clock_ns() - start;
+    if (f->rated_ns > RATE_MEMORY_NS) {
+        f->rated_ns /= 2;
+        f->n_rated /= 2;
+    }
+    return rc;
+}
+
+size_t df_feeder_waiting(const df_feeder *f) {
+    size_t n = 0;
+    for (const batch *b = f->batches; b; b = b->after) n += b->end - b->next;
+    return n;
+}
+
+size_t df_feeder_live(const df_feeder *f) {
+    return f->n_live;
+}
+
+size_t df_feeder_capacity(const df_feeder *f) {
+    return f->session ? (size_t)df_session_capacity(f->session) : 1;
+}
+
+double df_feeder_steps_done(const df_feeder *f) {
+    double sum = 0;
+    for (size_t k = 0; k < f->n_live; k++) sum += f->live[k].share;
+    return sum;
+}
+
+double df_feeder_rate(const df_feeder *f) {
+    return f->n_rated >= 1 ? f->n_rated / ((double)f->rated_ns * 1e-9) : 0;
+}

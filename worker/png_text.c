@@ -1,0 +1,93 @@
+#include "worker/png_text.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "worker/version.h"
+
+/* manifest name, name in the web interfaces */
+static const char *const samplers[][2] = {
+    { "ddpm", "DDPM" },
+    { "ddim", "DDIM" },
+    { "pndm", "PLMS" },
+    { "lms", "LMS" },
+    { "euler", "Euler" },
+    { "euler_a", "Euler a" },
+    { "heun", "Heun" },
+    { "dpmpp_2m", "DPM++ 2M" },
+    { "dpmpp_2m_karras", "DPM++ 2M Karras" },
+    { "dpmpp_sde", "DPM++ SDE" },
+    { "unipc", "UniPC" },
+    { "lcm", "LCM" },
+};
+
+static const char *sampler_of(const char *scheduler) {
+    for (size_t i = 0; i < sizeof samplers / sizeof *samplers; i++)
+        if (!strcmp(samplers[i][0], scheduler)) return samplers[i][1];
+    return scheduler;
+}
+
+void df_print_real(df_buf *out, double x) {
+    char text[40];
+    for (int digits = 1; digits <= 17; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, x);
+        if (strtod(text, NULL) == x) break;
+    }
+    df_buf_printf(out, "%s%s", text, strpbrk(text, ".e") ? "" : ".0");
+}
+
+void df_png_parameters(df_buf *out, const Diffarm__Row *row, const Diffarm__JobSpec *job, const char *scheduler) {
+    df_buf_printf(out, "%s\n", row->prompt);
+    if (row->negative[0]) df_buf_printf(out, "Negative prompt: %s\n", row->negative);
+    df_buf_printf(out, "Steps: %" PRIu32 ", Sampler: %s, CFG scale: ", row->steps, sampler_of(scheduler));
+    df_print_real(out, row->guidance);
+    df_buf_printf(out,
+                  ", Seed: %" PRIu64 ", Size: %" PRIu32 "x%" PRIu32 ", Model hash: %.10s, Model: %s, Version: " DF_SOFTWARE,
+                  row->seed, row->width, row->height, job->model_sha256, job->model_name);
+}
+
+/* JSON string; UTF-8 goes through as it is. */
+static void put_string(df_buf *out, const char *text) {
+    df_buf_puts(out, "\"");
+    for (; *text; text++) {
+        unsigned char c = (unsigned char)*text;
+        if (c == '"' || c == '\\')
+            df_buf_printf(out, "\\%c", c);
+        else if (c == '\n')
+            df_buf_puts(out, "\\n");
+        else if (c < 0x20)
+            df_buf_printf(out, "\\u%04x", c);
+        else
+            df_buf_add(out, text, 1);
+    }
+    df_buf_puts(out, "\"");
+}
+
+static void put_field(df_buf *out, const char *key, const char *text) {
+    df_buf_printf(out, ", \"%s\": ", key);
+    put_string(out, text);
+}
+
+void df_png_provenance(df_buf *out, const Diffarm__Row *row, const Diffarm__JobSpec *job, const char *scheduler,
+                       const char *backend) {
+    df_buf_puts(out, "{\"prompt\": ");
+    put_string(out, row->prompt);
+    put_field(out, "negative", row->negative);
+    df_buf_printf(out, ", \"seed\": %" PRIu64 ", \"size\": \"%" PRIu32 "x%" PRIu32 "\", \"steps\": %" PRIu32
+                       ", \"guidance\": ",
+                  row->seed, row->width, row->height, row->steps);
+    df_print_real(out, row->guidance);
+    put_field(out, "scheduler", scheduler);
+    put_field(out, "task", row->task);
+    df_buf_printf(out, ", \"row\": %" PRIu64, row->row);
+    put_field(out, "name", row->name);
+    put_field(out, "model", job->model_name);
+    put_field(out, "model_sha256", job->model_sha256);
+    put_field(out, "dtype", job->dtype);
+    put_field(out, "noise", job->noise);
+    put_field(out, "backend", backend);
+    put_field(out, "software", DF_SOFTWARE);
+    df_buf_puts(out, "}");
+}

@@ -1,0 +1,40 @@
+/* A session: one model open on all ranks of this worker, with a pipeline over them.
+ *
+ * Rank 0:     df_session_open(&s, comm, &want, &err);      the other ranks follow, or none has it open
+ *             ... df_session_pipeline(s) ...
+ *             df_session_close(&s);
+ *             df_session_dismiss(comm);                     the other ranks return from df_session_follow
+ * Rank > 0:   df_session_follow(comm, &cfg, &err);          opens and serves what rank 0 says until dismissed
+ *
+ * Before a pipeline is opened, every rank has opened the model itself, found its content hash right and told rank 0: a
+ * model that is missing on one node is an error with a text on rank 0, not a job that hangs. */
+#ifndef DF_WORKER_SESSION_H
+#define DF_WORKER_SESSION_H
+
+#include "base/sha256.h"
+#include "cluster/renderer.h"
+
+typedef struct df_session df_session;
+
+typedef struct df_session_cfg {
+    const df_backend *backend;
+    df_backend_cfg backend_cfg;
+} df_session_cfg;
+
+typedef struct df_session_want {
+    const char *path, *sha256;
+    int micro_batch;
+} df_session_want;
+
+df_code df_session_open(df_session **out, df_comm *comm, const df_session_cfg *cfg, const df_session_want *want,
+                        df_err *err);
+void df_session_close(df_session **s);
+bool df_session_fits(const df_session *s, const df_session_want *want); /* false for NULL */
+df_pipeline *df_session_pipeline(const df_session *s);
+const df_model *df_session_model(const df_session *s);
+int df_session_capacity(const df_session *s); /* pictures in flight */
+
+void df_session_dismiss(df_comm *comm);
+df_code df_session_follow(df_comm *comm, const df_session_cfg *cfg, df_err *err);
+
+#endif

@@ -1,0 +1,25 @@
+/* The supervisor of a worker with several ranks on this machine: one mpirun of this program, started again whenever it
+ * fails. A dead rank ends its mpirun (Open MPI 4 survives no rank), so this is how the replica comes back.
+ *
+ * SIGTERM, SIGINT and SIGUSR1 become SIGUSR1 for the ranks, which mpirun hands on: they drain. When the supervisor dies,
+ * mpirun gets SIGTERM and the ranks SIGKILL from the kernel. */
+#ifndef DF_WORKER_SUPERVISOR_H
+#define DF_WORKER_SUPERVISOR_H
+
+#include <signal.h>
+
+#include "base/err.h"
+#include "base/log.h"
+
+typedef struct df_supervisor_cfg {
+    int n_ranks;
+    const char *const *args; /* of the ranks, behind the program's path: "worker", "--connect", ...; NULL at the end */
+    const char *const *env; /* for the ranks; may be NULL */
+    const volatile sig_atomic_t *drain; /* set by signals */
+    const df_log *log;
+} df_supervisor_cfg;
+
+/* Returns the exit code for our own end: that of the ranks when they ended in order (0) or are refused (2, 3). */
+int df_supervisor_run(const df_supervisor_cfg *cfg, df_err *err);
+
+#endif

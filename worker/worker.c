@@ -1,0 +1,181 @@
+#include "worker/worker.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "worker/feeder.h"
+
+#define MAX_LEASE_ROWS 1024
+#define IDLE_MS 100
+#define FINISH_MS 10000
+
+/* Rank 0's parts. */
+typedef struct worker {
+    const df_worker_cfg *cfg;
+    df_comm *comm;
+    df_offer *offers;
+    df_uplink *uplink;
+    df_encoder *encoder;
+    df_feeder *feeder;
+    bool asked; /* a lease, and it has not come */
+    bool refused;
+    int64_t drain_by; /* 0: not draining */
+} worker;
+
+static void deliver(void *ctx, df_raw_picture *p) {
+    df_encoder_add(((worker *)ctx)->encoder, p);
+}
+
+static void fail(void *ctx, df_result **r) {
+    worker *w = ctx;
+    const Diffarm__Row *row = (*r)->lease->rows[(*r)->i];
+    df_log_event(w->cfg->log, DF_LOG_ERROR, "row_failed", "job=%s row=%llu error=\"%s\"", (*r)->lease->job->job_id,
+                 (unsigned long long)row->row, (*r)->why.text);
+    df_uplink_result(w->uplink, r);
+}
+
+/* --- offers ------------------------------------------------------------------------------------------------------------ */
+
+static df_code make_offer(df_offer *o, const char *path, df_err *err) {
+    df_model *m = NULL;
+    df_code rc = df_model_open(&m, path, err);
+    if (!rc) rc = df_model_sha256(m, o->sha256, err);
+    df_model_close(&m);
+    if (!rc && !(o->path = realpath(path, NULL))) rc = df_err_set(err, DF_ENOTFOUND, "%s: has no absolute path", path);
+    return rc;
+}
+
+static df_code make_offers(worker *w, df_err *err) {
+    df_code rc = DF_OK;
+    w->offers = calloc((size_t)w->cfg->n_models + 1, sizeof *w->offers);
+    if (!w->offers) return df_err_set(err, DF_ENOMEM, "a list of models");
+    for (int i = 0; !rc && i < w->cfg->n_models; i++) rc = make_offer(&w->offers[i], w->cfg->models[i], err);
+    return rc;
+}
+
+/* --- opening and closing -------------------------------------------------------------------------------------------------- */
+
+static df_session_cfg session_cfg(const df_worker_cfg *cfg) {
+    return (df_session_cfg) { .backend = cfg->backend, .backend_cfg = { .dtype = DF_F32, .threads = cfg->threads } };
+}
+
+static df_code open_parts(worker *w, df_err *err) {
+    const df_worker_cfg *cfg = w->cfg;
+    df_code rc = make_offers(w, err);
+    if (rc) {
+        w->refused = true;
+        return rc;
+    }
+    const df_uplink_cfg up = { .endpoint = cfg->endpoint,
+                               .offers = w->offers,
+                               .n_offers = cfg->n_models,
+                               .n_ranks = w->comm->size,
+                               .threads = cfg->threads,
+                               .backend = cfg->backend->name,
+                               .dtype = "f32",
+                               .log = cfg->log };
+    if ((rc = df_uplink_open(&w->uplink, &up, err))) return rc;
+    if ((rc = df_encoder_open(&w->encoder, w->uplink, cfg->backend->name, err))) return rc;
+    const df_feeder_cfg feed = { .comm = w->comm,
+                                 .session = session_cfg(cfg),
+                                 .micro_batch = cfg->micro_batch,
+                                 .offers = w->offers,
+                                 .n_offers = cfg->n_models,
+                                 .ctx = w,
+                                 .deliver = deliver,
+                                 .fail = fail,
+                                 .log = cfg->log };
+    return df_feeder_open(&w->feeder, &feed, err);
+}
+
+static void close_parts(worker *w) {
+    df_feeder_close(&w->feeder);
+    df_encoder_close(&w->encoder);
+    df_uplink_close(&w->uplink);
+    for (int i = 0; w->offers && i < w->cfg->n_models; i++) free((char *)w->offers[i].path);
+    free(w->offers);
+}
+
+/* --- the loop --------------------------------------------------------------------------------------------------------------- */
+
+static df_code take(worker *w, df_uplink_event *e, df_err *err) {
+    switch (e->kind) {
+    case DF_UPLINK_LEASE:
+        w->asked = false;
+        df_feeder_lease(w->feeder, &e->lease);
+        return DF_OK;
+    case DF_UPLINK_REVOKED: df_feeder_revoke(w->feeder, e->lease); return DF_OK;
+    default: w->refused = true; return df_err_set(err, e->why.code, "%s", e->why.text);
+    }
+}
+
+static df_code take_all(worker *w, int timeout_ms, df_err *err) {
+    df_code rc = DF_OK;
+    for (df_uplink_event *e; !rc && (e = df_uplink_next(w->uplink, timeout_ms)); timeout_ms = 0) {
+        rc = take(w, e, err);
+        df_uplink_event_free(&e);
+    }
+    return rc;
+}
+
+/* The next lease is asked for while the last one still has rows to begin, so that the pipeline never runs dry. */
+static void ask(worker *w) {
+    if (w->asked || w->drain_by || df_feeder_waiting(w->feeder) > df_feeder_capacity(w->feeder) / 2) return;
+    df_uplink_want(w->uplink, MAX_LEASE_ROWS, df_feeder_rate(w->feeder));
+    w->asked = true;
+}
+
+static void begin_drain(worker *w) {
+    df_log_event(w->cfg->log, DF_LOG_INFO, "drain", "live=%zu waiting=%zu", df_feeder_live(w->feeder),
+                 df_feeder_waiting(w->feeder));
+    w->drain_by = df_clock_ms() + w->cfg->drain_ms;
+    df_uplink_draining(w->uplink);
+}
+
+/* Leases may still come that were on their way: they are handed back as well. */
+static void hand_back(worker *w) {
+    size_t first;
+    for (df_lease *l; (l = df_feeder_hand_back(w->feeder, &first)); df_lease_drop(&l))
+        df_uplink_return(w->uplink, l, first);
+}
+
+static bool drained(worker *w) {
+    int wish = w->cfg->drain ? *w->cfg->drain : 0;
+    if (wish && !w->drain_by) begin_drain(w);
+    if (!w->drain_by) return false;
+    hand_back(w);
+    return wish > 1 || !df_feeder_live(w->feeder) || df_clock_ms() >= w->drain_by;
+}
+
+static df_code loop(worker *w, df_err *err) {
+    df_code rc;
+    while (!drained(w)) {
+        bool idle = !df_feeder_live(w->feeder) && !df_feeder_waiting(w->feeder);
+        ask(w);
+        if ((rc = take_all(w, idle ? IDLE_MS : 0, err))) return rc;
+        if ((rc = df_feeder_work(w->feeder, err))) return rc;
+        df_uplink_progress(w->uplink, df_feeder_steps_done(w->feeder));
+    }
+    df_feeder_close(&w->feeder);
+    df_encoder_close(&w->encoder); /* its last pictures go to the uplink */
+    df_uplink_finish(w->uplink, FINISH_MS);
+    return DF_OK;
+}
+
+static df_code run_rank0(df_comm *comm, const df_worker_cfg *cfg, bool *refused, df_err *err) {
+    worker w = { .cfg = cfg, .comm = comm };
+    df_code rc = open_parts(&w, err);
+    if (!rc) rc = loop(&w, err);
+    close_parts(&w);
+    if (!rc || w.refused) df_session_dismiss(comm); /* else the ranks may be out of step */
+    *refused = w.refused;
+    return rc;
+}
+
+df_code df_worker_run(df_comm *comm, const df_worker_cfg *cfg, bool *refused, df_err *err) {
+    const df_session_cfg sc = session_cfg(cfg);
+    *refused = false;
+    return comm->rank ? df_session_follow(comm, &sc, err) : run_rank0(comm, cfg, refused, err);
+}

@@ -1,0 +1,31 @@
+/* A worker: takes leases, renders them through a pipeline, sends the pictures back.
+ *
+ * Every rank of the pipeline calls df_worker_run with its end of the communicator; rank 0 has the link to the
+ * coordinator, the others serve it. It returns DF_OK after an orderly drain. After any error this process is of no more
+ * use; a supervisor starts it again unless *refused: the coordinator will have none of it, or a model that was to be
+ * offered cannot be. */
+#ifndef DF_WORKER_WORKER_H
+#define DF_WORKER_WORKER_H
+
+#include <signal.h>
+
+#include "base/log.h"
+#include "cluster/comm.h"
+#include "engine/backend/backend.h"
+
+typedef struct df_worker_cfg {
+    const char *endpoint;
+    const char *const *models; /* folders to offer; none: any model that a lease names */
+    int n_models;
+    const df_backend *backend;
+    int threads; /* of each rank */
+    int micro_batch; /* 0: the job's, else a default */
+    /* 1: take nothing new, hand back what is not begun, finish the rest; 2: hand back all, at once. May be NULL. */
+    const volatile sig_atomic_t *drain;
+    int drain_ms; /* what is not finished by then is handed back */
+    const df_log *log; /* borrowed, may be NULL */
+} df_worker_cfg;
+
+df_code df_worker_run(df_comm *comm, const df_worker_cfg *cfg, bool *refused, df_err *err);
+
+#endif
