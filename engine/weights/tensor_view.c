@@ -11,12 +11,13 @@ static uint32_t bits_of(float f) {
     return bits;
 }
 
-/* df_f16_to_f32 with selects for branches: billions of these are done while a model loads. */
+/* df_f16_to_f32 with masks for branches: billions of these are done while a model loads. */
 static uint32_t f32_bits_of_f16(uint32_t h) {
     uint32_t exponent = h & 0x7c00, rebias = 112u << 23;
-    uint32_t normal = ((h & 0x7fff) << 13) + rebias + (exponent == 0x7c00 ? rebias : 0);
+    uint32_t is_special = -(uint32_t)(exponent == 0x7c00), is_subnormal = -(uint32_t)(exponent == 0);
+    uint32_t normal = ((h & 0x7fff) << 13) + rebias + (is_special & rebias);
     uint32_t subnormal = bits_of((float)(int32_t)(h & 0x3ff) * 0x1p-24f);
-    return (h & 0x8000) << 16 | (exponent ? normal : subnormal);
+    return (h & 0x8000) << 16 | (is_subnormal & subnormal) | (~is_subnormal & normal);
 }
 
 static void f16_to_f32(float *dst, const unsigned char *src, int64_t n) {
