@@ -1,0 +1,405 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "cluster/renderer.h"
+#include "engine/config/json_config.h"
+#include "engine/image/png_io.h"
+#include "tests/cluster/thread_farm.h"
+#include "tests/support/golden.h"
+
+enum { IMAGES_MOST = 16 };
+
+typedef struct shot {
+    uint8_t *rgb;
+    int width, height, n_images, n_failed, n_steps;
+    unsigned flags;
+    df_err why;
+} shot;
+
+typedef struct album {
+    shot shot[IMAGES_MOST];
+    df_renderer *renderer;
+    uint64_t cancel_id; /* cancelled from its first on_step; 0: none */
+} album;
+
+static void on_image(void *ctx, uint64_t id, const df_picture *picture) {
+    shot *s = &((album *)ctx)->shot[id];
+    size_t bytes = 3 * (size_t)picture->width * (size_t)picture->height;
+    s->n_images++;
+    s->width = picture->width;
+    s->height = picture->height;
+    s->flags = picture->flags;
+    free(s->rgb);
+    s->rgb = malloc(bytes);
+    assert_non_null(s->rgb);
+    memcpy(s->rgb, picture->rgb, bytes);
+    assert_true(picture->seconds > 0);
+}
+
+static void on_step(void *ctx, uint64_t id, int step, int n_steps) {
+    album *a = ctx;
+    assert_int_equal(step, ++a->shot[id].n_steps); /* each step is told once, in order */
+    assert_true(step <= n_steps);
+    if (a->cancel_id && id == a->cancel_id) df_renderer_cancel(a->renderer, id);
+}
+
+static void on_failed(void *ctx, uint64_t id, const df_err *why) {
+    shot *s = &((album *)ctx)->shot[id];
+    s->n_failed++;
+    s->why = *why;
+}
+
+static void album_free(album *a) {
+    for (int i = 0; i < IMAGES_MOST; i++) free(a->shot[i].rgb);
+    *a = (album) { 0 };
+}
+
+typedef struct setup {
+    const df_backend *backend;
+    int n_ranks, micro_batch, n_slots;
+} setup;
+
+static void render(const df_model *m, const setup *s, const df_request *requests, int n, album *out) {
+    df_pipeline_cfg cfg = {
+        .backend = s->backend,
+        .backend_cfg = { .dtype = DF_F32, .threads = 1 },
+        .max_rows = 2 * s->micro_batch,
+        .n_slots = s->n_slots,
+    };
+    thread_farm f;
+    df_err err;
+    thread_farm_open(&f, m, s->n_ranks, &cfg, false);
+    df_renderer_cfg rc = {
+        .micro_batch = s->micro_batch, .ctx = out, .on_image = on_image, .on_step = on_step, .on_failed = on_failed
+    };
+    if (df_renderer_open(&out->renderer, f.pipeline, m, &rc, &err)) fail_msg("%s", err.text);
+    for (int next = 0; next < n || df_renderer_busy(out->renderer);) {
+        while (next < n && df_renderer_room(out->renderer) > 0) {
+            if (df_renderer_add(out->renderer, (uint64_t)next, &requests[next], &err)) fail_msg("%s", err.text);
+            next++;
+        }
+        if (df_renderer_step(out->renderer, 100000, &err)) fail_msg("%s", err.text);
+    }
+    df_renderer_close(&out->renderer);
+    thread_farm_close(&f);
+}
+
+static df_request request_of(const df_model *m, const char *scheduler, int steps, double guidance, uint64_t seed) {
+    df_request q = { .prompt = "red apple", .negative = "", .seed = seed, .steps = steps, .guidance = guidance };
+    df_err err;
+    if (df_scheduler_named(&q.scheduler, scheduler, df_model_scheduler_path(m), &err)) fail_msg("%s", err.text);
+    return q;
+}
+
+/* Every request differs from its neighbours in scheduler, steps, guidance, size or prompt. */
+static int mixed_requests(const df_model *m, df_request *q) {
+    int n = 0;
+    q[n++] = request_of(m, "ddim", 3, 4, 1);
+    q[n++] = request_of(m, "euler_a", 2, 1, 2); /* one model row; noise in every step */
+    q[n++] = request_of(m, "pndm", 2, 5, 3); /* more evaluations than steps */
+    q[n++] = request_of(m, "dpmpp_2m_karras", 4, 4, 4);
+    q[n] = request_of(m, "ddpm", 2, 3, 5);
+    q[n].prompt = "octopus";
+    q[n++].negative = "blue";
+    q[n] = request_of(m, "euler", 2, 4, 6);
+    q[n].width = 48;
+    q[n++].height = 80;
+    q[n] = request_of(m, "euler", 3, 4, 6);
+    q[n].width = 48;
+    q[n++].height = 80;
+    q[n] = request_of(m, "dpmpp_2m", 1, 0.5, 7); /* no guidance below 1 */
+    q[n++].prompt = "ghost";
+    return n;
+}
+
+static void assert_same(const shot *a, const shot *b, int i, const setup *s) {
+    assert_int_equal(a->n_images, 1);
+    assert_int_equal(b->n_images, 1);
+    assert_int_equal(a->width, b->width);
+    assert_int_equal(a->height, b->height);
+    assert_int_equal(a->flags, b->flags);
+    if (memcmp(a->rgb, b->rgb, 3 * (size_t)a->width * (size_t)a->height) != 0)
+        fail_msg("image %d differs with %d ranks, micro-batch %d, %d slots", i, s->n_ranks, s->micro_batch, s->n_slots);
+}
+
+static void test_same_bytes_however_it_runs(void **state) {
+    (void)state;
+    static const setup setups[] = {
+        { &df_backend_cpu, 1, 8, 1 }, { &df_backend_cpu, 1, 3, 2 }, { &df_backend_cpu, 2, 4, 3 },
+        { &df_backend_cpu, 3, 2, 4 }, { &df_backend_cpu, 4, 1, 6 }, { &df_backend_cpu, 4, 5, 2 },
+    };
+    df_model *m = thread_farm_starter();
+    df_request q[IMAGES_MOST];
+    int n = mixed_requests(m, q);
+    album alone = { 0 };
+    for (int i = 0; i < n; i++) {
+        album one = { 0 };
+        render(m, &(setup) { &df_backend_cpu, 1, 1, 1 }, &q[i], 1, &one);
+        alone.shot[i] = one.shot[0];
+    }
+    assert_int_equal(alone.shot[5].width, 48);
+    assert_int_equal(alone.shot[5].height, 80);
+    assert_int_equal(alone.shot[2].n_steps, 3);
+    for (size_t k = 0; k < sizeof setups / sizeof *setups; k++) {
+        album all = { 0 };
+        render(m, &setups[k], q, n, &all);
+        for (int i = 0; i < n; i++) assert_same(&alone.shot[i], &all.shot[i], i, &setups[k]);
+        album_free(&all);
+    }
+    album_free(&alone);
+    df_model_close(&m);
+}
+
+/* Pictures of the reference library, one line of its manifest each. */
+static int reference_requests(const df_model *m, const char *path, df_request *q, char names[][32]) {
+    char *text, *line, *rest;
+    size_t bytes;
+    df_err err;
+    int n = 0;
+    if (df_file_read(path, 1 << 20, &text, &bytes, &err)) fail_msg("%s", err.text);
+    for (rest = text; (line = strsep(&rest, "\n")) && n < IMAGES_MOST;) {
+        if (!*line) continue;
+        json_t *o;
+        if (df_json_parse(&o, line, strlen(line), path, &err)) fail_msg("%s", err.text);
+        df_config c = { .root = o, .path = path, .err = &err };
+        q[n] = request_of(m, df_config_string(&c, "scheduler", ""), (int)df_config_int(&c, "steps", 0, 1, 1000),
+                          df_config_double(&c, "guidance", 0), (uint64_t)df_config_int(&c, "seed", 0, 0, INT64_MAX));
+        q[n].prompt = strdup(df_config_string(&c, "prompt", ""));
+        assert_string_equal(df_config_string(&c, "negative", "?"), "");
+        assert_string_equal(df_config_string(&c, "size", "?"), "64x64");
+        snprintf(names[n++], 32, "%s", df_config_string(&c, "name", "?"));
+        assert_int_equal(c.rc, DF_OK);
+        json_decref(o);
+    }
+    free(text);
+    return n;
+}
+
+static void compare_picture(const char *path, const shot *s) {
+    char *png;
+    uint8_t *rgb;
+    size_t bytes;
+    int width, height, most = 0, n_off = 0;
+    df_err err;
+    if (df_file_read(path, 1 << 24, &png, &bytes, &err)) fail_msg("%s", err.text);
+    if (df_png_decode(&rgb, &width, &height, png, bytes, 4096, &err)) fail_msg("%s", err.text);
+    assert_int_equal(s->n_images, 1);
+    assert_int_equal(s->width, width);
+    assert_int_equal(s->height, height);
+    for (int i = 0; i < 3 * width * height; i++) {
+        int off = abs(rgb[i] - s->rgb[i]);
+        most = off > most ? off : most;
+        n_off += off > 0;
+    }
+    if (most > 1 || n_off > 3 * width * height / 200) fail_msg("%s: %d levels off, %d values", path, most, n_off);
+    free(png);
+    free(rgb);
+}
+
+static void test_reference_pictures(void **state) {
+    (void)state;
+    df_model *m = thread_farm_starter();
+    df_request q[IMAGES_MOST];
+    char names[IMAGES_MOST][32], file[64];
+    album all = { 0 };
+    const char *manifest = golden_path("starter_reference", "manifest.jsonl");
+    int n = reference_requests(m, manifest, q, names);
+    assert_int_equal(n, 16);
+    render(m, &(setup) { &df_backend_cpu, 2, 4, 3 }, q, n, &all);
+    for (int i = 0; i < n; i++) {
+        snprintf(file, sizeof file, "pictures/%.31s.png", names[i]);
+        compare_picture(golden_path("starter_reference", file), &all.shot[i]);
+        assert_int_equal(all.shot[i].flags, 0);
+        free((char *)q[i].prompt);
+    }
+    album_free(&all);
+    df_model_close(&m);
+}
+
+/* Spoils row 0 of the result of one node at its n-th run, or fails there. */
+static struct {
+    const char *node;
+    const df_kernel *kernel;
+    int countdown;
+    bool fail;
+} spoil;
+
+static df_code spoil_open(void *ctx, df_kernel **out, const df_graph *g, const df_node *node,
+                          const float *const *weights, df_err *err) {
+    df_code rc = df_backend_cpu.node_open(ctx, out, g, node, weights, err);
+    if (!rc && strcmp(node->name, spoil.node) == 0) spoil.kernel = *out;
+    return rc;
+}
+
+static df_code spoil_run(df_kernel *k, int64_t n_rows, const void *const *in, const void *add_channel,
+                         const void *residual, void *out, void *scratch, df_err *err) {
+    df_code rc = df_backend_cpu.node_run(k, n_rows, in, add_channel, residual, out, scratch, err);
+    if (k != spoil.kernel || --spoil.countdown != 0) return rc;
+    if (spoil.fail) return df_err_set(err, DF_EBACKEND, "out of ink");
+    ((float *)out)[0] = NAN;
+    return rc;
+}
+
+static df_backend spoiling(const char *node, int countdown, bool fail) {
+    df_backend b = df_backend_cpu;
+    b.node_open = spoil_open;
+    b.node_run = spoil_run;
+    spoil.node = node;
+    spoil.kernel = NULL;
+    spoil.countdown = countdown;
+    spoil.fail = fail;
+    return b;
+}
+
+static void test_a_number_that_is_not_finite_fails_its_row(void **state) {
+    (void)state;
+    df_model *m = thread_farm_starter();
+    df_request q[3];
+    album good = { 0 }, bad = { 0 };
+    for (int i = 0; i < 3; i++) q[i] = request_of(m, "ddim", 2, 4, (uint64_t)i);
+    setup s = { &df_backend_cpu, 1, 3, 1 };
+    render(m, &s, q, 3, &good);
+    df_backend b = spoiling("conv_out", 2, false);
+    render(m, &(setup) { &b, 1, 3, 1 }, q, 3, &bad);
+    assert_int_equal(bad.shot[0].n_failed, 1);
+    assert_int_equal(bad.shot[0].n_images, 0);
+    assert_int_equal(bad.shot[0].why.code, DF_ENUMERIC);
+    assert_non_null(strstr(bad.shot[0].why.text, "step 2 of 2"));
+    for (int i = 1; i < 3; i++) {
+        assert_int_equal(bad.shot[i].n_failed, 0);
+        assert_same(&good.shot[i], &bad.shot[i], i, &s);
+    }
+    album_free(&good);
+    album_free(&bad);
+    df_model_close(&m);
+}
+
+static void test_a_failed_micro_batch_fails_its_rows(void **state) {
+    (void)state;
+    df_model *m = thread_farm_starter();
+    df_request q[4];
+    album a = { 0 };
+    int n_failed = 0;
+    for (int i = 0; i < 4; i++) q[i] = request_of(m, "ddim", 2, 4, (uint64_t)i);
+    df_backend b = spoiling("conv_out", 1, true);
+    render(m, &(setup) { &b, 1, 2, 2 }, q, 4, &a);
+    for (int i = 0; i < 4; i++) {
+        n_failed += a.shot[i].n_failed;
+        assert_int_equal(a.shot[i].n_failed + a.shot[i].n_images, 1);
+        if (a.shot[i].n_failed) assert_non_null(strstr(a.shot[i].why.text, "out of ink"));
+    }
+    assert_int_equal(n_failed, 2);
+    album_free(&a);
+    df_model_close(&m);
+}
+
+static void test_a_failed_prompt_fails_its_rows(void **state) {
+    (void)state;
+    df_model *m = thread_farm_starter();
+    df_request q[2];
+    album a = { 0 };
+    for (int i = 0; i < 2; i++) q[i] = request_of(m, "ddim", 2, 4, (uint64_t)i);
+    df_backend b = spoiling("text_model.final_layer_norm", 1, true);
+    render(m, &(setup) { &b, 1, 2, 1 }, q, 2, &a);
+    assert_non_null(spoil.kernel);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(a.shot[i].n_failed, 1);
+        assert_non_null(strstr(a.shot[i].why.text, "text_encoder"));
+    }
+    album_free(&a);
+    df_model_close(&m);
+}
+
+static void test_cancelled_rows_leave_alone(void **state) {
+    (void)state;
+    df_model *m = thread_farm_starter();
+    df_request q[3];
+    album good = { 0 }, a = { .cancel_id = 1 };
+    for (int i = 0; i < 3; i++) q[i] = request_of(m, "euler_a", 3, 4, (uint64_t)i);
+    setup s = { &df_backend_cpu, 2, 3, 2 };
+    render(m, &s, q, 3, &good);
+    render(m, &s, q, 3, &a);
+    assert_int_equal(a.shot[1].n_images + a.shot[1].n_failed, 0);
+    assert_int_equal(a.shot[1].n_steps, 1);
+    assert_same(&good.shot[0], &a.shot[0], 0, &s);
+    assert_same(&good.shot[2], &a.shot[2], 2, &s);
+    album_free(&good);
+    album_free(&a);
+    df_model_close(&m);
+}
+
+static void test_requests_that_cannot_be(void **state) {
+    (void)state;
+    df_model *m = thread_farm_starter();
+    df_comm *comm = NULL;
+    df_pipeline *p = NULL;
+    df_renderer *r = NULL;
+    df_err err;
+    album a = { 0 };
+    df_pipeline_cfg cfg = { .backend = &df_backend_cpu, .backend_cfg = { DF_F32, 1 }, .max_rows = 4, .n_slots = 2 };
+    df_renderer_cfg rc = { .micro_batch = 3, .ctx = &a, .on_image = on_image, .on_failed = on_failed };
+    assert_int_equal(df_comm_self_open(&comm, &err), DF_OK);
+    assert_int_equal(df_pipeline_open(&p, comm, m, &cfg, &err), DF_OK);
+    assert_int_equal(df_renderer_open(&r, p, m, &rc, &err), DF_EINVAL);
+    rc.micro_batch = 2;
+    assert_int_equal(df_renderer_open(&r, p, m, &rc, &err), DF_OK);
+    assert_int_equal(df_renderer_room(r), 4);
+    df_request q = request_of(m, "ddim", 2, 4, 1), bad = q;
+    bad.width = 63;
+    bad.height = 64;
+    assert_int_equal(df_renderer_add(r, 0, &bad, &err), DF_EINVAL);
+    assert_non_null(strstr(err.text, "63x64"));
+    bad = q;
+    bad.steps = 0;
+    assert_int_equal(df_renderer_add(r, 0, &bad, &err), DF_EINVAL);
+    bad = q;
+    bad.guidance = NAN;
+    assert_int_equal(df_renderer_add(r, 0, &bad, &err), DF_EINVAL);
+    assert_false(df_renderer_busy(r));
+    assert_int_equal(df_renderer_add(r, 0, &q, &err), DF_OK);
+    assert_int_equal(df_renderer_room(r), 3);
+    assert_int_equal(df_renderer_step(r, 0, &err), DF_OK);
+    df_renderer_close(&r); /* with a row on its way */
+    df_pipeline_close(&p);
+    comm->ops->close(&comm);
+    assert_int_equal(a.shot[0].n_images + a.shot[0].n_failed, 0);
+    df_model_close(&m);
+}
+
+static void test_flags(void **state) {
+    (void)state;
+    df_model *m = thread_farm_starter();
+    char prompt[1024] = "";
+    album a = { 0 };
+    for (int i = 0; i < 100; i++) strcat(prompt, "apple ");
+    df_request q[2] = { request_of(m, "ddim", 1, 4, 1), request_of(m, "ddim", 1, 4, 1) };
+    q[0].prompt = prompt;
+    render(m, &(setup) { &df_backend_cpu, 1, 2, 1 }, q, 2, &a);
+    assert_true(a.shot[0].flags & DF_FLAG_PROMPT_CUT);
+    assert_false(a.shot[1].flags & DF_FLAG_PROMPT_CUT);
+    album_free(&a);
+    df_model_close(&m);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_same_bytes_however_it_runs),
+        cmocka_unit_test(test_reference_pictures),
+        cmocka_unit_test(test_a_number_that_is_not_finite_fails_its_row),
+        cmocka_unit_test(test_a_failed_micro_batch_fails_its_rows),
+        cmocka_unit_test(test_a_failed_prompt_fails_its_rows),
+        cmocka_unit_test(test_cancelled_rows_leave_alone),
+        cmocka_unit_test(test_requests_that_cannot_be),
+        cmocka_unit_test(test_flags),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
