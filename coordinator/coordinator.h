@@ -18,8 +18,6 @@
 #include "base/err.h"
 #include "base/log.h"
 
-#define DF_SOFTWARE "diffarm 0.1.0"
-
 typedef struct df_coordinator df_coordinator;
 
 typedef struct df_coordinator_cfg {

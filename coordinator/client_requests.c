@@ -1,0 +1,400 @@
+/* What clients ask: submit a job, look at jobs and workers, cancel. Every request may come twice. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "coordinator/farm.h"
+#include "coordinator/out_dir.h"
+#include "coordinator/text.h"
+
+enum { MAX_LISTED_JOBS = 1000, MAX_LISTED_FAILURES = 10, MAX_WORD_BYTES = 256, MAX_OUT_BYTES = 3000 };
+
+bool df_farm_is_client_request(const Diffarm__Message *msg) {
+    switch (msg->body_case) {
+    case DIFFARM__MESSAGE__BODY_SUBMIT_BEGIN:
+    case DIFFARM__MESSAGE__BODY_SUBMIT_ROWS:
+    case DIFFARM__MESSAGE__BODY_SUBMIT_END:
+    case DIFFARM__MESSAGE__BODY_JOB_QUERY:
+    case DIFFARM__MESSAGE__BODY_JOB_CANCEL:
+    case DIFFARM__MESSAGE__BODY_WORKERS_QUERY: return true;
+    default: return false;
+    }
+}
+
+static void reply(df_farm *f, const df_wire_in *in, uint64_t request_id, df_code code, const char *text) {
+    Diffarm__Reply out = DIFFARM__REPLY__INIT;
+    out.request_id = request_id;
+    out.code = code;
+    out.text = (char *)text;
+    df_farm_send(f, in->identity, in->identity_bytes, &DF_WIRE_MESSAGE(REPLY, reply, &out));
+}
+
+/* --- submit: begin ---------------------------------------------------------------------------------------------------
+ */
+
+static df_code check_word(const char *text, const char *field, size_t max_bytes, df_err *err) {
+    if (strlen(text) > max_bytes) return df_err_set(err, DF_EINVAL, "%s is over %zu bytes", field, max_bytes);
+    if (!df_text_is_utf8(text) || df_text_has_control(text))
+        return df_err_set(err, DF_EINVAL, "%s has control characters or is not UTF-8", field);
+    return DF_OK;
+}
+
+static df_code check_ids(const df_job_spec *s, df_err *err) {
+    if (!df_text_is_hex(s->job_id, DF_JOB_ID_CHARS))
+        return df_err_set(err, DF_EINVAL, "job_id must be %d digits of 0-9a-f", DF_JOB_ID_CHARS);
+    if (!df_text_is_hex(s->model_sha256, 64)) return df_err_set(err, DF_EINVAL, "model_sha256 is not a SHA-256");
+    if (!df_text_is_hex(s->manifest_sha256, 64)) return df_err_set(err, DF_EINVAL, "manifest_sha256 is not a SHA-256");
+    return DF_OK;
+}
+
+static df_code check_spec(const df_job_spec *s, df_err *err) {
+    const struct {
+        const char *text, *field;
+        size_t max_bytes;
+    } words[] = {
+        { s->title, "title", MAX_WORD_BYTES * 4 },      { s->out_dir, "out_dir", MAX_OUT_BYTES },
+        { s->model_path, "model_path", MAX_OUT_BYTES }, { s->model_name, "model_name", MAX_WORD_BYTES },
+        { s->dtype, "dtype", MAX_WORD_BYTES },          { s->noise, "noise", MAX_WORD_BYTES },
+        { s->format, "format", MAX_WORD_BYTES },
+    };
+    df_code rc = check_ids(s, err);
+    for (size_t i = 0; i < sizeof words / sizeof *words && !rc; i++)
+        rc = check_word(words[i].text, words[i].field, words[i].max_bytes, err);
+    if (rc) return rc;
+    if (*s->out_dir != '/') return df_err_set(err, DF_EINVAL, "out_dir \"%s\" is not absolute", s->out_dir);
+    if (!strcmp(s->format, "png")) return DF_OK;
+    return df_err_set(err, DF_EUNSUPPORTED, "format \"%s\": this coordinator writes png only", s->format);
+}
+
+static df_job_spec spec_from_wire(const Diffarm__JobSpec *in) {
+    return (df_job_spec) {
+        .job_id = in->job_id,
+        .title = in->title,
+        .out_dir = in->out_dir,
+        .model_path = in->model_path,
+        .model_name = in->model_name,
+        .model_sha256 = in->model_sha256,
+        .dtype = in->dtype,
+        .noise = in->noise,
+        .format = *in->format ? in->format : "png",
+        .manifest_sha256 = in->manifest_sha256,
+        .micro_batch = in->micro_batch,
+    };
+}
+
+static df_code check_same(const df_job *job, const df_job_spec *spec, df_err *err) {
+    if (strcmp(job->spec.manifest_sha256, spec->manifest_sha256) || strcmp(job->spec.out_dir, spec->out_dir))
+        return df_err_set(err, DF_EEXIST, "job %s exists with another manifest or OUT; submit under a new id",
+                          spec->job_id);
+    return DF_OK;
+}
+
+static df_code store_new(df_farm *f, df_job *job, df_err *err) {
+    df_code rc = df_store_begin(f->store, false, err);
+    if (!rc) rc = df_store_add_job(f->store, job, err);
+    if (!rc) rc = df_store_commit(f->store, err);
+    if (rc) df_store_rollback(f->store);
+    return rc;
+}
+
+static df_code submit_begin(df_farm *f, const Diffarm__SubmitBegin *in, df_err *err) {
+    if (!in->job) return df_err_set(err, DF_EINVAL, "job is missing");
+    df_job_spec spec = spec_from_wire(in->job);
+    df_code rc = check_spec(&spec, err);
+    if (rc) return rc;
+    df_job *job = df_job_table_find(&f->jobs, spec.job_id);
+    if (job) return check_same(job, &spec, err);
+    if ((rc = df_out_dir_check(spec.out_dir, spec.job_id, err))) return rc;
+    if (!(job = df_job_new(&spec))) return df_err_set(err, DF_ENOMEM, "job %s", spec.job_id);
+    job->upload_ms = f->now_ms;
+    if ((rc = store_new(f, job, err)) || !df_job_table_add(&f->jobs, job)) {
+        df_job_free(&job);
+        return rc ? rc : df_err_set(err, DF_ENOMEM, "job %s", spec.job_id);
+    }
+    return DF_OK;
+}
+
+/* --- submit: rows and end
+ * ---------------------------------------------------------------------------------------------- */
+
+void df_farm_forget_upload(df_farm *f, df_job *job) {
+    df_err why;
+    df_code rc = df_store_begin(f->store, false, &why);
+    if (!rc) rc = df_store_remove_job(f->store, job->key, &why);
+    if (!rc) rc = df_store_commit(f->store, &why);
+    if (rc) df_farm_store_failed(f, &why); /* the rows go at the next start */
+    df_farm_log(f, DF_LOG_INFO, "upload_forgotten", "job=%s rows=%llu", job->spec.job_id,
+                (unsigned long long)job->n_rows);
+    df_job_table_remove(&f->jobs, job);
+}
+
+static df_code uploaded_job(df_farm *f, const char *job_id, df_job **job, df_err *err) {
+    *job = df_job_table_find(&f->jobs, job_id);
+    if (*job) return DF_OK;
+    return df_err_set(err, DF_ENOTFOUND, "job \"%.16s\" is not known; begin again at SubmitBegin", job_id);
+}
+
+static df_code store_rows(df_farm *f, const df_job *job, const Diffarm__SubmitRows *in, df_err *err) {
+    df_code rc = df_store_begin(f->store, false, err);
+    for (size_t i = 0; i < in->n_rows && !rc; i++) {
+        df_row row;
+        rc = df_row_from_wire(&row, in->rows[i], err);
+        if (!rc && row.row != job->n_rows + i)
+            rc = df_err_set(err, DF_EINVAL, "row %llu came where row %llu was due", (unsigned long long)row.row,
+                            (unsigned long long)(job->n_rows + i));
+        if (!rc && (rc = df_store_add_row(f->store, job->key, &row, err)) == DF_EEXIST)
+            rc = df_err_set(err, DF_EINVAL, "line %llu: name \"%.200s\" is used twice", (unsigned long long)row.line,
+                            row.name);
+    }
+    if (!rc) rc = df_store_commit(f->store, err);
+    if (rc) df_store_rollback(f->store);
+    return rc;
+}
+
+static df_code submit_rows(df_farm *f, const Diffarm__SubmitRows *in, df_err *err) {
+    df_job *job;
+    df_code rc = uploaded_job(f, in->job_id, &job, err);
+    if (rc || job->state != DF_JOB_RECEIVING) return rc;
+    job->upload_ms = f->now_ms;
+    if (in->batch < job->next_batch) return DF_OK; /* had it before */
+    if (in->batch > job->next_batch)
+        return df_err_set(err, DF_EINVAL, "batch %llu came where %llu was due", (unsigned long long)in->batch,
+                          (unsigned long long)job->next_batch);
+    rc = store_rows(f, job, in, err);
+    if (rc == DF_EINVAL) df_farm_forget_upload(f, job); /* it can never be completed */
+    if (rc) return rc;
+    job->next_batch++;
+    job->n_rows += in->n_rows;
+    return DF_OK;
+}
+
+/* From here on the job is the farm's: OUT is taken, then the job is committed and synced, then it is answered. */
+static df_code accept_job(df_farm *f, df_job *job, df_err *err) {
+    df_job after = *job;
+    df_code rc = df_out_dir_claim(job->spec.out_dir, job->spec.job_id, err);
+    if (rc) return rc;
+    df_job_apply(&after, DF_JOB_EV_UPLOADED);
+    rc = df_store_begin(f->store, true, err);
+    if (!rc) rc = df_store_save_job(f->store, &after, err);
+    if (!rc) rc = df_store_commit(f->store, err);
+    if (rc) {
+        df_store_rollback(f->store);
+        df_out_dir_release(job->spec.out_dir, job->spec.job_id, NULL);
+        return rc;
+    }
+    df_job_apply(job, DF_JOB_EV_UPLOADED);
+    df_farm_log(f, DF_LOG_INFO, "job", "job=%s rows=%llu out=%s", job->spec.job_id, (unsigned long long)job->n_rows,
+                job->spec.out_dir);
+    return DF_OK;
+}
+
+static df_code submit_end(df_farm *f, const Diffarm__SubmitEnd *in, df_err *err) {
+    df_job *job;
+    df_code rc = uploaded_job(f, in->job_id, &job, err);
+    if (rc || job->state != DF_JOB_RECEIVING) return rc;
+    if (!job->n_rows || in->n_rows != job->n_rows)
+        return df_err_set(err, DF_EINVAL, "%llu rows were sent, the end says %llu; a job has at least one",
+                          (unsigned long long)job->n_rows, (unsigned long long)in->n_rows);
+    return accept_job(f, job, err);
+}
+
+/* --- cancel
+ * -------------------------------------------------------------------------------------------------------------- */
+
+static void revoke_leases(df_farm *f, const df_job *job) {
+    for (size_t i = 0; i < f->leases.n; i++) {
+        const df_lease *lease = f->leases.at[i];
+        const df_worker *worker = df_worker_table_find(&f->workers, lease->worker_id);
+        if (lease->job == job && worker) df_farm_revoke(f, worker, lease->token, "the job was cancelled");
+    }
+    df_farm_leases_of_job(f, job, DF_LEASE_EV_GIVEN_UP);
+}
+
+static df_code job_cancel(df_farm *f, const Diffarm__JobCancel *in, df_err *err) {
+    df_job *job = df_job_table_find(&f->jobs, in->job_id);
+    if (!job) return df_err_set(err, DF_ENOTFOUND, "no job \"%.16s\"", in->job_id);
+    if (job->state == DF_JOB_CANCELLED) return DF_OK;
+    if (job->state == DF_JOB_RECEIVING) {
+        df_farm_forget_upload(f, job);
+        return DF_OK;
+    }
+    df_job after = *job;
+    if (!df_job_apply(&after, DF_JOB_EV_CANCEL))
+        return df_err_set(err, DF_EINVAL, "job %s is %s already", in->job_id, df_job_state_name(job->state));
+    df_code rc = df_store_begin(f->store, true, err);
+    if (!rc) rc = df_store_save_job(f->store, &after, err);
+    if (!rc) rc = df_store_commit(f->store, err);
+    if (rc) {
+        df_store_rollback(f->store);
+        return rc;
+    }
+    df_job_apply(job, DF_JOB_EV_CANCEL);
+    df_out_lists_close(&job->lists);
+    df_farm_drop_results(f, job);
+    revoke_leases(f, job);
+    job->problem[0] = '\0';
+    job->retry_ms = 0;
+    f->n_ended++;
+    df_farm_log(f, DF_LOG_INFO, "cancelled", "job=%s", job->spec.job_id);
+    return DF_OK;
+}
+
+/* --- looking
+ * --------------------------------------------------------------------------------------------------------------- */
+
+typedef struct listing {
+    df_arena *arena;
+    Diffarm__JobStatus *status;
+    bool failed;
+} listing;
+
+static df_code add_failure(void *ctx, const df_stored_row *row, df_err *err) {
+    (void)err;
+    listing *l = ctx;
+    Diffarm__Failure *failure = df_arena_alloc(l->arena, sizeof *failure);
+    if (!failure) return DF_ENOMEM;
+    diffarm__failure__init(failure);
+    failure->row = row->is.row;
+    failure->line = row->is.line;
+    failure->attempts = (uint32_t)(row->attempts + row->lost);
+    if (!(failure->error = df_arena_strdup(l->arena, row->error))) return DF_ENOMEM;
+    l->status->failures[l->status->n_failures++] = failure;
+    return DF_OK;
+}
+
+static void list_failures(df_farm *f, const df_job *job, listing *l) {
+    l->status->failures = df_arena_alloc(l->arena, MAX_LISTED_FAILURES * sizeof *l->status->failures);
+    if (l->status->failures) df_store_each_failed(f->store, job->key, MAX_LISTED_FAILURES, add_failure, l, NULL);
+}
+
+/* Does a worker hold rows of the job, and how far is it inside them? */
+static void add_workers(const df_farm *f, const df_job *job, Diffarm__JobStatus *s) {
+    for (size_t w = 0; w < f->workers.n; w++) {
+        size_t of_job = 0, of_all = 0;
+        for (size_t i = 0; i < f->leases.n; i++) {
+            const df_lease *lease = f->leases.at[i];
+            if (strcmp(lease->worker_id, f->workers.at[w]->id) || !df_lease_is_live(lease)) continue;
+            of_all += lease->n_open;
+            if (lease->job == job) of_job += lease->n_open;
+        }
+        s->n_workers += of_job > 0;
+        if (of_job) s->steps_done += f->workers.at[w]->steps_done * (double)of_job / (double)of_all;
+    }
+}
+
+static double eta_seconds(const df_job *job, double rate, double steps_done) {
+    double left = (double)(job->n_rows - job->n_done - job->n_failed) - steps_done;
+    if (!df_job_is_live(job)) return 0;
+    if (job->state == DF_JOB_STALLED || rate <= 0) return -1;
+    return left > 0 ? left / rate : 0;
+}
+
+static Diffarm__JobStatus *status_of(df_farm *f, const df_job *job, df_arena *arena) {
+    Diffarm__JobStatus *s = df_arena_alloc(arena, sizeof *s);
+    if (!s) return NULL;
+    diffarm__job_status__init(s);
+    s->job_id = (char *)job->spec.job_id;
+    s->title = (char *)job->spec.title;
+    s->out_dir = (char *)job->spec.out_dir;
+    s->state = (char *)df_job_state_name(job->state);
+    s->n_rows = job->n_rows;
+    s->n_done = job->n_done;
+    s->n_failed = job->n_failed;
+    s->n_leased = job->n_leased;
+    s->n_retried = job->n_retried;
+    s->n_duplicates = job->n_duplicates;
+    s->n_conflicts = job->n_conflicts;
+    s->problem = (char *)(!job->problem[0] && df_job_is_live(job) ? f->store_problem : job->problem);
+    if (df_job_is_live(job)) {
+        add_workers(f, job, s);
+        s->images_per_second = df_rate_per_second(&job->rate, f->now_ms);
+    }
+    s->eta_seconds = eta_seconds(job, s->images_per_second, s->steps_done);
+    if (job->n_failed) list_failures(f, job, &(listing) { .arena = arena, .status = s });
+    return s;
+}
+
+static void job_query(df_farm *f, const df_wire_in *in) {
+    const Diffarm__JobQuery *query = in->msg->job_query;
+    df_job *one = *query->job_id ? df_job_table_find(&f->jobs, query->job_id) : NULL;
+    Diffarm__JobList list = DIFFARM__JOB_LIST__INIT;
+    Diffarm__JobStatus *jobs[MAX_LISTED_JOBS];
+    df_arena *arena = df_arena_new();
+    if (!arena) return; /* asked again */
+    size_t first = one || f->jobs.n <= MAX_LISTED_JOBS ? 0 : f->jobs.n - MAX_LISTED_JOBS; /* the latest */
+    list.request_id = query->request_id;
+    list.jobs = jobs;
+    for (size_t i = first; i < f->jobs.n && (one || !*query->job_id); i++)
+        if (!one || f->jobs.at[i] == one)
+            if ((jobs[list.n_jobs] = status_of(f, f->jobs.at[i], arena))) list.n_jobs++;
+    if (*query->job_id && !one) {
+        list.code = DF_ENOTFOUND;
+        list.text = df_arena_printf(arena, "no job \"%.16s\"", query->job_id);
+    }
+    df_farm_send(f, in->identity, in->identity_bytes, &DF_WIRE_MESSAGE(JOB_LIST, job_list, &list));
+    df_arena_free(&arena);
+}
+
+static uint32_t rows_leased(const df_farm *f, const df_worker *worker) {
+    size_t n = 0;
+    for (size_t i = 0; i < f->leases.n; i++)
+        if (!strcmp(f->leases.at[i]->worker_id, worker->id) && df_lease_is_live(f->leases.at[i]))
+            n += f->leases.at[i]->n_open;
+    return (uint32_t)n;
+}
+
+static void worker_status(const df_farm *f, const df_worker *worker, Diffarm__WorkerStatus *s) {
+    diffarm__worker_status__init(s);
+    s->worker_id = (char *)worker->id;
+    s->name = (char *)worker->name;
+    s->rows_leased = rows_leased(f, worker);
+    s->state = (char *)(worker->state != DF_WORKER_READY ? df_worker_state_name(worker->state)
+                        : s->rows_leased                 ? "working"
+                                                         : "idle");
+    s->pipeline_ranks = worker->pipeline_ranks;
+    s->threads = worker->threads;
+    s->n_done = worker->n_done;
+    s->n_failed = worker->n_failed;
+    s->images_per_second = df_rate_per_second(&worker->rate, f->now_ms);
+    s->silent_ms = f->now_ms - worker->heard_ms;
+}
+
+static void workers_query(df_farm *f, const df_wire_in *in) {
+    Diffarm__WorkerList list = DIFFARM__WORKER_LIST__INIT;
+    Diffarm__WorkerStatus *all = calloc(f->workers.n + 1, sizeof *all);
+    Diffarm__WorkerStatus **at = calloc(f->workers.n + 1, sizeof *at);
+    list.request_id = in->msg->workers_query->request_id;
+    list.workers = at;
+    for (size_t i = 0; all && at && i < f->workers.n; i++) {
+        worker_status(f, f->workers.at[i], &all[i]);
+        at[list.n_workers++] = &all[i];
+    }
+    df_farm_send(f, in->identity, in->identity_bytes, &DF_WIRE_MESSAGE(WORKER_LIST, worker_list, &list));
+    free(at);
+    free(all);
+}
+
+/* --- the border
+ * -------------------------------------------------------------------------------------------------------------- */
+
+void df_farm_take_client(df_farm *f, const df_wire_in *in) {
+    df_err err = { 0 };
+    const Diffarm__Message *m = in->msg;
+    switch (m->body_case) {
+    case DIFFARM__MESSAGE__BODY_SUBMIT_BEGIN:
+        reply(f, in, m->submit_begin->request_id, submit_begin(f, m->submit_begin, &err), err.text);
+        break;
+    case DIFFARM__MESSAGE__BODY_SUBMIT_ROWS:
+        reply(f, in, m->submit_rows->request_id, submit_rows(f, m->submit_rows, &err), err.text);
+        break;
+    case DIFFARM__MESSAGE__BODY_SUBMIT_END:
+        reply(f, in, m->submit_end->request_id, submit_end(f, m->submit_end, &err), err.text);
+        break;
+    case DIFFARM__MESSAGE__BODY_JOB_CANCEL:
+        reply(f, in, m->job_cancel->request_id, job_cancel(f, m->job_cancel, &err), err.text);
+        break;
+    case DIFFARM__MESSAGE__BODY_JOB_QUERY: job_query(f, in); break;
+    case DIFFARM__MESSAGE__BODY_WORKERS_QUERY: workers_query(f, in); break;
+    default: break;
+    }
+}

@@ -1,0 +1,214 @@
+/* Lending rows to workers that ask.
+ *
+ * The worker that has asked longest is served first, from the oldest job it can do. A lease begins with the first
+ * pending row and takes more rows like it (size and steps, then size alone), in manifest order, so many that it lasts
+ * about cfg.lease_target_ms at the worker's speed. Towards the end of a job what is left is split over all workers.
+ * Rows that were lost with a worker come in small leases, then alone, so that a row that kills its worker is found
+ * out without taking others with it. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "coordinator/farm.h"
+
+enum { WINDOW_ROWS = 1024, FIRST_LEASE_ROWS = 8, SUSPECT_ROWS = 8 };
+
+/* --- how many
+ * --------------------------------------------------------------------------------------------------------- */
+
+static size_t workers_for(const df_farm *f, const df_job *job) {
+    size_t n = 0;
+    for (size_t i = 0; i < f->workers.n; i++)
+        n += f->workers.at[i]->state == DF_WORKER_READY && df_worker_offers(f->workers.at[i], job->spec.model_sha256);
+    return n ? n : 1;
+}
+
+static size_t lease_size(const df_farm *f, const df_job *job, const df_worker *worker) {
+    size_t cap = worker->max_rows && worker->max_rows < DF_LEASE_MAX_ROWS ? worker->max_rows : DF_LEASE_MAX_ROWS;
+    double wanted = worker->images_per_second > 0 ? worker->images_per_second * f->cfg.lease_target_ms / 1000
+                                                  : FIRST_LEASE_ROWS; /* speed not known yet */
+    size_t n = wanted < 1 ? 1 : wanted > (double)cap ? cap : (size_t)wanted;
+    size_t share = (df_job_pending(job) + workers_for(f, job) - 1) / workers_for(f, job);
+    return n < share ? n : share;
+}
+
+static size_t limit_suspects(size_t n, const df_worker *worker, int lost) {
+    size_t slots = worker->max_rows && worker->max_rows < SUSPECT_ROWS ? worker->max_rows : SUSPECT_ROWS;
+    if (lost >= 2) return 1;
+    return lost == 1 && n > slots ? slots : n;
+}
+
+/* --- which
+ * ------------------------------------------------------------------------------------------------------------ */
+
+typedef struct choice {
+    uint64_t rows[DF_LEASE_MAX_ROWS];
+    size_t n;
+} choice;
+
+static bool alike(const df_row_pick *a, const df_row_pick *b, bool steps_too) {
+    return a->width == b->width && a->height == b->height && a->lost == b->lost && (!steps_too || a->steps == b->steps);
+}
+
+static int by_row(const void *a, const void *b) {
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* picks: pending rows in manifest order; skip_avoided: leave those that this worker failed at to others. */
+static void choose(choice *c, const df_row_pick *picks, size_t n_picks, bool skip_avoided, size_t n,
+                   const df_worker *worker) {
+    const df_row_pick *first = NULL;
+    c->n = 0;
+    for (size_t i = 0; i < n_picks && !first; i++)
+        if (!(skip_avoided && picks[i].avoid)) first = &picks[i];
+    if (!first) return;
+    n = limit_suspects(n, worker, first->lost);
+    for (int pass = 0; pass < 2; pass++)
+        for (size_t i = 0; i < n_picks && c->n < n; i++) {
+            bool same_steps = picks[i].steps == first->steps;
+            if ((skip_avoided && picks[i].avoid) || !alike(&picks[i], first, pass == 0) || (pass == 1 && same_steps))
+                continue;
+            c->rows[c->n++] = picks[i].row;
+        }
+    qsort(c->rows, c->n, sizeof *c->rows, by_row);
+}
+
+static df_code choose_from(df_farm *f, const df_job *job, const df_worker *worker, choice *c, df_err *err) {
+    df_row_pick *picks = malloc(WINDOW_ROWS * sizeof *picks);
+    size_t n_picks = 0;
+    if (!picks) return df_err_set(err, DF_ENOMEM, "window of %d rows", WINDOW_ROWS);
+    df_code rc = df_store_pending(f->store, job->key, worker->id, picks, WINDOW_ROWS, &n_picks, err);
+    if (!rc) choose(c, picks, n_picks, workers_for(f, job) > 1, lease_size(f, job, worker), worker);
+    free(picks);
+    return rc;
+}
+
+/* --- lending
+ * ---------------------------------------------------------------------------------------------------------- */
+
+static df_code store_lease(df_farm *f, const df_job *job, const df_worker *worker, const char *token, const choice *c,
+                           int64_t *key, df_err *err) {
+    df_code rc = df_store_begin(f->store, false, err);
+    if (!rc) rc = df_store_add_lease(f->store, job->key, token, worker->id, key, err);
+    for (size_t i = 0; i < c->n && !rc; i++) rc = df_store_lease_row(f->store, *key, job->key, c->rows[i], err);
+    return rc ? rc : df_store_commit(f->store, err);
+}
+
+static df_lease *add_lease(df_farm *f, df_job *job, const df_worker *worker, const char *token, const choice *c) {
+    df_lease *lease = df_lease_table_add(&f->leases, token, c->n);
+    if (!lease) return NULL;
+    lease->job = job;
+    lease->state = DF_LEASE_GRANTED;
+    lease->named_ms = f->now_ms;
+    snprintf(lease->worker_id, sizeof lease->worker_id, "%s", worker->id);
+    for (size_t i = 0; i < c->n; i++) lease->rows[i].row = c->rows[i];
+    return lease;
+}
+
+static void spec_to_wire(Diffarm__JobSpec *out, const df_job_spec *in) {
+    diffarm__job_spec__init(out);
+    out->job_id = (char *)in->job_id;
+    out->title = (char *)in->title;
+    out->out_dir = (char *)in->out_dir;
+    out->model_path = (char *)in->model_path;
+    out->model_name = (char *)in->model_name;
+    out->model_sha256 = (char *)in->model_sha256;
+    out->dtype = (char *)in->dtype;
+    out->noise = (char *)in->noise;
+    out->format = (char *)in->format;
+    out->micro_batch = in->micro_batch;
+    out->manifest_sha256 = (char *)in->manifest_sha256;
+}
+
+static df_code read_rows(df_farm *f, const df_lease *lease, df_arena *arena, Diffarm__Row **rows, df_err *err) {
+    for (size_t i = 0; i < lease->n_rows; i++) {
+        df_stored_row stored;
+        df_code rc = df_store_read_row(f->store, lease->job->key, lease->rows[i].row, arena, &stored, err);
+        if (rc) return rc;
+        if (!(rows[i] = df_arena_alloc(arena, sizeof *rows[i]))) return df_err_set(err, DF_ENOMEM, "row of a lease");
+        df_row_to_wire(rows[i], &stored.is);
+    }
+    return DF_OK;
+}
+
+static df_code send_lease(df_farm *f, const df_worker *worker, const df_lease *lease, df_err *err) {
+    Diffarm__Row *rows[DF_LEASE_MAX_ROWS];
+    Diffarm__JobSpec spec;
+    Diffarm__Lease out = DIFFARM__LEASE__INIT;
+    df_arena *arena = df_arena_new();
+    if (!arena) return df_err_set(err, DF_ENOMEM, "lease");
+    spec_to_wire(&spec, &lease->job->spec);
+    out.token = (char *)lease->token;
+    out.job = &spec;
+    out.rows = rows;
+    out.n_rows = lease->n_rows;
+    df_code rc = read_rows(f, lease, arena, rows, err);
+    if (!rc && (rc = df_farm_send(f, worker->identity, worker->identity_bytes, &DF_WIRE_MESSAGE(LEASE, lease, &out))))
+        df_err_set(err, rc, "the lease could not be sent");
+    df_arena_free(&arena);
+    return rc;
+}
+
+/* The lease is stored before it is sent: a worker never holds one that a restarted coordinator would not know. */
+static void lend(df_farm *f, df_job *job, df_worker *worker, const choice *c) {
+    char token[DF_LEASE_TOKEN_BYTES];
+    df_err why;
+    snprintf(token, sizeof token, "%s-%" PRIu64, f->id, ++f->n_tokens);
+    df_lease *lease = add_lease(f, job, worker, token, c);
+    if (!lease) return;
+    if (store_lease(f, job, worker, token, c, &lease->key, &why)) {
+        df_farm_store_failed(f, &why);
+        df_lease_table_remove_at(&f->leases, f->leases.n - 1);
+        return;
+    }
+    df_farm_store_works(f);
+    job->n_leased += c->n;
+    worker->asks = false;
+    df_farm_log(f, DF_LOG_DEBUG, "lease", "lease=%s job=%s worker=%s rows=%zu first=%" PRIu64, token, job->spec.job_id,
+                worker->id, c->n, c->rows[0]);
+    if (send_lease(f, worker, lease, &why)) {
+        df_farm_log(f, DF_LOG_WARN, "lease_not_sent", "lease=%s why=\"%s\"", token, why.text);
+        df_lease_apply(lease, DF_LEASE_EV_GIVEN_UP);
+    }
+}
+
+static void serve(df_farm *f, df_worker *worker) {
+    choice c;
+    df_err why;
+    for (size_t i = 0; i < f->jobs.n && worker->asks && !df_farm_store_rests(f); i++) {
+        df_job *job = f->jobs.at[i];
+        if (job->state != DF_JOB_RUNNING || !df_job_pending(job) || !df_worker_offers(worker, job->spec.model_sha256))
+            continue;
+        if (choose_from(f, job, worker, &c, &why))
+            df_farm_store_failed(f, &why);
+        else if (c.n)
+            lend(f, job, worker, &c);
+    }
+}
+
+static df_worker *next_asking(const df_farm *f, uint64_t after) {
+    df_worker *next = NULL;
+    for (size_t i = 0; i < f->workers.n; i++) {
+        df_worker *w = f->workers.at[i];
+        if (w->asks && w->state == DF_WORKER_READY && w->ask_serial > after &&
+            (!next || w->ask_serial < next->ask_serial))
+            next = w;
+    }
+    return next;
+}
+
+static bool any_pending(const df_farm *f) {
+    for (size_t i = 0; i < f->jobs.n; i++)
+        if (f->jobs.at[i]->state == DF_JOB_RUNNING && df_job_pending(f->jobs.at[i])) return true;
+    return false;
+}
+
+void df_farm_dispatch(df_farm *f) {
+    uint64_t served = 0;
+    for (df_worker *w; any_pending(f) && !df_farm_store_rests(f) && (w = next_asking(f, served));) {
+        served = w->ask_serial;
+        serve(f, w);
+    }
+}

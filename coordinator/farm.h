@@ -1,0 +1,101 @@
+/* The farm: the coordinator without its socket and its clock.
+ *
+ *   df_farm_open(&f, &cfg, &wire, now_ms, &err);
+ *   loop: df_farm_take(f, &in, now_ms) for each message; df_farm_turn(f, now_ms); wait at most df_farm_wait_ms
+ *   df_farm_close(&f);
+ *
+ * Messages change tables and queue results; the turn then does what takes the disk, in groups: write and commit
+ * results (results.c), end leases of the lost (housekeeping.c), lend rows (dispatch.c), close jobs (finish.c). Answers
+ * leave only after what they promise is committed. Time and the wire come from outside, so that tests own both. */
+#ifndef DF_COORDINATOR_FARM_H
+#define DF_COORDINATOR_FARM_H
+
+#include "coordinator/coordinator.h"
+#include "coordinator/job.h"
+#include "coordinator/lease.h"
+#include "coordinator/out_lists.h"
+#include "coordinator/store.h"
+#include "coordinator/worker_table.h"
+#include "proto/envelope.h"
+
+enum { DF_FARM_MAX_ATTEMPTS = 2, DF_FARM_MAX_LOSSES = 3 };
+
+typedef struct df_wire_out {
+    void *ctx;
+    df_code (*send)(void *ctx, const void *to, size_t to_bytes, const Diffarm__Message *msg, df_err *err);
+} df_wire_out;
+
+typedef struct df_farm {
+    df_coordinator_cfg cfg;
+    df_wire_out wire;
+    char id[DF_LEASE_TOKEN_BYTES / 2]; /* of this start */
+    uint64_t n_tokens;
+    size_t max_workers;
+    int64_t now_ms, last_turn_ms;
+    df_store *store;
+    int64_t store_retry_ms; /* > 0: the last write failed; nothing is written before then */
+    char store_problem[DF_JOB_PROBLEM_BYTES];
+    df_job_table jobs;
+    df_lease_table leases;
+    df_worker_table workers;
+    uint64_t n_asks;
+    struct df_result *results, **results_end; /* queue of results.c, oldest first */
+    size_t results_bytes;
+    bool work_left; /* a turn stopped half-way: come back at once */
+    int n_ended; /* jobs that ended in this start */
+    int64_t idle_since_ms;
+    uint64_t n_bad_messages;
+} df_farm;
+
+df_code df_farm_open(df_farm **out, const df_coordinator_cfg *cfg, const df_wire_out *wire, int64_t now_ms,
+                     df_err *err);
+void df_farm_close(df_farm **f);
+
+void df_farm_take(df_farm *f, df_wire_in *in,
+                  int64_t now_ms); /* may take the blob out of `in`; caller frees the rest */
+/* A message that did not decode: its sender is told why. */
+void df_farm_refuse(df_farm *f, const df_wire_in *in, const df_err *why);
+void df_farm_turn(df_farm *f, int64_t now_ms);
+int64_t df_farm_wait_ms(const df_farm *f); /* until something is due by the clock */
+bool df_farm_is_idle(const df_farm *f); /* cfg.exit_when_idle_ms has passed without work */
+
+/* --- between the files of the farm -------------------------------------------------------------------------------- */
+
+df_code df_farm_send(df_farm *f, const void *to, size_t to_bytes, const Diffarm__Message *msg);
+void df_farm_log(df_farm *f, df_log_level level, const char *event, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* The store refuses writes (disk full): remembered, tried again later, and shown with every running job. */
+void df_farm_store_failed(df_farm *f, const df_err *why);
+void df_farm_store_works(df_farm *f);
+bool df_farm_store_rests(const df_farm *f);
+
+/* OUT of a job refuses writes: the job stalls and is tried again later. */
+void df_farm_sink_failed(df_farm *f, df_job *job, const df_err *why);
+
+bool df_farm_is_client_request(const Diffarm__Message *msg);
+void df_farm_take_client(df_farm *f, const df_wire_in *in); /* client_requests.c */
+void df_farm_take_worker(df_farm *f, df_wire_in *in); /* worker_requests.c */
+void df_farm_forget_upload(df_farm *f, df_job *job);
+
+void df_farm_revoke(df_farm *f, const df_worker *worker, const char *token, const char *reason);
+/* All leases of a job, or of a worker, meet an event. */
+void df_farm_leases_of_job(df_farm *f, const df_job *job, df_lease_event event);
+void df_farm_leases_of_worker(df_farm *f, const df_worker *worker, df_lease_event event);
+void df_farm_name_lease(df_farm *f, df_lease *lease);
+
+void df_farm_keep_house(df_farm *f); /* housekeeping.c: silence, timeouts, leases that ended */
+void df_farm_dispatch(df_farm *f); /* dispatch.c */
+void df_farm_finish_jobs(df_farm *f); /* finish.c */
+
+/* results.c: finished rows on their way to OUT and the store. */
+typedef struct df_result df_result;
+void df_farm_queue_result(df_farm *f, df_worker *worker, df_lease *lease, df_wire_in *in);
+void df_farm_queue_failure(df_farm *f, df_worker *worker, df_lease *lease, const Diffarm__RowFailed *failed);
+void df_farm_queue_return(df_farm *f, df_worker *worker, df_lease *lease, uint64_t row); /* not begun, others may */
+void df_farm_flush_results(df_farm *f);
+void df_farm_drop_results(df_farm *f, const df_job *job); /* NULL: all */
+bool df_farm_has_results(const df_farm *f, const df_job *job);
+void df_farm_ack(df_farm *f, const char *worker_id, const char *token, uint64_t row, bool committed);
+
+#endif

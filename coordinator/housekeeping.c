@@ -1,0 +1,146 @@
+/* What happens by the clock: silent workers, leases nobody names, uploads that stand still; and the end of leases. */
+#include <string.h>
+
+#include "coordinator/farm.h"
+
+enum { FORGET_WORKER_MS = 60000 };
+
+/* --- events for leases ----------------------------------------------------------------------------------------------
+ */
+
+void df_farm_name_lease(df_farm *f, df_lease *lease) {
+    if (df_lease_apply(lease, DF_LEASE_EV_NAMED)) lease->named_ms = f->now_ms;
+}
+
+static void lease_event(df_farm *f, df_lease *lease, df_lease_event event) {
+    if (!df_lease_apply(lease, event)) return;
+    df_farm_log(f, event == DF_LEASE_EV_GIVEN_UP ? DF_LOG_INFO : DF_LOG_WARN, "lease_ended",
+                "lease=%s job=%s worker=%s state=%s open=%zu", lease->token, lease->job->spec.job_id, lease->worker_id,
+                df_lease_state_name(lease->state), lease->n_open);
+}
+
+void df_farm_leases_of_job(df_farm *f, const df_job *job, df_lease_event event) {
+    for (size_t i = 0; i < f->leases.n; i++)
+        if (f->leases.at[i]->job == job) lease_event(f, f->leases.at[i], event);
+}
+
+void df_farm_leases_of_worker(df_farm *f, const df_worker *worker, df_lease_event event) {
+    for (size_t i = 0; i < f->leases.n; i++)
+        if (!strcmp(f->leases.at[i]->worker_id, worker->id)) lease_event(f, f->leases.at[i], event);
+}
+
+/* --- the clock ------------------------------------------------------------------------------------------------------
+ */
+
+static void watch_worker(df_farm *f, df_worker *worker) {
+    int64_t silent_ms = f->now_ms - worker->heard_ms;
+    int64_t forget_ms = f->cfg.lease_timeout_ms > FORGET_WORKER_MS ? f->cfg.lease_timeout_ms : FORGET_WORKER_MS;
+    if (silent_ms > f->cfg.lease_timeout_ms && df_worker_apply(worker, DF_WORKER_EV_SILENCE)) {
+        worker->asks = false;
+        worker->steps_done = 0;
+        df_farm_log(f, DF_LOG_WARN, "worker_silent", "worker=%s name=%s ms=%lld", worker->id, worker->name,
+                    (long long)silent_ms);
+        df_farm_leases_of_worker(f, worker, DF_LEASE_EV_WORKER_SILENT);
+    }
+    if (silent_ms > forget_ms) df_worker_apply(worker, DF_WORKER_EV_FORGET);
+}
+
+static void watch_workers(df_farm *f) {
+    for (size_t i = f->workers.n; i-- > 0;) {
+        watch_worker(f, f->workers.at[i]);
+        if (f->workers.at[i]->state == DF_WORKER_GONE) df_worker_table_remove_at(&f->workers, i);
+    }
+}
+
+/* A lease is unnamed when its worker was heard long after it last named it: the Lease or the last ack got lost on the
+ * way. If the worker is not heard either, that is the worker's silence, not this. An orphan waits for its worker. */
+static void watch_leases(df_farm *f) {
+    for (size_t i = 0; i < f->leases.n; i++) {
+        df_lease *lease = f->leases.at[i];
+        const df_worker *worker = df_worker_table_find(&f->workers, lease->worker_id);
+        int64_t until_ms = worker ? worker->heard_ms : f->now_ms;
+        if (until_ms - lease->named_ms > f->cfg.lease_timeout_ms) lease_event(f, lease, DF_LEASE_EV_UNNAMED);
+    }
+}
+
+static void watch_uploads(df_farm *f) {
+    for (size_t i = f->jobs.n; i-- > 0;) {
+        df_job *job = f->jobs.at[i];
+        if (job->state == DF_JOB_RECEIVING && f->now_ms - job->upload_ms > f->cfg.upload_timeout_ms)
+            df_farm_forget_upload(f, job);
+    }
+}
+
+/* --- the end of leases -----------------------------------------------------------------------------------------------
+ */
+
+static df_code settle_rows(df_farm *f, const df_lease *lease, uint64_t *n_failed, df_err *err) {
+    df_code rc = DF_OK;
+    *n_failed = 0;
+    for (size_t i = 0; i < lease->n_rows && !rc; i++) {
+        bool failed = false;
+        if (lease->rows[i].state != DF_LEASE_ROW_OPEN) continue;
+        if (lease->state == DF_LEASE_LOST)
+            rc = df_store_row_lost(f->store, lease->job->key, lease->rows[i].row, lease->worker_id, DF_FARM_MAX_LOSSES,
+                                   &failed, err);
+        else
+            rc = df_store_row_back(f->store, lease->job->key, lease->rows[i].row, err);
+        *n_failed += failed;
+    }
+    return rc;
+}
+
+/* One transaction a lease: what it changes in the tables follows its commit, and an error leaves both as they were. */
+static df_code settle(df_farm *f, df_lease *lease, df_err *err) {
+    uint64_t n_failed = 0;
+    df_job *job = lease->job;
+    df_code rc = df_store_begin(f->store, false, err);
+    if (!rc) rc = settle_rows(f, lease, &n_failed, err);
+    if (!rc) rc = df_store_remove_lease(f->store, lease->key, err);
+    if (!rc) rc = df_store_commit(f->store, err);
+    if (rc) return rc;
+    job->n_leased -= lease->n_open;
+    job->n_failed += n_failed;
+    if (lease->state == DF_LEASE_LOST && lease->n_open) {
+        job->n_retried += lease->n_open - n_failed;
+        job->counts_changed = true;
+    }
+    return DF_OK;
+}
+
+static void settle_ended(df_farm *f) {
+    df_err why;
+    for (size_t i = f->leases.n; i-- > 0;) {
+        if (df_lease_is_live(f->leases.at[i])) continue;
+        if (df_farm_store_rests(f)) return;
+        if (settle(f, f->leases.at[i], &why)) {
+            df_farm_store_failed(f, &why);
+            return;
+        }
+        df_farm_store_works(f);
+        df_lease_table_remove_at(&f->leases, i);
+    }
+}
+
+static void save_counts(df_farm *f) {
+    df_err why;
+    for (size_t i = 0; i < f->jobs.n; i++) {
+        df_job *job = f->jobs.at[i];
+        if (!job->counts_changed || df_farm_store_rests(f)) continue;
+        df_code rc = df_store_begin(f->store, false, &why);
+        if (!rc) rc = df_store_save_job(f->store, job, &why);
+        if (!rc) rc = df_store_commit(f->store, &why);
+        if (rc)
+            df_farm_store_failed(f, &why);
+        else
+            job->counts_changed = false;
+    }
+}
+
+void df_farm_keep_house(df_farm *f) {
+    watch_workers(f);
+    watch_leases(f);
+    watch_uploads(f);
+    settle_ended(f);
+    save_counts(f);
+}

@@ -1,0 +1,76 @@
+/* A lease: rows of one job lent to one worker under a fencing token, and the table of its life (docs/protocol.md,
+ * "life of a lease").
+ *
+ * df_lease_apply is pure. A lease that has ended (LOST, VOID, FINISHED) is settled by housekeeping.c: its open rows go
+ * back, the store forgets it. That may be repeated until the store takes it. */
+#ifndef DF_COORDINATOR_LEASE_H
+#define DF_COORDINATOR_LEASE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "coordinator/job.h"
+#include "coordinator/map.h"
+
+enum { DF_LEASE_MAX_ROWS = 256, DF_LEASE_TOKEN_BYTES = 64, DF_WORKER_ID_BYTES = 65 };
+
+typedef enum df_lease_state {
+    DF_LEASE_GRANTED, /* sent; the worker has not named it yet */
+    DF_LEASE_ACTIVE, /* named by its worker */
+    DF_LEASE_ORPHANED, /* found in the store after a restart; its worker has not come back yet */
+    DF_LEASE_LOST, /* its worker died with it: open rows go back and count a loss */
+    DF_LEASE_VOID, /* open rows go back, nobody is to blame */
+    DF_LEASE_FINISHED, /* every row is committed */
+    DF_LEASE_N_STATES
+} df_lease_state;
+
+typedef enum df_lease_event {
+    DF_LEASE_EV_NAMED, /* a heartbeat, a Hello or a result names it */
+    DF_LEASE_EV_WORKER_SILENT,
+    DF_LEASE_EV_UNNAMED, /* its worker lives but does not name it, or an orphan's worker did not come */
+    DF_LEASE_EV_GIVEN_UP, /* returned, undeliverable, or its job was cancelled */
+    DF_LEASE_EV_ROWS_FINISHED,
+    DF_LEASE_N_EVENTS
+} df_lease_event;
+
+typedef enum df_lease_row_state {
+    DF_LEASE_ROW_OPEN,
+    DF_LEASE_ROW_ARRIVED, /* its result waits to be written and committed: never goes back */
+    DF_LEASE_ROW_CLOSED,
+} df_lease_row_state;
+
+typedef struct df_lease_row {
+    uint64_t row;
+    df_lease_row_state state;
+} df_lease_row;
+
+typedef struct df_lease {
+    int64_t key; /* in the store */
+    char token[DF_LEASE_TOKEN_BYTES];
+    char worker_id[DF_WORKER_ID_BYTES];
+    df_lease_state state;
+    df_job *job; /* borrowed */
+    int64_t named_ms; /* when it was last named, or granted */
+    df_lease_row *rows; /* ascending */
+    size_t n_rows, n_open, n_closed; /* open: still to be rendered */
+} df_lease;
+
+const char *df_lease_state_name(df_lease_state state);
+bool df_lease_apply(df_lease *lease, df_lease_event event); /* false: not an edge of the table, nothing changed */
+bool df_lease_is_live(const df_lease *lease);
+df_lease_row *df_lease_find_row(df_lease *lease, uint64_t row); /* NULL if it is not of this lease */
+void df_lease_set_row(df_lease *lease, df_lease_row *row, df_lease_row_state state); /* keeps the counts */
+
+/* All leases. Owns them. */
+typedef struct df_lease_table {
+    df_lease **at;
+    size_t n, cap;
+    df_map by_token;
+} df_lease_table;
+
+df_lease *df_lease_table_add(df_lease_table *table, const char *token, size_t n_rows); /* zeroed but for these */
+df_lease *df_lease_table_find(const df_lease_table *table, const char *token);
+void df_lease_table_remove_at(df_lease_table *table, size_t index); /* frees it; the last one takes its place */
+void df_lease_table_free(df_lease_table *table);
+
+#endif

@@ -1,0 +1,154 @@
+/* The coordinator's event loop: one ROUTER socket, one thread, one farm. */
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+#include <zmq.h>
+
+#include "base/clock.h"
+#include "coordinator/coordinator.h"
+#include "coordinator/endpoint.h"
+#include "coordinator/farm.h"
+#include "coordinator/state_dir.h"
+
+/* Queued messages a peer: results are a megabyte or so each, and wait with their worker instead of here. */
+enum { QUEUE_MESSAGES = 128, MESSAGES_A_TURN = 128, TURN_MS = 100, BACKLOG = 4096, WIRE_HEARTBEAT_MS = 5000 };
+
+struct df_coordinator {
+    df_coordinator_cfg cfg;
+    int lock_fd, wake_fd;
+    atomic_bool stop;
+    void *ctx, *socket;
+    char endpoint[DF_ENDPOINT_BYTES];
+    df_farm *farm;
+};
+
+df_coordinator_cfg df_coordinator_cfg_default(void) {
+    return (df_coordinator_cfg) {
+        .bind = "tcp://127.0.0.1:7700",
+        .heartbeat_ms = 2000,
+        .lease_timeout_ms = 10000,
+        .stall_retry_ms = 3000,
+        .upload_timeout_ms = 600000,
+        .lease_target_ms = 30000,
+    };
+}
+
+/* --- opening
+ * ------------------------------------------------------------------------------------------------------------ */
+
+static df_code zmq_failed(const char *what, df_err *err) {
+    return df_err_set(err, DF_EIO, "%s: %s", what, zmq_strerror(zmq_errno()));
+}
+
+/* Handover: a worker that comes back under its identity takes the place of its dead connection. Mandatory: sending to
+ * a peer that is gone is an error instead of silence. */
+static df_code tune(void *socket, df_err *err) {
+    const struct {
+        int option, value;
+    } options[] = { { ZMQ_ROUTER_HANDOVER, 1 }, { ZMQ_ROUTER_MANDATORY, 1 }, { ZMQ_BACKLOG, BACKLOG } };
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++)
+        if (zmq_setsockopt(socket, options[i].option, &options[i].value, sizeof options[i].value))
+            return zmq_failed("socket option", err);
+    return df_wire_tune(socket, QUEUE_MESSAGES, WIRE_HEARTBEAT_MS, err);
+}
+
+static df_code listen_on(df_coordinator *c, df_err *err) {
+    char before[DF_ENDPOINT_BYTES];
+    df_code rc;
+    if (!(c->ctx = zmq_ctx_new()) || !(c->socket = zmq_socket(c->ctx, ZMQ_ROUTER))) return zmq_failed("socket", err);
+    if ((rc = tune(c->socket, err))) return rc;
+    df_state_dir_read_endpoint(c->cfg.state_dir, before);
+    if ((rc = df_endpoint_bind(c->socket, c->cfg.bind, before, c->endpoint, err))) return rc;
+    return df_state_dir_write_endpoint(c->cfg.state_dir, c->endpoint, err);
+}
+
+static df_code send_out(void *ctx, const void *to, size_t to_bytes, const Diffarm__Message *msg, df_err *err) {
+    df_coordinator *c = ctx;
+    return df_wire_send(c->socket, to, to_bytes, msg, NULL, 0, err);
+}
+
+static df_code bring_up(df_coordinator *c, df_err *err) {
+    df_wire_out wire = { c, send_out };
+    df_code rc = df_endpoint_check(c->cfg.bind, c->cfg.insecure, err);
+    if (!rc) rc = df_state_dir_lock(c->cfg.state_dir, &c->lock_fd, err);
+    if (!rc && (c->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) < 0) rc = df_err_errno(err, errno, "eventfd");
+    if (!rc) rc = df_farm_open(&c->farm, &c->cfg, &wire, df_clock_ms(), err);
+    return rc ? rc : listen_on(c, err);
+}
+
+df_code df_coordinator_open(df_coordinator **out, const df_coordinator_cfg *cfg, df_err *err) {
+    df_coordinator *c = calloc(1, sizeof *c);
+    if (!c) return df_err_set(err, DF_ENOMEM, "the coordinator");
+    c->cfg = *cfg;
+    c->lock_fd = c->wake_fd = -1;
+    df_code rc = bring_up(c, err);
+    if (rc)
+        df_coordinator_close(&c);
+    else
+        *out = c;
+    return rc;
+}
+
+void df_coordinator_close(df_coordinator **c) {
+    if (!c || !*c) return;
+    df_farm_close(&(*c)->farm);
+    if ((*c)->socket) zmq_close((*c)->socket);
+    if ((*c)->ctx) zmq_ctx_term((*c)->ctx);
+    if ((*c)->wake_fd >= 0) close((*c)->wake_fd);
+    if ((*c)->lock_fd >= 0) close((*c)->lock_fd);
+    free(*c);
+    *c = NULL;
+}
+
+const char *df_coordinator_endpoint(const df_coordinator *c) {
+    return c->endpoint;
+}
+
+/* --- running
+ * ------------------------------------------------------------------------------------------------------------ */
+
+static df_code wait_for_work(df_coordinator *c, df_err *err) {
+    zmq_pollitem_t items[] = { { c->socket, 0, ZMQ_POLLIN, 0 }, { NULL, c->wake_fd, ZMQ_POLLIN, 0 } };
+    if (zmq_poll(items, 2, df_farm_wait_ms(c->farm)) < 0 && zmq_errno() != EINTR) return zmq_failed("poll", err);
+    return DF_OK;
+}
+
+/* What has come, but not so much that the turn's other work waits long. */
+static df_code take_messages(df_coordinator *c, df_err *err) {
+    int64_t until_ms = df_clock_ms() + TURN_MS;
+    for (int i = 0; i < MESSAGES_A_TURN && df_clock_ms() < until_ms; i++) {
+        df_wire_in in;
+        df_err why;
+        df_code rc = df_wire_recv(c->socket, 1, &in, 0, &why);
+        if (rc == DF_ETIMEOUT) return DF_OK;
+        if (rc == DF_ECANCELLED || rc == DF_EIO) return df_err_set(err, rc, "%s", why.text);
+        if (rc)
+            df_farm_refuse(c->farm, &in, &why);
+        else
+            df_farm_take(c->farm, &in, df_clock_ms());
+        df_wire_in_free(&in);
+    }
+    return DF_OK;
+}
+
+df_code df_coordinator_run(df_coordinator *c, df_err *err) {
+    df_code rc = DF_OK;
+    df_log_event(c->cfg.log, DF_LOG_INFO, "listening", "endpoint=%s state=%s", c->endpoint, c->cfg.state_dir);
+    while (!rc && !atomic_load(&c->stop) && !df_farm_is_idle(c->farm)) {
+        if ((rc = wait_for_work(c, err))) break;
+        if ((rc = take_messages(c, err))) break;
+        df_farm_turn(c->farm, df_clock_ms());
+    }
+    df_log_event(c->cfg.log, DF_LOG_INFO, "stopped", "endpoint=%s", c->endpoint);
+    return rc;
+}
+
+void df_coordinator_stop(df_coordinator *c) {
+    uint64_t one = 1;
+    atomic_store(&c->stop, true);
+    ssize_t n = write(c->wake_fd, &one, sizeof one);
+    (void)n; /* full: it is awake already */
+}

@@ -1,0 +1,270 @@
+#include "coordinator/out_dir.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+
+enum { MAX_DIRTY = 32, FOLDER = O_RDONLY | O_DIRECTORY | O_CLOEXEC };
+
+struct df_out_dir {
+    char *path;
+    int fd; /* of OUT */
+    int private_fd; /* of OUT/.diffarm */
+    int dirty[MAX_DIRTY]; /* folders with entries that are not synced yet */
+    int n_dirty;
+};
+
+static const char private_name[] = ".diffarm", claim_name[] = "job";
+
+/* --- whose OUT is it --------------------------------------------------------------------------------------------- */
+
+/* The job id in OUT/.diffarm/job into id[64]; "" if there is none. */
+static df_code read_claim(int private_fd, const char *path, char id[64], df_err *err) {
+    int fd = openat(private_fd, claim_name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    id[0] = '\0';
+    if (fd < 0 && errno == ENOENT) return DF_OK;
+    if (fd < 0) return df_err_errno(err, errno, "%s/%s/%s", path, private_name, claim_name);
+    ssize_t n = read(fd, id, 63);
+    int why = errno;
+    close(fd);
+    if (n < 0) return df_err_errno(err, why, "%s/%s/%s: read", path, private_name, claim_name);
+    id[n] = '\0';
+    return DF_OK;
+}
+
+static df_code claimed_by(const char *path, char id[64], df_err *err) {
+    char name[4096];
+    snprintf(name, sizeof name, "%s/%s", path, private_name);
+    int fd = open(name, FOLDER | O_NOFOLLOW);
+    id[0] = '\0';
+    if (fd < 0 && errno == ENOENT) return DF_OK;
+    if (fd < 0) return df_err_errno(err, errno, "%s", name);
+    df_code rc = read_claim(fd, path, id, err);
+    close(fd);
+    return rc;
+}
+
+/* First entry that is not hidden into name[256], "" if there is none. lost+found is the file system's own. */
+static df_code first_entry(const char *path, char name[256], df_err *err) {
+    DIR *dir = opendir(path);
+    name[0] = '\0';
+    if (!dir && errno == ENOENT) return DF_OK;
+    if (!dir) return df_err_errno(err, errno, "%s", path);
+    for (struct dirent *e; (e = readdir(dir));)
+        if (e->d_name[0] != '.' && strcmp(e->d_name, "lost+found")) {
+            snprintf(name, 256, "%s", e->d_name);
+            break;
+        }
+    closedir(dir);
+    return DF_OK;
+}
+
+df_code df_out_dir_check(const char *path, const char *job_id, df_err *err) {
+    char id[64], name[256];
+    df_code rc = claimed_by(path, id, err);
+    if (rc) return rc;
+    if (!strcmp(id, job_id)) return DF_OK;
+    if (id[0])
+        return df_err_set(err, DF_EEXIST,
+                          "%s: job %.16s is writing there; take another OUT (or remove %s/%s if that "
+                          "job's coordinator is gone for good)",
+                          path, id, path, private_name);
+    if ((rc = first_entry(path, name, err))) return rc;
+    if (!strcmp(name, "job.json"))
+        return df_err_set(err, DF_EEXIST, "%s: holds the results of a job; take another OUT or empty it", path);
+    if (name[0]) return df_err_set(err, DF_EEXIST, "%s: not empty (\"%s\"); take another OUT or empty it", path, name);
+    return DF_OK;
+}
+
+/* OUT and the folders above it may all be new; once a job, the whole file system is the simplest thing to sync. */
+static df_code sync_all(const char *path, df_err *err) {
+    int fd = open(path, FOLDER);
+    if (fd < 0) return df_err_errno(err, errno, "%s", path);
+    int failed = syncfs(fd), why = errno;
+    close(fd);
+    return failed ? df_err_errno(err, why, "%s: sync", path) : DF_OK;
+}
+
+df_code df_out_dir_claim(const char *path, const char *job_id, df_err *err) {
+    char name[4096];
+    df_code rc = df_out_dir_check(path, job_id, err);
+    snprintf(name, sizeof name, "%s/%s", path, private_name);
+    if (!rc) rc = df_file_mkdirs(name, err);
+    if (rc) return rc;
+    snprintf(name, sizeof name, "%s/%s/%s", path, private_name, claim_name);
+    if ((rc = df_file_write(name, job_id, strlen(job_id), err))) return rc;
+    return sync_all(path, err);
+}
+
+df_code df_out_dir_release(const char *path, const char *job_id, df_err *err) {
+    char id[64], name[4096];
+    df_code rc = claimed_by(path, id, err);
+    if (rc || strcmp(id, job_id)) return rc;
+    snprintf(name, sizeof name, "%s/%s", path, private_name);
+    return df_file_remove_tree(name, err);
+}
+
+/* --- writing ----------------------------------------------------------------------------------------------------- */
+
+static df_code open_folders(df_out_dir *d, const char *job_id, df_err *err) {
+    char id[64];
+    d->fd = open(d->path, FOLDER);
+    if (d->fd < 0) return df_err_errno(err, errno, "%s", d->path);
+    d->private_fd = openat(d->fd, private_name, FOLDER | O_NOFOLLOW);
+    if (d->private_fd < 0) return df_err_errno(err, errno, "%s/%s (is OUT mounted?)", d->path, private_name);
+    df_code rc = read_claim(d->private_fd, d->path, id, err);
+    if (!rc && strcmp(id, job_id))
+        rc = df_err_set(err, DF_EIO, "%s: belongs to job \"%.16s\" now, not to %s", d->path, id, job_id);
+    return rc;
+}
+
+df_code df_out_dir_open(df_out_dir **out, const char *path, const char *job_id, df_err *err) {
+    df_out_dir *d = calloc(1, sizeof *d);
+    if (!d || !(d->path = strdup(path))) {
+        free(d);
+        return df_err_set(err, DF_ENOMEM, "%s", path);
+    }
+    d->fd = d->private_fd = -1;
+    df_code rc = open_folders(d, job_id, err);
+    if (rc)
+        df_out_dir_close(&d);
+    else
+        *out = d;
+    return rc;
+}
+
+void df_out_dir_close(df_out_dir **d) {
+    if (!d || !*d) return;
+    for (int i = 0; i < (*d)->n_dirty; i++) close((*d)->dirty[i]);
+    if ((*d)->private_fd >= 0) close((*d)->private_fd);
+    if ((*d)->fd >= 0) close((*d)->fd);
+    free((*d)->path);
+    free(*d);
+    *d = NULL;
+}
+
+df_code df_out_dir_sync(df_out_dir *d, df_err *err) {
+    df_code rc = DF_OK;
+    for (int i = 0; i < d->n_dirty; i++) {
+        if (!rc && fsync(d->dirty[i])) rc = df_err_errno(err, errno, "%s: sync a folder", d->path);
+        close(d->dirty[i]);
+    }
+    d->n_dirty = 0;
+    return rc;
+}
+
+/* Remembers a folder to be synced; takes the descriptor. The same folder comes again and again in manifest order. */
+static df_code mark_dirty(df_out_dir *d, int fd, df_err *err) {
+    struct stat is, last;
+    if (d->n_dirty && !fstat(fd, &is) && !fstat(d->dirty[d->n_dirty - 1], &last) && is.st_ino == last.st_ino &&
+        is.st_dev == last.st_dev) {
+        close(fd);
+        return DF_OK;
+    }
+    df_code rc = d->n_dirty == MAX_DIRTY ? df_out_dir_sync(d, err) : DF_OK;
+    d->dirty[d->n_dirty++] = fd;
+    return rc;
+}
+
+/* What went wrong below OUT: about the path itself, or about OUT? */
+static df_code path_error(const df_out_dir *d, const char *relative, int why, df_err *err) {
+    if (why == ELOOP || why == ENOTDIR || why == EISDIR || why == ENAMETOOLONG)
+        return df_err_set(err, DF_EINVAL, "%s/%s: %s", d->path, relative,
+                          why == ELOOP || why == ENOTDIR ? "a link or a file is in the way" : strerror(why));
+    return df_err_errno(err, why, "%s/%s", d->path, relative);
+}
+
+/* Opens one folder of a path, making it if need be; a new one is an entry of its parent that must be synced as well.
+ * Takes parent. */
+static int step_into(df_out_dir *d, int parent, const char *name, int *why) {
+    int made = !mkdirat(parent, name, 0777);
+    if (!made && errno != EEXIST) {
+        *why = errno;
+        close(parent);
+        return -1;
+    }
+    int fd = openat(parent, name, FOLDER | O_NOFOLLOW);
+    *why = errno;
+    if (fd >= 0 && made)
+        mark_dirty(d, parent, NULL);
+    else
+        close(parent);
+    return fd;
+}
+
+/* Descriptor of the folder that `relative` lies in; *leaf is the file's own name. */
+static int open_parent(df_out_dir *d, const char *relative, const char **leaf, int *why) {
+    int fd = fcntl(d->fd, F_DUPFD_CLOEXEC, 0);
+    *why = errno;
+    for (const char *slash; fd >= 0 && (slash = strchr(relative, '/')); relative = slash + 1) {
+        char part[256];
+        size_t n = (size_t)(slash - relative);
+        if (n >= sizeof part) {
+            close(fd);
+            *why = ENAMETOOLONG;
+            return -1;
+        }
+        memcpy(part, relative, n);
+        part[n] = '\0';
+        fd = step_into(d, fd, part, why);
+    }
+    *leaf = relative;
+    return fd;
+}
+
+static int write_all(int fd, const char *data, size_t bytes) {
+    while (bytes) {
+        ssize_t n = write(fd, data, bytes);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return -1;
+        data += n;
+        bytes -= (size_t)n;
+    }
+    return 0;
+}
+
+/* 0, or an errno. */
+static int write_private(df_out_dir *d, const char *name, const void *data, size_t bytes) {
+    int fd = openat(d->private_fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666);
+    if (fd < 0) return errno;
+    int why = write_all(fd, data, bytes) || fsync(fd) ? errno : 0;
+    if (close(fd) && !why) why = errno;
+    if (why) unlinkat(d->private_fd, name, 0);
+    return why;
+}
+
+df_code df_out_dir_write(df_out_dir *d, const char *relative, const void *data, size_t bytes, df_err *err) {
+    static const char beside[] = "picture"; /* one is written at a time; what a crash leaves is written over */
+    const char *leaf;
+    int why, folder = open_parent(d, relative, &leaf, &why);
+    if (folder < 0) return path_error(d, relative, why, err);
+    why = write_private(d, beside, data, bytes);
+    if (!why && renameat(d->private_fd, beside, folder, leaf)) {
+        why = errno;
+        unlinkat(d->private_fd, beside, 0);
+    }
+    if (!why) return mark_dirty(d, folder, err);
+    close(folder);
+    return path_error(d, relative, why, err);
+}
+
+int df_out_dir_begin(df_out_dir *d, const char *name, df_err *err) {
+    int fd = openat(d->private_fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666);
+    if (fd < 0) df_err_errno(err, errno, "%s/%s/%s", d->path, private_name, name);
+    return fd;
+}
+
+df_code df_out_dir_place(df_out_dir *d, const char *name, df_err *err) {
+    if (renameat(d->private_fd, name, d->fd, name)) return df_err_errno(err, errno, "%s/%s", d->path, name);
+    int fd = fcntl(d->fd, F_DUPFD_CLOEXEC, 0);
+    if (fd < 0) return df_err_errno(err, errno, "%s", d->path);
+    return mark_dirty(d, fd, err);
+}

@@ -1,0 +1,161 @@
+#include "coordinator/out_lists.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "coordinator/json_line.h"
+#include "coordinator/out_dir.h"
+#include "coordinator/version.h"
+
+typedef enum list_kind { METADATA, FAILURES, RUNS, N_LISTS } list_kind;
+
+static const char *const names[N_LISTS] = { "metadata.jsonl", "failures.jsonl", "runs.jsonl" };
+
+struct df_out_lists {
+    const df_job *job; /* borrowed */
+    df_out_dir *dir;
+    FILE *files[N_LISTS];
+    uint64_t next_row;
+};
+
+/* --- lines ------------------------------------------------------------------------------------------------------- */
+
+static json_t *flags_of(const char *flags) { /* one a line */
+    json_t *array = json_array();
+    while (array && *flags) {
+        size_t n = strcspn(flags, "\n");
+        if (n && json_array_append_new(array, json_stringn(flags, n))) {
+            json_decref(array);
+            return NULL;
+        }
+        flags += n + (flags[n] == '\n');
+    }
+    return array;
+}
+
+static json_t *size_of(const df_row *r) {
+    char text[32];
+    snprintf(text, sizeof text, "%ux%u", r->width, r->height);
+    return json_string(text);
+}
+
+static json_t *metadata_of(const df_job *job, const df_stored_row *r) {
+    char path[DF_ROW_PATH_BYTES];
+    const df_job_spec *spec = &job->spec;
+    return json_pack("{s:s, s:I, s:s, s:s, s:I, s:o, s:i, s:f, s:s, s:s, s:s, s:s, s:s, s:o, s:s}", "file_name",
+                     df_row_path(path, r->is.row, r->is.name), "row", (json_int_t)r->is.row, "prompt", r->is.prompt,
+                     "negative", r->is.negative, "seed", (json_int_t)r->is.seed, "size", size_of(&r->is), "steps",
+                     (int)r->is.steps, "guidance", r->is.guidance, "scheduler",
+                     *r->scheduler_used ? r->scheduler_used : r->is.scheduler, "task", r->is.task, "model",
+                     spec->model_name, "model_sha256", spec->model_sha256, "dtype", spec->dtype, "flags",
+                     flags_of(r->flags), "sha256", r->png_sha256);
+}
+
+static json_t *failure_of(const df_stored_row *r) {
+    return json_pack("{s:I, s:I, s:s, s:s, s:I, s:s}", "row", (json_int_t)r->is.row, "line", (json_int_t)r->is.line,
+                     "name", r->is.name, "prompt", r->is.prompt, "seed", (json_int_t)r->is.seed, "error", r->error);
+}
+
+static json_t *run_of(const df_stored_row *r) {
+    char stamp[DF_CLOCK_STAMP_BYTES];
+    return json_pack("{s:I, s:s, s:s, s:f, s:i, s:i, s:s}", "row", (json_int_t)r->is.row, "state",
+                     r->state == DF_ROW_DONE ? "done" : "failed", "worker", r->worker, "seconds", r->seconds,
+                     "attempts", r->attempts, "workers_lost", r->lost, "finished",
+                     r->state == DF_ROW_DONE ? df_clock_stamp(r->finished_ms, stamp) : "");
+}
+
+static df_code take_row(void *ctx, const df_stored_row *r, df_err *err) {
+    df_out_lists *l = ctx;
+    df_code rc;
+    if (r->state == DF_ROW_DONE)
+        rc = df_json_line_write(l->files[METADATA], metadata_of(l->job, r), err);
+    else
+        rc = df_json_line_write(l->files[FAILURES], failure_of(r), err);
+    l->next_row = r->is.row + 1;
+    return rc ? rc : df_json_line_write(l->files[RUNS], run_of(r), err);
+}
+
+static json_t *job_of(const df_job *job) {
+    const df_job_spec *s = &job->spec;
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:s, s:s}", "title", s->title, "model",
+                     s->model_name, "model_sha256", s->model_sha256, "dtype", s->dtype, "noise", s->noise, "format",
+                     s->format, "n_rows", (json_int_t)job->n_rows, "n_done", (json_int_t)job->n_done, "n_failed",
+                     (json_int_t)job->n_failed, "manifest_sha256", s->manifest_sha256, "software",
+                     DF_COORDINATOR_SOFTWARE);
+}
+
+/* --- files ------------------------------------------------------------------------------------------------------- */
+
+static FILE *begin(df_out_dir *dir, const char *name, df_err *err) {
+    int fd = df_out_dir_begin(dir, name, err);
+    FILE *file = fd < 0 ? NULL : fdopen(fd, "w");
+    if (fd >= 0 && !file) {
+        df_err_errno(err, errno, "%s", name);
+        close(fd);
+    }
+    return file;
+}
+
+/* To the disk and into place; closes the file. */
+static df_code finish(df_out_dir *dir, FILE **file, const char *name, df_err *err) {
+    int failed = fflush(*file) || fsync(fileno(*file)), why = errno;
+    if (fclose(*file) && !failed) {
+        failed = 1;
+        why = errno;
+    }
+    *file = NULL;
+    return failed ? df_err_errno(err, why, "%s", name) : df_out_dir_place(dir, name, err);
+}
+
+static df_code write_marker(df_out_lists *l, df_err *err) {
+    FILE *file = begin(l->dir, "job.json", err);
+    if (!file) return err->code;
+    df_code rc = df_json_line_write(file, job_of(l->job), err);
+    if (rc)
+        fclose(file);
+    else
+        rc = finish(l->dir, &file, "job.json", err);
+    return rc ? rc : df_out_dir_sync(l->dir, err);
+}
+
+static df_code finish_all(df_out_lists *l, df_err *err) {
+    df_code rc = DF_OK;
+    for (int i = 0; i < N_LISTS && !rc; i++) rc = finish(l->dir, &l->files[i], names[i], err);
+    if (!rc) rc = df_out_dir_sync(l->dir, err); /* the lists are durable before their marker appears */
+    return rc ? rc : write_marker(l, err);
+}
+
+df_code df_out_lists_open(df_out_lists **out, const df_job *job, df_err *err) {
+    df_out_lists *l = calloc(1, sizeof *l);
+    if (!l) return df_err_set(err, DF_ENOMEM, "lists of job %s", job->spec.job_id);
+    l->job = job;
+    df_code rc = df_out_dir_open(&l->dir, job->spec.out_dir, job->spec.job_id, err);
+    for (int i = 0; i < N_LISTS && !rc; i++)
+        if (!(l->files[i] = begin(l->dir, names[i], err))) rc = err->code;
+    if (rc)
+        df_out_lists_close(&l);
+    else
+        *out = l;
+    return rc;
+}
+
+void df_out_lists_close(df_out_lists **l) {
+    if (!l || !*l) return;
+    for (int i = 0; i < N_LISTS; i++)
+        if ((*l)->files[i]) fclose((*l)->files[i]);
+    df_out_dir_close(&(*l)->dir);
+    free(*l);
+    *l = NULL;
+}
+
+df_code df_out_lists_step(df_out_lists *l, df_store *store, size_t max_rows, bool *done, df_err *err) {
+    size_t n = 0;
+    df_code rc = df_store_each_row(store, l->job->key, l->next_row, max_rows, take_row, l, &n, err);
+    *done = !rc && n < max_rows;
+    if (*done) rc = finish_all(l, err);
+    return rc ? df_err_wrap(err, "%s", l->job->spec.out_dir) : DF_OK;
+}

@@ -1,0 +1,359 @@
+/* Finished rows on their way to OUT and the store.
+ *
+ * A result waits in the queue until its file is in place (written, synced, renamed), its folder is synced, and its row
+ * is committed; only then is it acknowledged. The queue is flushed once a turn: one sync a folder, one transaction. If
+ * OUT or the store refuse, it stays in the queue and nothing was promised. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/sha256.h"
+#include "coordinator/farm.h"
+#include "coordinator/out_dir.h"
+#include "coordinator/png_check.h"
+#include "coordinator/text.h"
+
+enum { MAX_PARKED_BYTES = 256 << 20, MAX_FLAGS_BYTES = 1024 };
+
+typedef enum result_kind {
+    PICTURE,
+    FAILURE, /* one attempt more */
+    GIVEN_BACK, /* pending again, nobody is to blame */
+} result_kind;
+
+typedef enum result_stage {
+    TO_WRITE, /* the picture is in memory */
+    TO_SYNC, /* in place; its folder is not synced */
+    TO_COMMIT, /* on disk, or there is no picture */
+} result_stage;
+
+struct df_result {
+    df_result *next;
+    df_job *job; /* borrowed: results of a job are dropped before it */
+    uint64_t row;
+    char token[DF_LEASE_TOKEN_BYTES];
+    char worker_id[DF_WORKER_ID_BYTES];
+    result_kind kind;
+    result_stage stage;
+    df_wire_in picture; /* owns the blob only */
+    char png_sha256[DF_SHA256_HEX_BYTES];
+    char flags[MAX_FLAGS_BYTES];
+    char scheduler[65];
+    double seconds;
+    int64_t finished_ms;
+    bool for_good; /* of a failure: no further attempt would help */
+    char error[512];
+    bool ended_failed; /* set in the transaction: the row is failed now */
+};
+
+/* --- into the queue ------------------------------------------------------------------------------------------------
+ */
+
+void df_farm_ack(df_farm *f, const char *worker_id, const char *token, uint64_t row, bool committed) {
+    df_worker *worker = df_worker_table_find(&f->workers, worker_id);
+    Diffarm__ResultAck ack = DIFFARM__RESULT_ACK__INIT;
+    ack.token = (char *)token;
+    ack.row = row;
+    ack.committed = committed;
+    if (worker && worker->identity_bytes)
+        df_farm_send(f, worker->identity, worker->identity_bytes, &DF_WIRE_MESSAGE(RESULT_ACK, result_ack, &ack));
+}
+
+static df_result *enqueue(df_farm *f, df_worker *worker, df_lease *lease, uint64_t row) {
+    df_result *r = calloc(1, sizeof *r);
+    if (!r) return NULL; /* not acknowledged: the worker sends it again */
+    r->job = lease->job;
+    r->row = row;
+    r->finished_ms = df_clock_wall_ms();
+    snprintf(r->token, sizeof r->token, "%s", lease->token);
+    snprintf(r->worker_id, sizeof r->worker_id, "%s", worker->id);
+    df_lease_set_row(lease, df_lease_find_row(lease, row), DF_LEASE_ROW_ARRIVED);
+    *f->results_end = r;
+    f->results_end = &r->next;
+    return r;
+}
+
+static void set_flags(df_result *r, const Diffarm__Result *result) {
+    size_t used = 0;
+    for (size_t i = 0; i < result->n_flags; i++) {
+        char flag[64];
+        df_text_clean(flag, sizeof flag, result->flags[i]);
+        int n = snprintf(r->flags + used, sizeof r->flags - used, "%s%s", used ? "\n" : "", flag);
+        if (n < 0 || used + (size_t)n >= sizeof r->flags) {
+            r->flags[used] = '\0';
+            return;
+        }
+        used += (size_t)n;
+    }
+}
+
+/* Is the picture what the row asks for and what the worker says it is? */
+static df_code check_picture(df_farm *f, const df_lease *lease, const df_wire_in *in, char sha256[DF_SHA256_HEX_BYTES],
+                             df_err *err) {
+    const Diffarm__Result *result = in->msg->result;
+    df_stored_row row;
+    df_arena *arena = df_arena_new();
+    if (!arena) return df_err_set(err, DF_ENOMEM, "row");
+    df_code rc = df_store_read_row(f->store, lease->job->key, result->row, arena, &row, err);
+    if (!rc) rc = df_png_check(in->blob, in->blob_bytes, row.is.width, row.is.height, err);
+    df_arena_free(&arena);
+    if (rc) return rc;
+    df_sha256_of(in->blob, in->blob_bytes, sha256);
+    if (strcmp(sha256, result->png_sha256))
+        return df_err_set(err, DF_EFORMAT, "result arrived with sha256 %.8s, it was sent with %.8s", sha256,
+                          result->png_sha256);
+    return DF_OK;
+}
+
+static void fail(df_farm *f, df_worker *worker, df_lease *lease, uint64_t row, df_code code, const char *why) {
+    df_result *r = enqueue(f, worker, lease, row);
+    if (!r) return;
+    r->stage = TO_COMMIT;
+    r->kind = FAILURE;
+    r->for_good = code == DF_EINVAL || code == DF_EUNSUPPORTED || code == DF_ESHAPE || code == DF_ELIMIT;
+    df_text_clean(r->error, sizeof r->error, *why ? why : df_code_text(code));
+}
+
+void df_farm_queue_failure(df_farm *f, df_worker *worker, df_lease *lease, const Diffarm__RowFailed *failed) {
+    df_farm_log(f, DF_LOG_WARN, "row_failed", "job=%s row=%llu worker=%s code=%s", lease->job->spec.job_id,
+                (unsigned long long)failed->row, worker->id, df_code_name((df_code)failed->code));
+    fail(f, worker, lease, failed->row, (df_code)failed->code, failed->error);
+}
+
+void df_farm_queue_return(df_farm *f, df_worker *worker, df_lease *lease, uint64_t row) {
+    df_result *r = enqueue(f, worker, lease, row);
+    if (!r) return;
+    r->kind = GIVEN_BACK;
+    r->stage = TO_COMMIT;
+}
+
+void df_farm_queue_result(df_farm *f, df_worker *worker, df_lease *lease, df_wire_in *in) {
+    const Diffarm__Result *result = in->msg->result;
+    char sha256[DF_SHA256_HEX_BYTES];
+    df_err why;
+    df_code rc = check_picture(f, lease, in, sha256, &why);
+    if (rc == DF_EFORMAT) { /* counts as an attempt: a worker that always sends such is not asked for ever */
+        df_farm_log(f, DF_LOG_WARN, "bad_result", "job=%s row=%llu worker=%s why=\"%s\"", lease->job->spec.job_id,
+                    (unsigned long long)result->row, worker->id, why.text);
+        fail(f, worker, lease, result->row, rc, why.text);
+        return;
+    }
+    if (rc) { /* our own trouble, not the picture's */
+        df_farm_log(f, DF_LOG_ERROR, "result_dropped", "job=%s row=%llu why=\"%s\"", lease->job->spec.job_id,
+                    (unsigned long long)result->row, why.text);
+        df_farm_queue_return(f, worker, lease, result->row);
+        return;
+    }
+    df_result *r = enqueue(f, worker, lease, result->row);
+    if (!r) return;
+    memcpy(r->png_sha256, sha256, sizeof sha256);
+    set_flags(r, result);
+    df_text_clean(r->scheduler, sizeof r->scheduler, result->scheduler);
+    r->seconds = result->seconds >= 0 && result->seconds < 1e9 ? result->seconds : 0;
+    r->picture = (df_wire_in) { .blob = in->blob, .blob_bytes = in->blob_bytes, .frame = in->frame };
+    f->results_bytes += in->blob_bytes;
+    in->blob = NULL;
+    in->blob_bytes = 0;
+    in->frame = NULL;
+}
+
+/* --- out of the queue ----------------------------------------------------------------------------------------------
+ */
+
+static void release_picture(df_farm *f, df_result *r) {
+    f->results_bytes -= r->picture.blob_bytes;
+    df_wire_in_free(&r->picture);
+}
+
+static void remove_at(df_farm *f, df_result **link) {
+    df_result *r = *link;
+    *link = r->next;
+    if (!*link) f->results_end = link;
+    release_picture(f, r);
+    free(r);
+}
+
+void df_farm_drop_results(df_farm *f, const df_job *job) {
+    for (df_result **link = &f->results; *link;) {
+        if (job && (*link)->job != job) {
+            link = &(*link)->next;
+            continue;
+        }
+        df_lease *lease = df_lease_table_find(&f->leases, (*link)->token);
+        if (lease) df_lease_set_row(lease, df_lease_find_row(lease, (*link)->row), DF_LEASE_ROW_OPEN);
+        remove_at(f, link);
+    }
+}
+
+bool df_farm_has_results(const df_farm *f, const df_job *job) {
+    for (const df_result *r = f->results; r; r = r->next)
+        if (r->job == job) return true;
+    return false;
+}
+
+/* --- files ---------------------------------------------------------------------------------------------------------
+ */
+
+static df_code write_picture(df_farm *f, df_out_dir *dir, df_result *r, df_err *err) {
+    char path[DF_ROW_PATH_BYTES];
+    df_stored_row row;
+    df_arena *arena = df_arena_new();
+    if (!arena) return df_err_set(err, DF_ENOMEM, "row");
+    df_code rc = df_store_read_row(f->store, r->job->key, r->row, arena, &row, err);
+    if (!rc) df_row_path(path, r->row, row.is.name);
+    df_arena_free(&arena);
+    return rc ? rc : df_out_dir_write(dir, path, r->picture.blob, r->picture.blob_bytes, err);
+}
+
+/* The path itself is impossible (a link in the way): the row fails, the job goes on. */
+static void fail_path(df_farm *f, df_result *r, const df_err *why) {
+    release_picture(f, r);
+    r->stage = TO_COMMIT;
+    r->kind = FAILURE;
+    r->for_good = true;
+    snprintf(r->error, sizeof r->error, "%.500s", why->text);
+}
+
+static df_code write_pictures(df_farm *f, df_job *job, df_out_dir *dir, df_err *err) {
+    for (df_result *r = f->results; r; r = r->next) {
+        if (r->job != job || r->stage != TO_WRITE) continue;
+        df_code rc = write_picture(f, dir, r, err);
+        if (rc == DF_EINVAL)
+            fail_path(f, r, err);
+        else if (rc)
+            return rc;
+        else
+            r->stage = TO_SYNC;
+    }
+    return DF_OK;
+}
+
+/* Pictures are let go only when the folder is synced: a sync that failed may have lost what it was to keep. */
+static void settle_pictures(df_farm *f, const df_job *job, bool synced) {
+    for (df_result *r = f->results; r; r = r->next) {
+        if (r->job != job || r->stage != TO_SYNC) continue;
+        r->stage = synced ? TO_COMMIT : TO_WRITE;
+        if (synced) release_picture(f, r);
+    }
+}
+
+static void write_job(df_farm *f, df_job *job) {
+    df_out_dir *dir = NULL;
+    df_err why, sync_why;
+    df_code rc = df_out_dir_open(&dir, job->spec.out_dir, job->spec.job_id, &why);
+    if (!rc) {
+        rc = write_pictures(f, job, dir, &why);
+        df_code sync_rc = df_out_dir_sync(dir, &sync_why);
+        settle_pictures(f, job, !sync_rc);
+        if (!rc && sync_rc) {
+            rc = sync_rc;
+            why = sync_why;
+        }
+    }
+    df_out_dir_close(&dir);
+    if (rc) {
+        df_farm_sink_failed(f, job, &why);
+    } else if (df_job_apply(job, DF_JOB_EV_SINK_WORKS)) {
+        job->problem[0] = '\0';
+        df_farm_log(f, DF_LOG_INFO, "goes_on", "job=%s", job->spec.job_id);
+    }
+}
+
+/* A stalled job keeps its pictures in memory, within a limit. Beyond it the latest are let go: the row is rendered
+ * again, to the same bytes. */
+static void limit_parked(df_farm *f) {
+    for (df_result *r = f->results; r && f->results_bytes > MAX_PARKED_BYTES; r = r->next) {
+        if (r->stage != TO_WRITE || r->job->state != DF_JOB_STALLED) continue;
+        release_picture(f, r);
+        r->stage = TO_COMMIT;
+        r->kind = GIVEN_BACK;
+    }
+}
+
+static void write_files(df_farm *f) {
+    for (size_t i = 0; i < f->jobs.n; i++) {
+        df_job *job = f->jobs.at[i];
+        if (job->state == DF_JOB_STALLED && f->now_ms < job->retry_ms) continue;
+        if (job->state == DF_JOB_STALLED || (job->state == DF_JOB_RUNNING && df_farm_has_results(f, job)))
+            write_job(f, job);
+    }
+    limit_parked(f);
+}
+
+/* --- the transaction -----------------------------------------------------------------------------------------------
+ */
+
+static df_code commit_one(df_farm *f, df_result *r, df_err *err) {
+    if (r->kind == GIVEN_BACK) return df_store_row_back(f->store, r->job->key, r->row, err);
+    if (r->kind == FAILURE)
+        return df_store_row_attempt(f->store, r->job->key, r->row, r->worker_id, r->error, r->for_good,
+                                    DF_FARM_MAX_ATTEMPTS, &r->ended_failed, err);
+    df_row_result result = {
+        .png_sha256 = r->png_sha256,
+        .flags = r->flags,
+        .scheduler = r->scheduler,
+        .worker = r->worker_id,
+        .seconds = r->seconds,
+        .finished_ms = r->finished_ms,
+    };
+    return df_store_row_done(f->store, r->job->key, r->row, &result, err);
+}
+
+static df_code commit_all(df_farm *f, df_err *err) {
+    df_code rc = df_store_begin(f->store, true, err);
+    for (df_result *r = f->results; r && !rc; r = r->next)
+        if (r->stage == TO_COMMIT) rc = commit_one(f, r, err);
+    return rc ? rc : df_store_commit(f->store, err);
+}
+
+static void count_row(df_farm *f, df_result *r) {
+    df_job *job = r->job;
+    df_worker *worker = df_worker_table_find(&f->workers, r->worker_id);
+    job->n_leased--;
+    if (r->kind == PICTURE) {
+        job->n_done++;
+        df_rate_add(&job->rate, f->now_ms);
+        if (worker) worker->n_done++, df_rate_add(&worker->rate, f->now_ms);
+        return;
+    }
+    if (worker && r->kind == FAILURE) worker->n_failed++;
+    if (r->ended_failed) {
+        job->n_failed++;
+    } else {
+        job->n_retried++;
+        job->counts_changed = true;
+    }
+}
+
+/* Tables follow what was committed. */
+static void apply_committed(df_farm *f, df_result *r) {
+    df_lease *lease = df_lease_table_find(&f->leases, r->token);
+    count_row(f, r);
+    if (!lease) return; /* it ended while the result waited */
+    df_lease_set_row(lease, df_lease_find_row(lease, r->row), DF_LEASE_ROW_CLOSED);
+    if (lease->n_closed == lease->n_rows) df_lease_apply(lease, DF_LEASE_EV_ROWS_FINISHED);
+}
+
+void df_farm_flush_results(df_farm *f) {
+    df_err why;
+    bool any = false;
+    write_files(f);
+    for (const df_result *r = f->results; r && !any; r = r->next) any = r->stage == TO_COMMIT;
+    if (!any || df_farm_store_rests(f)) return;
+    if (commit_all(f, &why)) {
+        df_farm_store_failed(f, &why);
+        return;
+    }
+    df_farm_store_works(f);
+    for (df_result **link = &f->results; *link;) {
+        df_result *r = *link;
+        if (r->stage != TO_COMMIT) {
+            link = &r->next;
+            continue;
+        }
+        apply_committed(f, r);
+        df_farm_ack(f, r->worker_id, r->token, r->row, r->kind == PICTURE);
+        remove_at(f, link);
+    }
+}

@@ -1,0 +1,78 @@
+/* The workers: who they are, when they were last heard, what they ask for; and the table of a worker's life
+ * (docs/protocol.md, "life of a worker").
+ *
+ * A worker is known by its worker_id, which survives reconnects; the socket's identity of the moment leads to it. */
+#ifndef DF_COORDINATOR_WORKER_TABLE_H
+#define DF_COORDINATOR_WORKER_TABLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "coordinator/lease.h"
+#include "coordinator/map.h"
+#include "coordinator/rate.h"
+#include "proto/envelope.h"
+
+enum { DF_WORKER_MAX_MODELS = 256, DF_WORKER_NAME_BYTES = 128 };
+
+typedef enum df_worker_state {
+    DF_WORKER_READY,
+    DF_WORKER_DRAINING, /* finishes what it has, takes nothing new */
+    DF_WORKER_SILENT, /* not heard for the lease timeout: its leases are lost */
+    DF_WORKER_GONE, /* said goodbye, or was silent for long: to be forgotten */
+    DF_WORKER_N_STATES
+} df_worker_state;
+
+typedef enum df_worker_event {
+    DF_WORKER_EV_HELLO,
+    DF_WORKER_EV_HEARD,
+    DF_WORKER_EV_DRAIN,
+    DF_WORKER_EV_SILENCE,
+    DF_WORKER_EV_FORGET,
+    DF_WORKER_EV_GOODBYE,
+    DF_WORKER_N_EVENTS
+} df_worker_event;
+
+typedef struct df_worker {
+    char id[DF_WORKER_ID_BYTES];
+    char name[DF_WORKER_NAME_BYTES];
+    df_worker_state state;
+    uint8_t identity[DF_WIRE_MAX_IDENTITY_BYTES]; /* of its connection now */
+    size_t identity_bytes;
+    char (*models)[65]; /* sha256 of each it offers */
+    size_t n_models;
+    bool any_model;
+    uint32_t pipeline_ranks, threads;
+    int64_t heard_ms;
+    double steps_done; /* inside unfinished rows, in images */
+    uint64_t n_done, n_failed;
+    df_rate rate;
+    bool asks; /* a LeaseRequest is open */
+    int64_t asked_ms;
+    uint64_t ask_serial; /* the earlier question is answered first */
+    uint32_t max_rows;
+    double images_per_second; /* as it says; 0: not known */
+} df_worker;
+
+const char *df_worker_state_name(df_worker_state state);
+bool df_worker_apply(df_worker *worker, df_worker_event event); /* false: not an edge of the table, nothing changed */
+bool df_worker_offers(const df_worker *worker, const char *model_sha256);
+
+/* All workers. Owns them. */
+typedef struct df_worker_table {
+    df_worker **at;
+    size_t n, cap;
+    df_map by_id, by_identity;
+} df_worker_table;
+
+/* The worker of a Hello that was checked: found or made, its connection and offer set. NULL when out of memory. */
+df_worker *df_worker_table_hello(df_worker_table *table, const Diffarm__Hello *hello, const void *identity,
+                                 size_t identity_bytes);
+df_worker *df_worker_table_find(const df_worker_table *table, const char *worker_id);
+df_worker *df_worker_table_of(const df_worker_table *table, const void *identity, size_t identity_bytes);
+void df_worker_table_remove_at(df_worker_table *table, size_t index); /* frees it; the last one takes its place */
+void df_worker_table_free(df_worker_table *table);
+
+#endif
