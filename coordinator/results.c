@@ -42,6 +42,7 @@ struct df_result {
     char scheduler[65];
     double seconds;
     int64_t finished_ms;
+    bool silent; /* no ack: the worker handed the row back itself */
     bool for_good; /* of a failure: no further attempt would help */
     char error[512];
     bool ended_failed; /* set in the transaction: the row is failed now */
@@ -121,11 +122,17 @@ void df_farm_queue_failure(df_farm *f, df_worker *worker, df_lease *lease, const
     fail(f, worker, lease, failed->row, (df_code)failed->code, failed->error);
 }
 
-void df_farm_queue_return(df_farm *f, df_worker *worker, df_lease *lease, uint64_t row) {
+static df_result *give_back(df_farm *f, df_worker *worker, df_lease *lease, uint64_t row) {
     df_result *r = enqueue(f, worker, lease, row);
-    if (!r) return;
+    if (!r) return NULL;
     r->kind = GIVEN_BACK;
     r->stage = TO_COMMIT;
+    return r;
+}
+
+void df_farm_queue_return(df_farm *f, df_worker *worker, df_lease *lease, uint64_t row) {
+    df_result *r = give_back(f, worker, lease, row);
+    if (r) r->silent = true;
 }
 
 void df_farm_queue_result(df_farm *f, df_worker *worker, df_lease *lease, df_wire_in *in) {
@@ -142,7 +149,7 @@ void df_farm_queue_result(df_farm *f, df_worker *worker, df_lease *lease, df_wir
     if (rc) { /* our own trouble, not the picture's */
         df_farm_log(f, DF_LOG_ERROR, "result_dropped", "job=%s row=%llu why=\"%s\"", lease->job->spec.job_id,
                     (unsigned long long)result->row, why.text);
-        df_farm_queue_return(f, worker, lease, result->row);
+        give_back(f, worker, lease, result->row);
         return;
     }
     df_result *r = enqueue(f, worker, lease, result->row);
@@ -353,7 +360,7 @@ void df_farm_flush_results(df_farm *f) {
             continue;
         }
         apply_committed(f, r);
-        df_farm_ack(f, r->worker_id, r->token, r->row, r->kind == PICTURE);
+        if (!r->silent) df_farm_ack(f, r->worker_id, r->token, r->row, r->kind == PICTURE);
         remove_at(f, link);
     }
 }
