@@ -210,6 +210,16 @@ static void test_upsample(void **state) {
           V(1, 1, 1, 2, 2, 1, 1, 1, 2, 2, 3, 3, 3, 4, 4));
 }
 
+/* 41 * 2 / 82 is 1; with PyTorch's ratio in f32 it is just below, and the first position is taken. */
+static void test_upsample_ratio_is_f32(void **state) {
+    (void)state;
+    df_graph *g = df_graph_new("upsample");
+    df_value_id x = input(g, "x", DF_SHAPE(1, 2, 1));
+    double want[82];
+    for (int i = 0; i < 82; i++) want[i] = i <= 41 ? 5 : 6;
+    check(g, df_g_upsample_nearest(g, "u", x, 1, 82), 1, (const void *[]){ V(5, 6) }, NULL, want);
+}
+
 static void test_embedding_adds_position(void **state) {
     (void)state;
     df_graph *g = df_graph_new("embedding");
@@ -252,6 +262,7 @@ int main(void) {
         cmocka_unit_test(test_timestep_embedding),
         cmocka_unit_test(test_timestep_embedding_cos_first_shifted),
         cmocka_unit_test(test_upsample),
+        cmocka_unit_test(test_upsample_ratio_is_f32),
         cmocka_unit_test(test_embedding_adds_position),
         cmocka_unit_test(test_concat_puts_the_first_first),
         cmocka_unit_test(test_add_channel_repeats_over_positions),

@@ -40,7 +40,8 @@ static df_graph *resnet(void) {
     df_value_id x = picture(g, "x", 8), t = df_graph_input(g, "t", DF_F32, DF_SHAPE(1)), h;
     h = df_g_activation(g, "act1", df_g_group_norm(g, "norm1", x, 4, 1e-5), DF_ACT_SILU);
     h = df_g_conv2d(g, "conv1", h, 12, conv3);
-    df_value_id temb = df_g_timestep_embedding(g, "time", t, (df_timestep_attr){ .dim = 6, .max_period = 100, .scale = 1 });
+    df_timestep_attr time = { .dim = 6, .max_period = 100, .scale = 1 };
+    df_value_id temb = df_g_timestep_embedding(g, "time", t, time);
     temb = df_g_activation(g, "temb_act", temb, DF_ACT_SILU);
     temb = df_g_linear(g, "time_emb_proj", temb, 12, false);
     h = df_g_add_channel(g, "temb+", h, temb);
@@ -86,6 +87,26 @@ static void test_through_reshape(void **state) {
     assert_int_equal(find(g, "late")->act, DF_ACT_RELU);
     assert_string_equal(value_name(g, df_graph_find_output(g, "out")), "picture");
     assert_true(find(g, "late_act") < to_out && to_out < find(g, "picture"));
+    df_graph_free(&g);
+}
+
+/* Either operand of an addition may be the convolution; of two, the later one: then nothing has to move. */
+static void test_residual_on_either_side(void **state) {
+    (void)state;
+    df_graph *g = df_graph_new("g");
+    df_value_id x = picture(g, "x", 8);
+    df_value_id left = df_g_add(g, "left+", df_g_conv2d(g, "left", x, 8, conv3), x);
+    df_value_id right = df_g_add(g, "right+", x, df_g_conv2d(g, "right", x, 8, conv3));
+    df_value_id first = df_g_conv2d(g, "first", x, 8, conv3), second = df_g_conv2d(g, "second", x, 8, conv3);
+    df_graph_output(g, "left", left);
+    df_graph_output(g, "right", right);
+    df_graph_output(g, "both", df_g_add(g, "both+", first, second));
+    fuse(g);
+    assert_int_equal(g->n_nodes, 4);
+    assert_string_equal(value_name(g, find(g, "left")->residual), "x");
+    assert_string_equal(value_name(g, find(g, "right")->residual), "x");
+    assert_string_equal(value_name(g, find(g, "second")->residual), "first");
+    assert_int_equal(find(g, "first")->residual, DF_NO_VALUE);
     df_graph_free(&g);
 }
 
@@ -143,6 +164,7 @@ static void test_order_of_what_is_folded(void **state) {
     df_graph_output(g, "d", d);
     df_graph_output(g, "e", e);
     fuse(g);
+    assert_int_equal(df_graph_fuse(g, NULL), DF_OK); /* the node now has what came before: still no */
     assert_null(find(g, "a.act"));
     assert_non_null(find(g, "a.v"));
     assert_null(find(g, "b.x"));
@@ -248,6 +270,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_resnet),
         cmocka_unit_test(test_through_reshape),
+        cmocka_unit_test(test_residual_on_either_side),
         cmocka_unit_test(test_channels_do_not_pass_a_reshape_that_changes_them),
         cmocka_unit_test(test_not_where_others_read),
         cmocka_unit_test(test_order_of_what_is_folded),

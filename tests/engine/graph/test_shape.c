@@ -259,6 +259,10 @@ static void test_check_finds_what_a_pass_broke(void **state) {
     check_fails(g, DF_EINVAL, "value 99");
 
     g = two_nodes();
+    g->nodes[1].weight[0] = g->n_weights;
+    check_fails(g, DF_EINVAL, "weight 4 does not exist");
+
+    g = two_nodes();
     g->nodes[1].op = DF_OP_GEGLU;
     check_fails(g, DF_EINVAL, "takes none");
 
