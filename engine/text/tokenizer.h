@@ -7,7 +7,8 @@
  * Text: NFC, white-space runs to one space, lower case (no mojibake repair, no HTML unescape), split by CLIP's pattern,
  * bytes to symbols, merges by rank with "</w>" at the end of a word. Special tokens written in the text are taken as
  * such. Any byte string is accepted: bytes that are not UTF-8 become U+FFFD.
- * ids = start, tokens, end, padding; over-long prompts are cut so that the end token is last.
+ * ids = start, tokens, end, padding; over-long prompts are cut so that the end token is last. A text of n bytes takes
+ * O(n log n), up to 64 MiB (DF_ELIMIT beyond).
  * Source: Radford et al. 2021 (CLIP), Sennrich et al. 2016 (BPE). Threads: read-only after open. */
 #ifndef DF_ENGINE_TEXT_TOKENIZER_H
 #define DF_ENGINE_TEXT_TOKENIZER_H
@@ -24,7 +25,8 @@ void df_tokenizer_close(df_tokenizer **t);
 int df_tokenizer_max_length(const df_tokenizer *t); /* model_max_length, 77 */
 int df_tokenizer_vocab_size(const df_tokenizer *t); /* largest id + 1 */
 
-/* ids[max]; *n_tokens (may be NULL) is what the whole prompt needs with start and end: more than max means it was cut. */
+/* ids[max], max >= 2; *n_tokens (may be NULL) is what the whole prompt needs with start and end: more than max means it
+ * was cut. */
 df_code df_tokenizer_encode(const df_tokenizer *t, const char *text, int32_t *ids, int max, int *n_tokens, df_err *err);
 
 #endif
