@@ -26,7 +26,6 @@ df_code df_scheduler_add_noise(const df_scheduler *s, const float *sample, const
     df_scheduler_alphas_cumprod(s, abar);
     float a = sqrtf(abar[t]), b = sqrtf(1.0f - abar[t]);
     free(abar);
-    for (size_t i = 0; i < n; i++)
-        out[i] = a * sample[i] + b * noise[i];
+    for (size_t i = 0; i < n; i++) out[i] = a * sample[i] + b * noise[i];
     return DF_OK;
 }
