@@ -75,15 +75,20 @@ const char *eval_call_file(eval_call *c, const char *name, const char *text) {
     return path;
 }
 
-/* argp takes a char **; nothing writes to the strings. */
-static int fill_args(eval_call *c, char **argv, const char *model, const char *call, va_list more) {
-    const char *first[] = { "diffarm eval", "--model", model, "--call", call, "--in", c->in, "--out", c->out };
-    int argc = 0;
-    for (size_t i = 0; i < sizeof first / sizeof first[0]; i++) argv[argc++] = df_arena_strdup(c->arena, first[i]);
-    for (const char *arg; (arg = va_arg(more, const char *)) && argc < MAX_ARGS;)
-        argv[argc++] = df_arena_strdup(c->arena, arg);
-    argv[argc] = NULL;
-    return argc;
+/* The words of a command line; argp takes a char **, but nothing writes to the strings. */
+typedef struct words {
+    char *word[MAX_ARGS + 1];
+    int n;
+} words;
+
+static void add_word(const eval_call *c, words *w, const char *text) {
+    if (w->n == MAX_ARGS || !(w->word[w->n++] = df_arena_strdup(c->arena, text))) fail_msg("too many arguments");
+}
+
+static void add_words(const eval_call *c, words *w, const char *model, const char *call, va_list more) {
+    const char *const first[] = { "--model", model, "--call", call, "--in", c->in, "--out", c->out };
+    for (size_t i = 0; i < sizeof first / sizeof first[0]; i++) add_word(c, w, first[i]);
+    for (const char *word; (word = va_arg(more, const char *));) add_word(c, w, word);
 }
 
 static void write_given(eval_call *c) {
@@ -91,27 +96,41 @@ static void write_given(eval_call *c) {
     must(df_safetensors_writer_write(c->given, c->in, &err), &err);
 }
 
-void eval_call_run(eval_call *c, const char *model, const char *call, ...) {
-    char *argv[MAX_ARGS + 1];
+void eval_call_take(eval_call *c) {
     df_err err;
-    va_list more;
-    va_start(more, call);
-    int argc = fill_args(c, argv, model, call, more);
-    va_end(more);
-    write_given(c);
     df_safetensors_close(&c->result);
-    assert_int_equal(df_cmd_eval(argc, argv), DF_EXIT_OK);
     must(df_safetensors_open(&c->result, c->out, &err), &err);
 }
 
-int eval_call_try(eval_call *c, const char *model, const char *call, ...) {
-    char *argv[MAX_ARGS + 1];
+void eval_call_run(eval_call *c, const char *model, const char *call, ...) {
+    words w = { 0 };
+    va_list more;
+    add_word(c, &w, "diffarm eval");
+    va_start(more, call);
+    add_words(c, &w, model, call, more);
+    va_end(more);
+    write_given(c);
+    assert_int_equal(df_cmd_eval(w.n, w.word), DF_EXIT_OK);
+    eval_call_take(c);
+}
+
+static const char child_mark[] = "--as-eval";
+
+bool eval_call_is_child(int argc, char **argv) {
+    return argc > 1 && strcmp(argv[1], child_mark) == 0;
+}
+
+int eval_call_child(int argc, char **argv) {
+    static char name[] = "diffarm eval";
+    argv[1] = name;
+    return df_cmd_eval(argc - 1, argv + 1);
+}
+
+/* Runs the words as a process, stderr into a file; its exit code, -1 if a signal ended it. */
+static int spawn(eval_call *c, words *w) {
     df_err err;
     size_t bytes;
-    va_list more;
-    va_start(more, call);
-    int argc = fill_args(c, argv, model, call, more);
-    va_end(more);
+    int status;
     write_given(c);
     fflush(NULL);
     pid_t child = fork();
@@ -119,9 +138,9 @@ int eval_call_try(eval_call *c, const char *model, const char *call, ...) {
     if (child == 0) {
         int to = open(c->messages, O_WRONLY | O_CREAT | O_TRUNC, 0600);
         dup2(to, STDERR_FILENO);
-        exit(df_cmd_eval(argc, argv));
+        execvp(w->word[0], w->word);
+        _exit(127);
     }
-    int status;
     assert_int_equal(waitpid(child, &status, 0), child);
     free(c->message);
     c->message = NULL;
@@ -129,11 +148,45 @@ int eval_call_try(eval_call *c, const char *model, const char *call, ...) {
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
+static const char *own_path(const eval_call *c) {
+    char path[4096];
+    ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
+    assert_true(n > 0);
+    path[n] = '\0';
+    return df_arena_strdup(c->arena, path);
+}
+
+int eval_call_try(eval_call *c, const char *model, const char *call, ...) {
+    words w = { 0 };
+    va_list more;
+    add_word(c, &w, own_path(c));
+    add_word(c, &w, child_mark);
+    va_start(more, call);
+    add_words(c, &w, model, call, more);
+    va_end(more);
+    return spawn(c, &w);
+}
+
+int eval_call_mpirun(eval_call *c, const char *n, const char *model, const char *call, ...) {
+    const char *const launcher[] = {
+        "mpirun", "--oversubscribe", "--allow-run-as-root", "--mca", "mpi_yield_when_idle", "1", "-np", n
+    };
+    words w = { 0 };
+    va_list more;
+    for (size_t i = 0; i < sizeof launcher / sizeof launcher[0]; i++) add_word(c, &w, launcher[i]);
+    add_word(c, &w, own_path(c));
+    add_word(c, &w, child_mark);
+    va_start(more, call);
+    add_words(c, &w, model, call, more);
+    va_end(more);
+    return spawn(c, &w);
+}
+
 const char *eval_call_message(const eval_call *c) {
     return c->message;
 }
 
-int eval_call_has_output(const eval_call *c) {
+bool eval_call_has_output(const eval_call *c) {
     return access(c->out, F_OK) == 0;
 }
 

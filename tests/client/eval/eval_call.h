@@ -8,6 +8,8 @@
 #ifndef DF_TESTS_CLIENT_EVAL_EVAL_CALL_H
 #define DF_TESTS_CLIENT_EVAL_EVAL_CALL_H
 
+#include <stdbool.h>
+
 #include "engine/weights/safetensors.h"
 
 typedef struct eval_call eval_call;
@@ -23,11 +25,19 @@ const char *eval_call_file(eval_call *c, const char *name, const char *text);
 
 /* More arguments follow, ended by NULL. */
 void eval_call_run(eval_call *c, const char *model, const char *call, ...) __attribute__((sentinel));
-/* In a child, since argp ends the program: the exit code; what it wrote to stderr is then eval_call_message. */
+/* In a process of its own, since argp ends the program: the exit code; what it wrote to stderr is then
+ * eval_call_message. The test program itself is run again: its main begins with
+ *   if (eval_call_is_child(argc, argv)) return eval_call_child(argc, argv); */
 int eval_call_try(eval_call *c, const char *model, const char *call, ...) __attribute__((sentinel));
+/* The same under mpirun with n ranks. */
+int eval_call_mpirun(eval_call *c, const char *n, const char *model, const char *call, ...) __attribute__((sentinel));
+bool eval_call_is_child(int argc, char **argv);
+int eval_call_child(int argc, char **argv);
 const char *eval_call_message(const eval_call *c);
-int eval_call_has_output(const eval_call *c); /* the file is there */
+bool eval_call_has_output(const eval_call *c); /* the file is there */
 
+/* Reads the results that a try has left. */
+void eval_call_take(eval_call *c);
 /* Results of the last run, owned by the call; the test fails if the tensor is absent. */
 const df_tensor_view *eval_call_view(const eval_call *c, const char *name);
 const float *eval_call_f32(const eval_call *c, const char *name, size_t *n);

@@ -37,7 +37,7 @@ static double call_number(const json_t *run, const char *key, double otherwise) 
 }
 
 static void give_noise(eval_call *c, const golden *g, const char *run) {
-    char from[64], to[32];
+    char from[128], to[32];
     for (int i = 0; snprintf(from, sizeof from, "%s.noise.%d", run, i), golden_has(g, from); i++) {
         snprintf(to, sizeof to, "noise.%d", i);
         eval_call_give(c, to, golden_view(g, from));
@@ -72,7 +72,7 @@ static void give_single(eval_call *c, const golden *g) {
 }
 
 static void compare(const golden *g, const eval_call *c, const char *run, const char *what, double bound) {
-    char name[64];
+    char name[128];
     size_t n;
     snprintf(name, sizeof name, "%s.%s", run, what);
     const float *got = eval_call_f32(c, what, &n);
@@ -80,7 +80,7 @@ static void compare(const golden *g, const eval_call *c, const char *run, const 
 }
 
 static void compare_picture(const golden *g, const eval_call *c, const char *run) {
-    char name[64];
+    char name[128];
     snprintf(name, sizeof name, "%s.image_u8", run);
     const df_tensor_view *image = eval_call_view(c, "image_u8");
     assert_int_equal(image->dtype, DF_U8);
