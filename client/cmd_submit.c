@@ -51,7 +51,7 @@ static const struct argp argp = {
     .children = children,
 };
 
-static void report(const submit_options *o, const df_job *job) {
+static void report(const submit_options *o, const df_draft *job) {
     if (o->job.output == DF_OUTPUT_JSON)
         df_report_print_json(json_pack("{s:s, s:I, s:s}", "job_id", job->spec.job_id, "images",
                                        (json_int_t)job->n_rows, "manifest_sha256", job->spec.manifest_sha256));
@@ -60,7 +60,7 @@ static void report(const submit_options *o, const df_job *job) {
     fflush(stdout);
 }
 
-static int wait_for(const submit_options *o, df_link *l, const df_job *job) {
+static int wait_for(const submit_options *o, df_link *l, const df_draft *job) {
     df_err err;
     df_wire_in answer;
     const Diffarm__JobStatus *status;
@@ -79,7 +79,7 @@ static int wait_for(const submit_options *o, df_link *l, const df_job *job) {
     return code;
 }
 
-static int send(const submit_options *o, df_link *l, df_job *job) {
+static int send(const submit_options *o, df_link *l, df_draft *job) {
     df_err err;
     char id[DF_JOB_ID_BYTES];
     df_code rc = df_job_id_new(id, &err);
@@ -96,7 +96,7 @@ int df_cmd_submit(int argc, char **argv) {
     df_job_options_init(&o.job);
     df_connect_options_init(&o.connect);
     df_options_parse(&argp, argc, argv, &o);
-    df_job *job = df_job_from_options(&o.job, &code);
+    df_draft *job = df_draft_from_options(&o.job, &code);
     if (!job) return code;
     if (o.job.dry_run) {
         code = df_plan_report(job, &o.job);
@@ -106,6 +106,6 @@ int df_cmd_submit(int argc, char **argv) {
         code = df_link_open(&l, o.connect.endpoint, &err) ? df_exit_with(&err) : send(&o, l, job);
         df_link_close(&l);
     }
-    df_job_free(&job);
+    df_draft_free(&job);
     return code;
 }

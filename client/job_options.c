@@ -52,18 +52,18 @@ static const struct argp_option options[] = {
 static const struct argp_child children[] = { { &df_render_argp, 0, "Pictures", 1 }, { &df_output_argp, 0, "", 3 }, { 0 } };
 const struct argp df_job_argp = { .options = options, .parser = parse, .children = children };
 
-df_job *df_job_from_options(const df_job_options *o, int *code) {
+df_draft *df_draft_from_options(const df_job_options *o, int *code) {
     df_problems problems = { 0 };
     df_err err;
-    df_job *job = NULL;
-    const df_job_request rq = { .manifest = o->manifest,
+    df_draft *job = NULL;
+    const df_draft_request rq = { .manifest = o->manifest,
                                 .prompts = o->prompt,
                                 .n_prompts = o->n_prompts,
                                 .model = o->model,
                                 .out = o->out,
                                 .lenient = o->lenient,
                                 .options = &o->render };
-    df_code rc = df_job_prepare(&job, &rq, &problems, &err);
+    df_code rc = df_draft_prepare(&job, &rq, &problems, &err);
     df_problems_print(&problems, stderr, rc ? "error" : "skipped");
     if (rc) *code = df_exit_with(&err);
     df_problems_free(&problems);

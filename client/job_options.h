@@ -2,7 +2,7 @@
 #ifndef DF_CLIENT_JOB_OPTIONS_H
 #define DF_CLIENT_JOB_OPTIONS_H
 
-#include "client/job.h"
+#include "client/draft.h"
 #include "client/options.h"
 
 #define DF_MAX_PROMPTS 1000
@@ -21,6 +21,6 @@ void df_job_options_init(df_job_options *o);
 extern const struct argp df_job_argp;
 
 /* Validates and prints every problem. On failure *code is the exit code and NULL comes back. */
-df_job *df_job_from_options(const df_job_options *o, int *code);
+df_draft *df_draft_from_options(const df_job_options *o, int *code);
 
 #endif

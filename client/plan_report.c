@@ -50,7 +50,7 @@ static df_code add_planned(needs *n, df_component c, const df_graph *g, const df
     return rc;
 }
 
-static df_code add_component(needs *n, const df_job *job, df_component c, df_err *err) {
+static df_code add_component(needs *n, const df_draft *job, df_component c, df_err *err) {
     int f = df_model_info_of(job->model)->vae_factor;
     df_graph *g = NULL;
     df_cost cost = { 0 };
@@ -79,7 +79,7 @@ static double free_bytes_at(const char *out_dir) {
     return bytes;
 }
 
-static void print_text(const df_job *job, const needs *n, int n_workers, double disk, double free_bytes) {
+static void print_text(const df_draft *job, const needs *n, int n_workers, double disk, double free_bytes) {
     const Diffarm__JobSpec *s = &job->spec;
     printf("pictures  %" PRIu64 ", %.1f steps each, up to %dx%d\n", job->n_rows,
            (double)job->total_steps / (double)job->n_rows, job->max_width, job->max_height);
@@ -94,7 +94,7 @@ static void print_text(const df_job *job, const needs *n, int n_workers, double 
     printf("\ntime      not known before the first pictures; `diffarm watch` shows it then\n");
 }
 
-static void print_json(const df_job *job, const needs *n, int n_workers, double disk, double free_bytes) {
+static void print_json(const df_draft *job, const needs *n, int n_workers, double disk, double free_bytes) {
     json_t *ranks = json_array();
     for (int i = 0; i < n->n_ranks; i++)
         json_array_append_new(ranks, json_pack("{s:f, s:I, s:I}", "unet_share", n->rank[i].share, "weight_bytes",
@@ -107,7 +107,7 @@ static void print_json(const df_job *job, const needs *n, int n_workers, double 
                                    (json_int_t)disk, "disk_free_bytes", (json_int_t)free_bytes));
 }
 
-int df_plan_report(const df_job *job, const df_job_options *o) {
+int df_plan_report(const df_draft *job, const df_job_options *o) {
     df_err err;
     df_code rc = DF_OK;
     int P = o->render.pipeline ? o->render.pipeline : 1, workers = o->render.workers ? o->render.workers : 1;

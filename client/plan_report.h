@@ -5,6 +5,6 @@
 #include "client/job_options.h"
 
 /* Prints to stdout; returns an exit code. */
-int df_plan_report(const df_job *job, const df_job_options *o);
+int df_plan_report(const df_draft *job, const df_job_options *o);
 
 #endif

@@ -14,7 +14,7 @@
 
 typedef struct sending {
     df_link *link;
-    df_job *job;
+    df_draft *job;
     int timeout_ms;
     df_sha256 *hash; /* of what is sent: the manifest may have changed since it was checked */
     char coordinator[80]; /* that was told Begin */
@@ -115,7 +115,7 @@ static df_code copy_row(sending *s, const Diffarm__Row *row, df_err *err) {
 
 static df_code take_row(void *ctx, const Diffarm__Row *row, df_err *err) {
     sending *s = ctx;
-    df_code rc = df_job_hash_row(s->hash, row, err);
+    df_code rc = df_draft_hash_row(s->hash, row, err);
     if (!rc) rc = copy_row(s, row, err);
     if (!rc && (s->n == BATCH_ROWS || s->bytes >= BATCH_BYTES)) rc = send_batch(s, err);
     return rc;
@@ -135,7 +135,7 @@ static df_code send_once(sending *s, df_err *err) {
     s->coordinator[0] = '\0';
     s->start_over = false;
     s->batch = s->n = s->bytes = 0;
-    if (!(s->hash = df_job_hash_begin(&s->job->spec))) return df_err_set(err, DF_ENOMEM, "hash of the manifest");
+    if (!(s->hash = df_draft_hash_begin(&s->job->spec))) return df_err_set(err, DF_ENOMEM, "hash of the manifest");
     if (!(rc = send_begin(s, err))) rc = df_rows_each(&s->job->rows, &ignored, take_row, s, &n_rows, err);
     if (!rc) rc = send_batch(s, err);
     if (!rc) rc = same_as_checked(s, err);
@@ -146,7 +146,7 @@ static df_code send_once(sending *s, df_err *err) {
     return rc;
 }
 
-df_code df_send_job(df_link *l, df_job *job, int timeout_ms, df_err *err) {
+df_code df_send_job(df_link *l, df_draft *job, int timeout_ms, df_err *err) {
     sending *s = calloc(1, sizeof *s);
     if (!s) return df_err_set(err, DF_ENOMEM, "a batch of rows");
     s->link = l;

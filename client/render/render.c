@@ -60,7 +60,7 @@ static const struct argp argp = {
 /* One render in progress. */
 typedef struct render {
     const render_options *o;
-    df_job *job;
+    df_draft *job;
     df_farm_host *farm;
     df_link *link;
     df_progress progress;
@@ -204,7 +204,7 @@ static int run(render *r) {
     return code;
 }
 
-static int look_and_run(const render_options *o, df_job *job) {
+static int look_and_run(const render_options *o, df_draft *job) {
     df_err err;
     df_out_kind kind;
     render r = { .o = o, .job = job, .progress = df_progress_to(stderr, o->job.output == DF_OUTPUT_QUIET) };
@@ -221,9 +221,9 @@ int df_cmd_render(int argc, char **argv) {
     df_options_parse(&argp, argc, argv, &o);
     if (!o.job.render.workers) o.job.render.workers = 1;
     if (!o.job.render.pipeline) o.job.render.pipeline = 1;
-    df_job *job = df_job_from_options(&o.job, &code);
+    df_draft *job = df_draft_from_options(&o.job, &code);
     if (!job) return code;
     code = o.job.dry_run ? df_plan_report(job, &o.job) : look_and_run(&o, job);
-    df_job_free(&job);
+    df_draft_free(&job);
     return code;
 }

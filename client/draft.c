@@ -1,0 +1,162 @@
+#include "client/draft.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "client/model_check.h"
+
+/* Length, then bytes: no two sequences of messages give the same stream. */
+static void hash_packed(df_sha256 *hash, const ProtobufCMessage *msg, uint8_t *space) {
+    size_t n = protobuf_c_message_pack(msg, space);
+    uint8_t length[8];
+    for (int i = 0; i < 8; i++) length[i] = (uint8_t)((uint64_t)n >> 8 * i);
+    df_sha256_add(hash, length, sizeof length);
+    df_sha256_add(hash, space, n);
+}
+
+static df_code hash_message(df_sha256 *hash, const ProtobufCMessage *msg, df_err *err) {
+    uint8_t small[4096], *space = small;
+    size_t n = protobuf_c_message_get_packed_size(msg);
+    if (n > sizeof small && !(space = malloc(n))) return df_err_set(err, DF_ENOMEM, "hash of %zu bytes", n);
+    hash_packed(hash, msg, space);
+    if (space != small) free(space);
+    return DF_OK;
+}
+
+df_sha256 *df_draft_hash_begin(const Diffarm__JobSpec *spec) {
+    Diffarm__JobSpec what = DIFFARM__JOB_SPEC__INIT;
+    what.model_sha256 = spec->model_sha256;
+    what.dtype = spec->dtype;
+    what.noise = spec->noise;
+    what.format = spec->format;
+    df_sha256 *hash = df_sha256_new();
+    if (hash && hash_message(hash, &what.base, NULL)) df_sha256_end(&hash, (char[DF_SHA256_HEX_BYTES]){ 0 });
+    return hash;
+}
+
+df_code df_draft_hash_row(df_sha256 *hash, const Diffarm__Row *row, df_err *err) {
+    Diffarm__Row what = *row;
+    what.line = 0;
+    return hash_message(hash, &what.base, err);
+}
+
+typedef struct first_pass {
+    df_draft *job;
+    df_sha256 *hash;
+} first_pass;
+
+static df_code take_row(void *ctx, const Diffarm__Row *row, df_err *err) {
+    first_pass *f = ctx;
+    df_draft *job = f->job;
+    job->total_pixels += (uint64_t)row->width * row->height;
+    job->total_steps += row->steps;
+    if ((int)row->width > job->max_width) job->max_width = (int)row->width;
+    if ((int)row->height > job->max_height) job->max_height = (int)row->height;
+    return df_draft_hash_row(f->hash, row, err);
+}
+
+static df_code walk_once(df_draft *job, const df_draft_request *rq, df_problems *problems, df_err *err) {
+    uint64_t before = problems->n;
+    char hex[DF_SHA256_HEX_BYTES];
+    first_pass f = { .job = job, .hash = df_draft_hash_begin(&job->spec) };
+    if (!f.hash) return df_err_set(err, DF_ENOMEM, "hash of the manifest");
+    df_code rc = df_rows_each(&job->rows, problems, take_row, &f, &job->n_rows, err);
+    df_sha256_end(&f.hash, hex);
+    if (rc) return rc;
+    job->spec.manifest_sha256 = df_arena_strdup(job->texts, hex);
+    if (!job->spec.manifest_sha256) return df_err_set(err, DF_ENOMEM, "a job");
+    if (problems->n > before && !rq->lenient) return df_err_set(err, DF_EINVAL, "nothing was started");
+    if (!job->n_rows) return df_err_set(err, DF_EINVAL, "%s: no pictures in it", job->spec.title);
+    return DF_OK;
+}
+
+/* Absolute, so that it means the same to coordinator and workers; it need not exist. */
+static char *absolute(df_arena *a, const char *path) {
+    if (*path == '/') return df_arena_strdup(a, path);
+    char *here = getcwd(NULL, 0), *out = here ? df_arena_printf(a, "%s/%s", here, path) : NULL;
+    free(here);
+    return out;
+}
+
+static char *last_part(df_arena *a, const char *path) {
+    char *copy = df_arena_strdup(a, path);
+    if (!copy) return NULL;
+    for (size_t n = strlen(copy); n > 1 && copy[n - 1] == '/'; n--) copy[n - 1] = '\0';
+    char *slash = strrchr(copy, '/');
+    return slash && slash[1] ? slash + 1 : copy;
+}
+
+static df_code fill_spec(df_draft *job, const df_draft_request *rq, df_err *err) {
+    Diffarm__JobSpec *s = &job->spec;
+    df_arena *a = job->texts;
+    char *real = realpath(rq->model, NULL), hex[DF_SHA256_HEX_BYTES];
+    df_code rc = df_model_sha256(job->model, hex, err);
+    if (!rc) {
+        const df_render_options *o = rq->options;
+        s->job_id = (char *)"";
+        s->title = df_arena_strdup(a, job->rows.manifest ? df_manifest_title(job->rows.manifest) : "prompts");
+        s->out_dir = absolute(a, rq->out);
+        s->model_path = real ? df_arena_strdup(a, real) : absolute(a, rq->model);
+        s->model_name = s->model_path ? last_part(a, s->model_path) : NULL;
+        s->model_sha256 = df_arena_strdup(a, hex);
+        s->dtype = (char *)o->dtype;
+        s->noise = (char *)o->noise;
+        s->format = (char *)o->format;
+        s->micro_batch = (uint32_t)o->micro_batch;
+        bool whole = s->title && s->out_dir && s->model_path && s->model_name && s->model_sha256;
+        if (!whole) rc = df_err_set(err, DF_ENOMEM, "a job");
+    }
+    free(real);
+    return rc;
+}
+
+static df_code fill_rows(df_draft *job, const df_draft_request *rq, df_err *err) {
+    const df_render_options *o = rq->options;
+    const df_model_info *info = df_model_info_of(job->model);
+    job->rows.prompts = rq->prompts;
+    job->rows.n_prompts = rq->n_prompts;
+    job->rows.defaults = (df_row_defaults){
+        .negative = o->negative,
+        .scheduler = o->scheduler,
+        .width = o->width ? o->width : info->default_width,
+        .height = o->height ? o->height : info->default_height,
+        .steps = o->steps,
+        .count = o->count,
+        .seed = o->seed,
+        .seed_given = o->seed_given,
+        .guidance = o->guidance,
+        .size_multiple = info->size_multiple,
+    };
+    return rq->manifest ? df_manifest_open(&job->rows.manifest, rq->manifest, err) : DF_OK;
+}
+
+df_code df_draft_prepare(df_draft **out, const df_draft_request *rq, df_problems *problems, df_err *err) {
+    df_code rc;
+    df_draft *job = calloc(1, sizeof *job);
+    if (!job) return df_err_set(err, DF_ENOMEM, "a job");
+    diffarm__job_spec__init(&job->spec);
+    if (!(job->texts = df_arena_new())) {
+        rc = df_err_set(err, DF_ENOMEM, "a job");
+        goto fail;
+    }
+    if ((rc = df_model_open(&job->model, rq->model, err))) goto fail;
+    if ((rc = df_model_check(job->model, err))) goto fail;
+    if ((rc = fill_rows(job, rq, err))) goto fail;
+    if ((rc = fill_spec(job, rq, err))) goto fail;
+    if ((rc = walk_once(job, rq, problems, err))) goto fail;
+    *out = job;
+    return DF_OK;
+fail:
+    df_draft_free(&job);
+    return rc;
+}
+
+void df_draft_free(df_draft **job) {
+    if (!*job) return;
+    df_manifest_close(&(*job)->rows.manifest);
+    df_model_close(&(*job)->model);
+    df_arena_free(&(*job)->texts);
+    free(*job);
+    *job = NULL;
+}
