@@ -110,12 +110,13 @@ static int by_value(const void *a, const void *b) {
     return x < y ? -1 : x > y;
 }
 
-static void report(const bench_case *c, const df_graph *g, int64_t median_ns, int64_t ns, int64_t prepare_ns, double bytes,
-                   double peak) {
+static void report(const bench_case *c, const df_graph *g, int64_t median_ns, int64_t ns, int64_t prepare_ns,
+                   double bytes, double peak) {
     double gflops = flops(c, g) / (double)ns;
-    printf("{\"name\":\"%s\",\"rows\":%lld,\"size\":%lld,\"in\":%lld,\"out\":%lld,\"us\":%.1f,\"us_min\":%.1f,\"prepare_ms\":%.1f",
-           c->name, (long long)c->rows, (long long)c->size, (long long)c->in, (long long)c->out, (double)median_ns * 1e-3,
-           (double)ns * 1e-3, (double)prepare_ns * 1e-6);
+    printf("{\"name\":\"%s\",\"rows\":%lld,\"size\":%lld,\"in\":%lld,\"out\":%lld,\"us\":%.1f,\"us_min\":%.1f,"
+           "\"prepare_ms\":%.1f",
+           c->name, (long long)c->rows, (long long)c->size, (long long)c->in, (long long)c->out,
+           (double)median_ns * 1e-3, (double)ns * 1e-3, (double)prepare_ns * 1e-6);
     if (gflops > 0) printf(",\"gflops\":%.1f", gflops);
     if (gflops > 0 && peak > 0) printf(",\"of_peak\":%.2f", gflops / peak);
     printf(",\"gbs\":%.1f}\n", bytes / (double)ns);

@@ -15,7 +15,10 @@ typedef struct sizes {
 static sizes sizes_of(const df_kernel *k) {
     df_shape q = df_cpu_in_shape(k, 0), key = df_cpu_in_shape(k, 1), v = df_cpu_in_shape(k, 2);
     const df_simd *simd = k->ctx->simd;
-    sizes z = { .t = q.dim[0], .s = key.dim[0], .heads = k->node->attr.attention.heads, .q_stride = q.dim[1],
+    sizes z = { .t = q.dim[0],
+                .s = key.dim[0],
+                .heads = k->node->attr.attention.heads,
+                .q_stride = q.dim[1],
                 .v_stride = v.dim[1] };
     z.d = z.q_stride / z.heads;
     z.dv = z.v_stride / z.heads;
@@ -60,10 +63,17 @@ static df_code run(df_kernel *k, const df_cpu_run *r, df_err *err) {
         for (int64_t i = 0; i < heads * blocks; i++) {
             int64_t of = i / blocks, row = of / z.heads, head = of % z.heads, t0 = i % blocks * DF_ATTN_QUERIES;
             const float *pk = packed + of * (z.k_floats + z.v_floats);
-            df_attn_head h = { .q = q + row * z.t * z.q_stride + head * z.d, .k = pk, .v = pk + z.k_floats,
-                               .out = r->out + row * z.t * z.v_stride + head * z.dv, .q_stride = z.q_stride,
-                               .out_stride = z.v_stride, .n_keys = z.s, .d = z.d, .dv = z.dv,
-                               .scale = scale_of(k, z.d), .causal = k->node->attr.attention.causal,
+            df_attn_head h = { .q = q + row * z.t * z.q_stride + head * z.d,
+                               .k = pk,
+                               .v = pk + z.k_floats,
+                               .out = r->out + row * z.t * z.v_stride + head * z.dv,
+                               .q_stride = z.q_stride,
+                               .out_stride = z.v_stride,
+                               .n_keys = z.s,
+                               .d = z.d,
+                               .dv = z.dv,
+                               .scale = scale_of(k, z.d),
+                               .causal = k->node->attr.attention.causal,
                                .work = work + omp_get_thread_num() * z.work_floats };
             simd->attention(&h, t0, t0 + DF_ATTN_QUERIES < z.t ? t0 + DF_ATTN_QUERIES : z.t);
         }

@@ -89,11 +89,11 @@ static void node_close(df_kernel **kernel) {
     *kernel = NULL;
 }
 
-static df_code node_open(void *ctx, df_kernel **out, const df_graph *g, const df_node *node, const float *const *weights,
-                         df_err *err) {
+static df_code node_open(void *ctx, df_kernel **out, const df_graph *g, const df_node *node,
+                         const float *const *weights, df_err *err) {
     df_kernel *k = calloc(1, sizeof *k);
     if (!k) return df_err_set(err, DF_ENOMEM, "%s", node->name);
-    *k = (df_kernel){ .ctx = ctx, .g = g, .node = node, .op = ops[node->op] };
+    *k = (df_kernel) { .ctx = ctx, .g = g, .node = node, .op = ops[node->op] };
     if (k->op->open) {
         df_err why = { 0 };
         int saved = df_cpu_enter(k->ctx->threads);

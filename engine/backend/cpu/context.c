@@ -52,7 +52,7 @@ void df_cpu_leave(int saved) {
 }
 
 df_code df_cpu_dnnl_error(df_err *err, dnnl_status_t status, const char *what) {
-    df_code code = status == dnnl_out_of_memory ? DF_ENOMEM
+    df_code code = status == dnnl_out_of_memory   ? DF_ENOMEM
                    : status == dnnl_unimplemented ? DF_EUNSUPPORTED
                                                   : DF_EBACKEND;
     return df_err_set(err, code, "oneDNN: %s: %s", what, dnnl_status2str(status));

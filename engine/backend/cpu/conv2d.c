@@ -3,10 +3,18 @@
 static df_code open_conv(df_kernel *k, const float *const *weights, df_err *err) {
     const df_conv_attr *a = &k->node->attr.conv;
     df_shape in = df_cpu_in_shape(k, 0), out = df_cpu_out_shape(k);
-    df_product_shape s = { .ih = in.dim[0], .iw = in.dim[1], .ic = in.dim[2],
-                           .oh = out.dim[0], .ow = out.dim[1], .oc = out.dim[2],
-                           .kernel = a->kernel, .stride = a->stride,
-                           .top = a->pad.top, .left = a->pad.left, .bottom = a->pad.bottom, .right = a->pad.right };
+    df_product_shape s = { .ih = in.dim[0],
+                           .iw = in.dim[1],
+                           .ic = in.dim[2],
+                           .oh = out.dim[0],
+                           .ow = out.dim[1],
+                           .oc = out.dim[2],
+                           .kernel = a->kernel,
+                           .stride = a->stride,
+                           .top = a->pad.top,
+                           .left = a->pad.left,
+                           .bottom = a->pad.bottom,
+                           .right = a->pad.right };
     if (s.kernel == 1 && s.stride == 1 && s.oh == s.ih && s.ow == s.iw) { /* a linear layer over the pixels */
         s.ih = s.oh = s.ih * s.iw;
         s.iw = s.ow = 1;

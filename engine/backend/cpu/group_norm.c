@@ -50,7 +50,7 @@ static size_t row_bytes(const group_norm *n) {
 static row_work work_of(const group_norm *n, char *scratch, int64_t row) {
     double *sums = (double *)(scratch + (size_t)row * row_bytes(n));
     float *scale = (float *)(sums + n->chunks * 2 * n->c);
-    return (row_work){ sums, scale, scale + n->c };
+    return (row_work) { sums, scale, scale + n->c };
 }
 
 static df_code prepare(df_kernel *k, int64_t n_rows, size_t *scratch_bytes, df_err *err) {

@@ -57,8 +57,8 @@ static df_code trial_open(trial *t, const df_cpu_ctx *ctx, const df_prim *canoni
                           df_err *err) {
     const df_product_shape *s = &canonical->shape;
     size_t rows = (size_t)candidate->rows;
-    size_t scratch = canonical->scratch_bytes > candidate->scratch_bytes ? canonical->scratch_bytes
-                                                                         : candidate->scratch_bytes;
+    size_t scratch =
+        canonical->scratch_bytes > candidate->scratch_bytes ? canonical->scratch_bytes : candidate->scratch_bytes;
     t->x_floats = (size_t)(s->ih * s->iw * s->ic);
     t->y_floats = (size_t)(s->oh * s->ow * s->oc);
     t->x = noise(rows * t->x_floats, 1);
@@ -87,7 +87,7 @@ static df_code try_prim(const trial *t, const df_cpu_ctx *ctx, const df_prim *p,
     if (rc) return rc;
     for (int64_t i = 0; i < p->rows; i++) memcpy(y + (size_t)i * t->y_floats, t->start, t->y_floats * sizeof *y);
     int saved = df_cpu_enter(p->threads);
-    rc = df_prim_run(p, &args, ctx->streams[0], &(df_operands){ x, packed, t->bias, y, t->scratch }, err);
+    rc = df_prim_run(p, &args, ctx->streams[0], &(df_operands) { x, packed, t->bias, y, t->scratch }, err);
     df_cpu_leave(saved);
     df_prim_args_close(&args);
     return rc;

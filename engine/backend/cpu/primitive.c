@@ -86,7 +86,7 @@ df_code df_prim_open(df_prim **out, const df_cpu_ctx *ctx, const df_product_shap
                      const dnnl_memory_desc_t *weights, df_err *err) {
     df_prim *p = calloc(1, sizeof *p);
     if (!p) return df_err_set(err, DF_ENOMEM, "primitive");
-    *p = (df_prim){ .shape = *shape, .rows = rows, .threads = threads };
+    *p = (df_prim) { .shape = *shape, .rows = rows, .threads = threads };
     int saved = df_cpu_enter(threads);
     df_code rc = create(p, ctx, weights, err);
     df_cpu_leave(saved);
@@ -109,8 +109,8 @@ void df_prim_close(df_prim **prim) {
 
 /* PyTorch's order, as the library names it. */
 static dnnl_status_t plain_weights(dnnl_memory_desc_t *md, const df_product_shape *s) {
-    if (is_linear(s)) return dnnl_memory_desc_init_by_tag(md, 2, (dnnl_dims_t){ s->ic, s->oc }, dnnl_f32, dnnl_ba);
-    return dnnl_memory_desc_init_by_tag(md, 4, (dnnl_dims_t){ s->oc, s->ic, s->kernel, s->kernel }, dnnl_f32,
+    if (is_linear(s)) return dnnl_memory_desc_init_by_tag(md, 2, (dnnl_dims_t) { s->ic, s->oc }, dnnl_f32, dnnl_ba);
+    return dnnl_memory_desc_init_by_tag(md, 4, (dnnl_dims_t) { s->oc, s->ic, s->kernel, s->kernel }, dnnl_f32,
                                         dnnl_oihw);
 }
 
@@ -124,8 +124,8 @@ static df_code reorder_weights(reorder *r, const df_cpu_ctx *ctx, const df_prim 
                                const void *weights, void *packed, df_err *err) {
     DF_TRY_DNNL(dnnl_memory_create(&r->from, layout, ctx->engine, (void *)(uintptr_t)weights));
     DF_TRY_DNNL(dnnl_memory_create(&r->to, df_prim_weights(p), ctx->engine, packed));
-    DF_TRY_DNNL(dnnl_reorder_primitive_desc_create(&r->desc, layout, ctx->engine, df_prim_weights(p), ctx->engine,
-                                                   NULL));
+    DF_TRY_DNNL(
+        dnnl_reorder_primitive_desc_create(&r->desc, layout, ctx->engine, df_prim_weights(p), ctx->engine, NULL));
     DF_TRY_DNNL(dnnl_primitive_create(&r->primitive, r->desc));
     dnnl_exec_arg_t args[] = { { DNNL_ARG_FROM, r->from }, { DNNL_ARG_TO, r->to } };
     DF_TRY_DNNL(dnnl_primitive_execute(r->primitive, ctx->streams[0], 2, args));
@@ -157,8 +157,8 @@ df_code df_prim_pack(const df_cpu_ctx *ctx, const df_prim *p, const float *weigh
     return pack(ctx, p, &plain, weights, packed, err);
 }
 
-df_code df_prim_repack(const df_cpu_ctx *ctx, const df_prim *p, const df_prim *other, const void *others,
-                       void **packed, df_err *err) {
+df_code df_prim_repack(const df_cpu_ctx *ctx, const df_prim *p, const df_prim *other, const void *others, void **packed,
+                       df_err *err) {
     return pack(ctx, p, df_prim_weights(other), others, packed, err);
 }
 
@@ -174,7 +174,7 @@ static df_code handle(dnnl_memory_t *m, const df_cpu_ctx *ctx, const df_prim *p,
 }
 
 df_code df_prim_args_open(df_prim_args *a, const df_cpu_ctx *ctx, const df_prim *p, df_err *err) {
-    *a = (df_prim_args){ 0 };
+    *a = (df_prim_args) { 0 };
     df_code rc = handle(&a->src, ctx, p, dnnl_query_src_md, 0, err);
     if (!rc) rc = handle(&a->weights, ctx, p, dnnl_query_weights_md, 0, err);
     if (!rc && p->shape.bias) rc = handle(&a->bias, ctx, p, dnnl_query_weights_md, 1, err);
@@ -188,7 +188,7 @@ void df_prim_args_close(df_prim_args *a) {
     dnnl_memory_t all[] = { a->src, a->weights, a->bias, a->dst, a->scratch };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (all[i]) dnnl_memory_destroy(all[i]);
-    *a = (df_prim_args){ 0 };
+    *a = (df_prim_args) { 0 };
 }
 
 df_code df_prim_run(const df_prim *p, const df_prim_args *a, dnnl_stream_t stream, const df_operands *o, df_err *err) {
@@ -197,8 +197,11 @@ df_code df_prim_run(const df_prim *p, const df_prim_args *a, dnnl_stream_t strea
     if (a->bias) DF_TRY_DNNL(dnnl_memory_set_data_handle(a->bias, (void *)(uintptr_t)o->bias));
     DF_TRY_DNNL(dnnl_memory_set_data_handle(a->dst, o->y));
     DF_TRY_DNNL(dnnl_memory_set_data_handle(a->scratch, o->scratch));
-    dnnl_exec_arg_t args[5] = { { DNNL_ARG_SRC, a->src }, { DNNL_ARG_WEIGHTS, a->weights }, { DNNL_ARG_DST, a->dst },
-                                { DNNL_ARG_SCRATCHPAD, a->scratch }, { DNNL_ARG_BIAS, a->bias } };
+    dnnl_exec_arg_t args[5] = { { DNNL_ARG_SRC, a->src },
+                                { DNNL_ARG_WEIGHTS, a->weights },
+                                { DNNL_ARG_DST, a->dst },
+                                { DNNL_ARG_SCRATCHPAD, a->scratch },
+                                { DNNL_ARG_BIAS, a->bias } };
     DF_TRY_DNNL(dnnl_primitive_execute(p->primitive, stream, a->bias ? 5 : 4, args));
     DF_TRY_DNNL(dnnl_stream_wait(stream));
     return DF_OK;

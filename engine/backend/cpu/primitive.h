@@ -56,8 +56,8 @@ const char *df_prim_implementation(const df_prim *p); /* the library's name for 
 /* weights [oc][ic][kernel][kernel]; *packed is the caller's, to be freed. */
 df_code df_prim_pack(const df_cpu_ctx *ctx, const df_prim *p, const float *weights, void **packed, df_err *err);
 /* The same from what was packed for another primitive of the shape. */
-df_code df_prim_repack(const df_cpu_ctx *ctx, const df_prim *p, const df_prim *other, const void *others,
-                       void **packed, df_err *err);
+df_code df_prim_repack(const df_cpu_ctx *ctx, const df_prim *p, const df_prim *other, const void *others, void **packed,
+                       df_err *err);
 bool df_prim_same_layout(const df_prim *a, const df_prim *b); /* of the weights */
 
 df_code df_prim_args_open(df_prim_args *a, const df_cpu_ctx *ctx, const df_prim *p, df_err *err);

@@ -214,7 +214,8 @@ df_code df_product_run(df_kernel *k, const df_cpu_run *r, df_err *err) {
     df_strip_hooks hooks = { p->shape.sum && r->residual != r->out ? bring_residual : NULL, epilogue ? finish : NULL,
                              &a };
     df_operands o = { r->in[0], q->prim ? q->packed : p->packed, p->bias, a.y, r->scratch + detour };
-    return q->prim ? run_library(q, &a, &o, &hooks, err) : df_strips_run(&p->strips, k->ctx, r->n_rows, &o, &hooks, err);
+    return q->prim ? run_library(q, &a, &o, &hooks, err)
+                   : df_strips_run(&p->strips, k->ctx, r->n_rows, &o, &hooks, err);
 }
 
 df_product_way df_product_way_of(const df_kernel *k, int64_t n_rows) {

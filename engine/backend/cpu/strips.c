@@ -64,7 +64,7 @@ static df_code open_args(df_strips *s, const df_cpu_ctx *ctx, df_err *err) {
 
 static df_code open_height(df_strips *s, const df_cpu_ctx *ctx, const df_product_shape *shape, int64_t height,
                            df_err *err) {
-    *s = (df_strips){ .shape = *shape, .height = height, .count = (shape->oh + height - 1) / height };
+    *s = (df_strips) { .shape = *shape, .height = height, .count = (shape->oh + height - 1) / height };
     df_code rc = open_kinds(s, ctx, err);
     if (!rc) rc = open_args(s, ctx, err);
     if (rc) df_strips_close(s);
@@ -83,7 +83,7 @@ void df_strips_close(df_strips *s) {
     for (int i = 0; s->args && i < s->threads * s->n_kinds; i++) df_prim_args_close(&s->args[i]);
     free(s->args);
     for (int i = 0; i < s->n_kinds; i++) df_prim_close(&s->kind[i]);
-    *s = (df_strips){ 0 };
+    *s = (df_strips) { 0 };
 }
 
 static df_code run_strip(const df_strips *s, const df_cpu_ctx *ctx, int64_t row, int64_t i, const df_operands *o,

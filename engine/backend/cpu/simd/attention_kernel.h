@@ -1,9 +1,10 @@
 /* Attention of one head with an online softmax: scores live for a few queries and one chunk of keys at a time, in L1.
  * Milakov and Gimelshein 2018, arXiv:1805.02867; Dao et al. 2022, arXiv:2205.14135.
  *
- * Both products run through one micro-kernel: up to QB queries times up to NV vectors, all in registers. Keys are packed
- * in blocks of VL keys, [d][VL] each, so that scores of VL keys are one vector; values are packed [S][dv] with dv padded
- * to whole vectors. Every sum runs over its index in order: how queries are grouped does not show in the result. */
+ * Both products run through one micro-kernel: up to QB queries times up to NV vectors, all in registers. Keys are
+ * packed in blocks of VL keys, [d][VL] each, so that scores of VL keys are one vector; values are packed [S][dv] with
+ * dv padded to whole vectors. Every sum runs over its index in order: how queries are grouped does not show in the
+ * result. */
 #ifndef DF_ENGINE_BACKEND_CPU_SIMD_ATTENTION_KERNEL_H
 #define DF_ENGINE_BACKEND_CPU_SIMD_ATTENTION_KERNEL_H
 
@@ -122,8 +123,8 @@ typedef struct running { /* of one query */
     float *max, *sum, *out; /* out [vectors * VL] */
 } running;
 
-/* Scores s[n] of one query -> weights exp(scale * s - max), zero beyond `seen` up to the end of the last vector; the running
- * result is scaled to the new maximum. */
+/* Scores s[n] of one query -> weights exp(scale * s - max), zero beyond `seen` up to the end of the last vector; the
+ * running result is scaled to the new maximum. */
 INLINE void softmax_step(float *s, int64_t seen, int64_t n, float scale, running r, int64_t vectors, bool first) {
     int64_t padded = round_up(n, VL);
     for (int64_t i = seen; i < padded; i++) s[i] = -INFINITY;
@@ -178,12 +179,12 @@ static void attention(const df_attn_head *h, int64_t t0, int64_t t1) {
             int nq = t1 - t < QB ? (int)(t1 - t) : QB;
             int64_t seen = h->causal && t + nq - s0 < n ? t + nq - s0 : n; /* by the last query of the group */
             int64_t i = t - t0;
-            if (seen > 0) attention_group(h, t, nq, s0, seen, scores, (running){ max + i, sum + i, out + i * width });
+            if (seen > 0) attention_group(h, t, nq, s0, seen, scores, (running) { max + i, sum + i, out + i * width });
         }
     }
     for (int64_t t = t0; t < t1; t++) {
         int64_t i = t - t0;
-        attention_finish(h, t, (running){ max + i, sum + i, out + i * width });
+        attention_finish(h, t, (running) { max + i, sum + i, out + i * width });
     }
 }
 

@@ -51,8 +51,7 @@ INLINE void scale_shift_line(float *y, const float *x, int64_t c, const float *s
     int64_t i = 0;
     for (; i + VL <= c; i += VL) v_store(y + i, v_act(v_fma(v_load(x + i), v_load(scale + i), v_load(shift + i)), act));
     int n = (int)(c - i);
-    if (n)
-        v_store_n(y + i, v_act(v_fma(v_load_n(x + i, n), v_load_n(scale + i, n), v_load_n(shift + i, n)), act), n);
+    if (n) v_store_n(y + i, v_act(v_fma(v_load_n(x + i, n), v_load_n(scale + i, n), v_load_n(shift + i, n)), act), n);
 }
 
 static void scale_shift(float *y, const float *x, int64_t n, int64_t c, const float *scale, const float *shift,

@@ -1,4 +1,5 @@
-/* The table of one instruction set: included once by each simd_*.c, which names it with DF_SIMD_TABLE and DF_SIMD_NAME. */
+/* The table of one instruction set: included once by each simd_*.c, which names it with DF_SIMD_TABLE and DF_SIMD_NAME.
+ */
 #include "engine/backend/cpu/simd/attention_kernel.h"
 #include "engine/backend/cpu/simd/elementwise.h"
 #include "engine/backend/cpu/simd/norms.h"

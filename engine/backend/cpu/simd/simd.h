@@ -4,9 +4,9 @@
  *   v->epilogue(y, x, n, c, NULL, DF_ACT_SILU, NULL);
  *
  * One source (kernels.h and the headers it includes) is compiled in simd_plain.c, simd_avx2.c and simd_avx512.c, each
- * with its own flags. An element's value never depends on the vector lane or on the tail it falls into: tails go through
- * the same vector code as the bulk, and multiply-adds are fused where the code says so and nowhere else. A machine
- * therefore always computes the same bytes; machines of different instruction sets may differ by rounding.
+ * with its own flags. An element's value never depends on the vector lane or on the tail it falls into: tails go
+ * through the same vector code as the bulk, and multiply-adds are fused where the code says so and nowhere else. A
+ * machine therefore always computes the same bytes; machines of different instruction sets may differ by rounding.
  * Kernels allocate nothing and work on one thread: callers split rows and positions. */
 #ifndef DF_ENGINE_BACKEND_CPU_SIMD_SIMD_H
 #define DF_ENGINE_BACKEND_CPU_SIMD_SIMD_H

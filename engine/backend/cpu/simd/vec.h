@@ -101,7 +101,7 @@ INLINE vi v_to_int(vf x) {
     return (vi)_mm256_cvttps_epi32((__m256)x);
 }
 INLINE vi v_first(int n) { /* all bits in the first n lanes */
-    return n > (vi){ 0, 1, 2, 3, 4, 5, 6, 7 };
+    return n > (vi) { 0, 1, 2, 3, 4, 5, 6, 7 };
 }
 INLINE vf v_load_n(const float *p, int n) {
     return (vf)_mm256_maskload_ps(p, (__m256i)v_first(n));
@@ -111,7 +111,7 @@ INLINE void v_store_n(float *p, vf v, int n) {
 }
 #else
 INLINE vf v_set1(float x) {
-    return (vf){ x, x, x, x };
+    return (vf) { x, x, x, x };
 }
 INLINE vf v_fma(vf a, vf b, vf c) { /* not fused: the bytes of this path may differ from the others' */
     return a * b + c;
@@ -172,14 +172,14 @@ INLINE vf v_scale2(vf x, vf n) {
 #endif
 
 INLINE float v_sum(vf v) {
-#define FOLD(...) v += __builtin_shuffle(v, (vi){ __VA_ARGS__ });
+#define FOLD(...) v += __builtin_shuffle(v, (vi) { __VA_ARGS__ });
     FOLDS(FOLD)
 #undef FOLD
     return v[0];
 }
 
 INLINE float v_max_lane(vf v) {
-#define FOLD(...) v = v_max(__builtin_shuffle(v, (vi){ __VA_ARGS__ }), v);
+#define FOLD(...) v = v_max(__builtin_shuffle(v, (vi) { __VA_ARGS__ }), v);
     FOLDS(FOLD)
 #undef FOLD
     return v[0];

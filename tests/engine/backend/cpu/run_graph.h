@@ -96,7 +96,7 @@ static inline void run_node_of(void *ctx, const run_cfg *cfg, const df_graph *g,
 static inline void *run_graph(const df_graph *g, const run_cfg *cfg, int64_t n_rows) {
     df_err err = { 0 };
     void *ctx = NULL;
-    test_check(cfg->backend->open(&ctx, &(df_backend_cfg){ cfg->dtype, cfg->threads }, &err), &err);
+    test_check(cfg->backend->open(&ctx, &(df_backend_cfg) { cfg->dtype, cfg->threads }, &err), &err);
     if (cfg->backend == &df_backend_cpu) {
         ((df_cpu_ctx *)ctx)->way = cfg->way;
         if (cfg->simd) ((df_cpu_ctx *)ctx)->simd = df_simd_find(cfg->simd);
@@ -110,7 +110,8 @@ static inline void *run_graph(const df_graph *g, const run_cfg *cfg, int64_t n_r
     for (int i = 0; i < g->n_nodes; i++) {
         const df_node *n = &g->nodes[i];
         if (n->op == DF_OP_RESHAPE) /* the memory plan's work, not a backend's */
-            memcpy(values[n->out], values[n->in[0]], (size_t)(n_rows * df_shape_elements(g->values[n->out].shape)) * unit);
+            memcpy(values[n->out], values[n->in[0]],
+                   (size_t)(n_rows * df_shape_elements(g->values[n->out].shape)) * unit);
         else
             run_node_of(ctx, cfg, g, i, values, n_rows);
     }
@@ -137,7 +138,7 @@ static inline test_error compare(const float *x, const double *ref, int64_t n) {
         if (!(d <= worst)) worst = d;
         if (fabs(ref[i]) > largest) largest = fabs(ref[i]);
     }
-    return (test_error){ sqrt(diff / all), worst / largest };
+    return (test_error) { sqrt(diff / all), worst / largest };
 }
 
 #endif

@@ -1,5 +1,6 @@
 /* The promise: a row's bytes depend neither on the batch nor on the number of threads, nor on the way a product runs;
  * and every one of them is right. */
+#include "engine/backend/cpu/invariance.h"
 #include "tests/engine/backend/cpu/run_graph.h"
 
 typedef struct conv_case {
@@ -9,11 +10,11 @@ typedef struct conv_case {
 
 /* SD 1.5 (its largest pictures cut down), the starter model, its decoder, and the small golden models. */
 static const conv_case convs[] = {
-    { 64, 4, 320, 3, 1 },  { 64, 320, 4, 3, 1 },  { 32, 320, 320, 3, 2 }, { 16, 640, 640, 3, 1 }, { 8, 1280, 640, 3, 1 },
-    { 16, 320, 640, 1, 1 }, { 16, 4, 64, 3, 1 },   { 16, 64, 64, 3, 1 },   { 16, 64, 64, 3, 2 },   { 8, 192, 128, 3, 1 },
-    { 4, 192, 192, 3, 1 },  { 16, 64, 4, 3, 1 },   { 16, 192, 64, 1, 1 },  { 32, 96, 64, 3, 1 },   { 64, 32, 3, 3, 1 },
-    { 16, 32, 32, 3, 1 },   { 8, 80, 48, 3, 1 },   { 4, 48, 48, 3, 1 },    { 16, 32, 48, 1, 1 },   { 16, 8, 24, 3, 1 },
-    { 128, 3, 8, 3, 1 },    { 17, 32, 48, 3, 2 },
+    { 32, 4, 320, 3, 1 },   { 32, 320, 4, 3, 1 }, { 16, 320, 320, 3, 2 }, { 8, 640, 640, 3, 1 }, { 4, 1280, 640, 3, 1 },
+    { 16, 320, 640, 1, 1 }, { 16, 4, 64, 3, 1 },  { 16, 64, 64, 3, 1 },   { 16, 64, 64, 3, 2 },  { 8, 192, 128, 3, 1 },
+    { 4, 192, 192, 3, 1 },  { 16, 64, 4, 3, 1 },  { 16, 192, 64, 1, 1 },  { 32, 96, 64, 3, 1 },  { 64, 32, 3, 3, 1 },
+    { 16, 32, 32, 3, 1 },   { 8, 80, 48, 3, 1 },  { 4, 48, 48, 3, 1 },    { 16, 32, 48, 1, 1 },  { 16, 8, 24, 3, 1 },
+    { 64, 3, 8, 3, 1 },     { 17, 32, 48, 3, 2 },
 };
 
 typedef struct linear_case {
@@ -21,9 +22,9 @@ typedef struct linear_case {
 } linear_case;
 
 static const linear_case linears[] = {
-    { 1, 320, 1280 }, { 1, 1280, 1280 }, { 256, 640, 640 }, { 64, 1280, 2560 }, { 77, 768, 768 },  { 1, 64, 256 },
-    { 1, 256, 192 },  { 256, 64, 512 },  { 256, 256, 64 },  { 64, 128, 1024 },  { 16, 192, 1536 }, { 77, 128, 512 },
-    { 256, 32, 256 }, { 48, 48, 48 },    { 77, 32, 64 },    { 77, 40, 40 },     { 1, 32, 128 },
+    { 1, 320, 1280 }, { 1, 1280, 1280 }, { 256, 320, 320 }, { 64, 640, 1280 }, { 77, 768, 768 },  { 1, 64, 256 },
+    { 1, 256, 192 },  { 256, 64, 512 },  { 256, 256, 64 },  { 64, 128, 1024 }, { 16, 192, 1536 }, { 77, 128, 512 },
+    { 256, 32, 256 }, { 48, 48, 48 },    { 77, 32, 64 },    { 77, 40, 40 },    { 1, 32, 128 },
 };
 
 /* Everything that can be fused behind it. */
@@ -69,7 +70,7 @@ static void check_rows(const df_graph *g, const run_cfg *cfg, int64_t n_rows, co
 }
 
 static void check_right(const df_graph *g, const float *y, const char *what) {
-    double *ref = run_graph(g, &(run_cfg){ .backend = &df_backend_reference, .dtype = DF_F64, .threads = 2 }, 1);
+    double *ref = run_graph(g, &(run_cfg) { .backend = &df_backend_reference, .dtype = DF_F64, .threads = 2 }, 1);
     test_error e = compare(y, ref, out_floats(g));
     if (!(e.rms < 1e-6 && e.worst < 4e-6)) fail_msg("%s: rms %.2e, worst %.2e", what, e.rms, e.worst);
     free(ref);
@@ -134,10 +135,10 @@ static void test_linears(void **state) {
 static void test_epilogues(void **state) {
     (void)state;
     for (int variant = 0; variant < 8; variant++) {
-        df_graph *g = conv_graph(&(conv_case){ 16, 32, 48, 3, 1 }, variant);
+        df_graph *g = conv_graph(&(conv_case) { 16, 32, 48, 3, 1 }, variant);
         check_all(g, true, "epilogue of a conv");
         df_graph_free(&g);
-        g = linear_graph(&(linear_case){ 20, 36, 44 }, variant);
+        g = linear_graph(&(linear_case) { 20, 36, 44 }, variant);
         check_all(g, true, "epilogue of a linear");
         df_graph_free(&g);
     }
@@ -162,6 +163,46 @@ static void test_strips(void **state) {
             free(all);
             df_graph_free(&g);
         }
+}
+
+/* The check can say no: a picture padded elsewhere has other sums. */
+static void test_check_notices(void **state) {
+    (void)state;
+    df_err err = { 0 };
+    df_cpu_ctx *ctx = NULL;
+    test_check(df_cpu_ctx_open(&ctx, &(df_backend_cfg) { DF_F32, 2 }, &err), &err);
+    df_product_shape s = { .ih = 9,
+                           .iw = 9,
+                           .ic = 24,
+                           .oh = 9,
+                           .ow = 9,
+                           .oc = 40,
+                           .kernel = 3,
+                           .stride = 1,
+                           .top = 1,
+                           .left = 1,
+                           .bottom = 1,
+                           .right = 1,
+                           .bias = 1,
+                           .sum = 1 };
+    df_product_shape moved = s;
+    moved.top = 0;
+    moved.bottom = 2;
+    df_prim *canonical = NULL, *equal = NULL, *other = NULL;
+    test_check(df_prim_open(&canonical, ctx, &s, 1, 1, NULL, &err), &err);
+    test_check(df_prim_open(&equal, ctx, &s, 3, 2, NULL, &err), &err);
+    test_check(df_prim_open(&other, ctx, &moved, 2, 2, NULL, &err), &err);
+    bool same = false;
+    for (int again = 0; again < 2; again++) { /* the second answer is a remembered one */
+        test_check(df_invariance_check(&same, ctx, canonical, equal, &err), &err);
+        assert_true(same);
+        test_check(df_invariance_check(&same, ctx, canonical, other, &err), &err);
+        assert_false(same);
+    }
+    df_prim_close(&canonical);
+    df_prim_close(&equal);
+    df_prim_close(&other);
+    df_cpu_ctx_close(&ctx);
 }
 
 static df_graph *other_op(int i) {
@@ -204,8 +245,8 @@ static void test_own_kernels(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_convs),      cmocka_unit_test(test_linears),     cmocka_unit_test(test_epilogues),
-        cmocka_unit_test(test_strips),     cmocka_unit_test(test_own_kernels),
+        cmocka_unit_test(test_convs),  cmocka_unit_test(test_linears),       cmocka_unit_test(test_epilogues),
+        cmocka_unit_test(test_strips), cmocka_unit_test(test_check_notices), cmocka_unit_test(test_own_kernels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,11 +10,11 @@ typedef struct attention_case {
 } attention_case;
 
 static const attention_case attentions[] = {
-    { 1, 1, 1, 8, 8, false },     { 16, 16, 6, 32, 32, false },  { 64, 77, 4, 32, 32, false },
-    { 256, 256, 2, 32, 32, false }, { 77, 77, 4, 8, 8, true },    { 77, 77, 2, 64, 64, true },
-    { 192, 77, 8, 4, 4, false },  { 48, 48, 8, 6, 6, true },     { 130, 515, 2, 40, 40, false },
-    { 300, 300, 1, 80, 80, true }, { 50, 257, 1, 160, 160, false }, { 61, 200, 1, 512, 512, false },
-    { 70, 70, 1, 512, 512, true }, { 49, 33, 2, 96, 96, false }, { 53, 90, 3, 24, 40, false },
+    { 1, 1, 1, 8, 8, false },       { 16, 16, 6, 32, 32, false },    { 64, 77, 4, 32, 32, false },
+    { 256, 256, 2, 32, 32, false }, { 77, 77, 4, 8, 8, true },       { 77, 77, 2, 64, 64, true },
+    { 192, 77, 8, 4, 4, false },    { 48, 48, 8, 6, 6, true },       { 130, 515, 2, 40, 40, false },
+    { 300, 300, 1, 80, 80, true },  { 50, 257, 1, 160, 160, false }, { 61, 200, 1, 512, 512, false },
+    { 70, 70, 1, 512, 512, true },  { 49, 33, 2, 96, 96, false },    { 53, 90, 3, 24, 40, false },
 };
 
 static df_graph *done(df_graph *g, df_value_id y) {
@@ -61,7 +61,7 @@ static void check_set(const df_graph *g, const char *set, const double *ref, con
 
 /* All sets; the graph is freed. */
 static void check_graph(df_graph *g, test_error limit, const char *what) {
-    double *ref = run_graph(g, &(run_cfg){ .backend = &df_backend_reference, .dtype = DF_F64, .threads = 2 }, 2);
+    double *ref = run_graph(g, &(run_cfg) { .backend = &df_backend_reference, .dtype = DF_F64, .threads = 2 }, 2);
     run_cfg cfg = { .backend = &df_backend_cpu, .dtype = DF_F32, .threads = 1, .simd = "plain" };
     float *plain = run_graph(g, &cfg, 2);
     for (size_t i = 0; i < sizeof sets / sizeof *sets; i++)
@@ -78,7 +78,7 @@ static void test_attention(void **state) {
         char what[96];
         snprintf(what, sizeof what, "attention %lldx%lld, %lld x %lld%s", (long long)c->queries, (long long)c->keys,
                  (long long)c->heads, (long long)c->width, c->causal ? ", causal" : "");
-        check_graph(attention_graph(c), (test_error){ 6e-7, 2e-6 }, what); /* f32 sums of up to 515 products */
+        check_graph(attention_graph(c), (test_error) { 6e-7, 2e-6 }, what); /* f32 sums of up to 515 products */
     }
 }
 
@@ -95,7 +95,7 @@ static void test_norms(void **state) {
 
 static void test_geglu(void **state) {
     (void)state;
-    for (int64_t d = 1; d < 70; d += 4) check_graph(geglu_graph(7, d), (test_error){ 2e-7, 3e-7 }, "geglu");
+    for (int64_t d = 1; d < 70; d += 4) check_graph(geglu_graph(7, d), (test_error) { 2e-7, 3e-7 }, "geglu");
 }
 
 /* A mean far from 0 cancels in E[x^2] - E[x]^2: f64 sums keep what the data still holds. */

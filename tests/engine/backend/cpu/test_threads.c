@@ -50,7 +50,7 @@ static void test_side_by_side(void **state) {
     pthread_t threads[CALLERS];
     caller callers[CALLERS];
     for (int i = 0; i < CALLERS; i++) {
-        callers[i] = (caller){ g, want, i + 1, 0 };
+        callers[i] = (caller) { g, want, i + 1, 0 };
         assert_int_equal(pthread_create(&threads[i], NULL, call, &callers[i]), 0);
     }
     for (int i = 0; i < CALLERS; i++) pthread_join(threads[i], NULL);
@@ -63,10 +63,10 @@ static void test_refusals(void **state) {
     (void)state;
     void *ctx = NULL;
     df_err err;
-    assert_int_equal(df_backend_cpu.open(&ctx, &(df_backend_cfg){ DF_F64, 1 }, &err), DF_EUNSUPPORTED);
-    assert_int_equal(df_backend_cpu.open(&ctx, &(df_backend_cfg){ DF_F32, -1 }, &err), DF_EINVAL);
+    assert_int_equal(df_backend_cpu.open(&ctx, &(df_backend_cfg) { DF_F64, 1 }, &err), DF_EUNSUPPORTED);
+    assert_int_equal(df_backend_cpu.open(&ctx, &(df_backend_cfg) { DF_F32, -1 }, &err), DF_EINVAL);
     assert_null(ctx);
-    assert_int_equal(df_backend_cpu.open(&ctx, &(df_backend_cfg){ DF_F32, 0 }, &err), DF_OK);
+    assert_int_equal(df_backend_cpu.open(&ctx, &(df_backend_cfg) { DF_F32, 0 }, &err), DF_OK);
     assert_int_equal(((df_cpu_ctx *)ctx)->threads, omp_get_num_procs());
 
     df_graph *g = df_graph_new("refused");
@@ -75,7 +75,7 @@ static void test_refusals(void **state) {
     float data[64] = { 0 };
     df_kernel *k = NULL;
     size_t bytes;
-    test_check(df_backend_cpu.node_open(ctx, &k, g, g->nodes, (const float *[]){ data, NULL }, &err), &err);
+    test_check(df_backend_cpu.node_open(ctx, &k, g, g->nodes, (const float *[]) { data, NULL }, &err), &err);
     assert_int_equal(df_backend_cpu.node_prepare(k, 0, &bytes, &err), DF_EINVAL);
     const void *in[] = { data };
     assert_int_equal(df_backend_cpu.node_run(k, 2, in, NULL, NULL, data + 16, NULL, &err), DF_EINVAL);

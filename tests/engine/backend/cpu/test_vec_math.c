@@ -73,7 +73,8 @@ static void check_sweep(const df_simd *v, const sweep *s) {
     static float x[BLOCK], y[BLOCK];
     double relative = 0, absolute = 0, at = 0;
     for (int64_t i = 0; i < POINTS; i += BLOCK) {
-        for (int j = 0; j < BLOCK; j++) x[j] = (float)(s->from + (s->to - s->from) * (double)(i + j) / (POINTS + BLOCK));
+        for (int j = 0; j < BLOCK; j++)
+            x[j] = (float)(s->from + (s->to - s->from) * (double)(i + j) / (POINTS + BLOCK));
         s->map(v, y, x, BLOCK);
         for (int j = 0; j < BLOCK; j++) {
             double exact = s->exact(x[j]), d = fabs(y[j] - exact), r = exact != 0 ? d / fabs(exact) : d;
