@@ -186,12 +186,13 @@ static df_graph *ladder(int depth) {
 
 static void test_fold_keeps_skips_home(void **state) {
     (void)state;
-    df_graph *g = ladder(6);
+    df_graph *g = ladder(8);
     df_cost cost;
     df_plan *p = NULL;
     df_err err;
     assert_int_equal(df_graph_finish(g, &err), DF_OK);
     assert_int_equal(df_cost_model(&cost, g, &err), DF_OK);
+    for (int i = 0; i < g->n_nodes; i++) cost.node_seconds[i] = g->nodes[i].op == DF_OP_LINEAR;
     for (int n_stages = 2; n_stages <= 4; n_stages++) {
         assert_int_equal(df_plan_make(&p, g, &cost, n_stages, DF_PLAN_FOLDED, &err), DF_OK);
         assert_int_equal(p->kind, DF_PLAN_FOLDED);

@@ -1,0 +1,86 @@
+#include "client/inspect/facts.h"
+
+#include <math.h>
+
+/* Exact where the file holds the name the graph asks for; else by the file's mean size of an element (older names). */
+static int64_t stored_bytes(const df_weights *w, const df_weight *wanted) {
+    const df_tensor_view *t = df_weights_find(w, wanted->name);
+    if (t) return t->n_elements * (int64_t)df_dtype_bytes(t->dtype);
+    int64_t all = df_weights_parameters(w);
+    return all ? df_shape_elements(wanted->shape) * df_weights_bytes(w) / all : 0;
+}
+
+static void count_weights(df_component_facts *c, const df_weights *w) {
+    for (int i = 0; i < c->graph->n_weights; i++) {
+        c->parameters += df_shape_elements(c->graph->weights[i].shape);
+        c->stored_bytes += stored_bytes(w, &c->graph->weights[i]);
+    }
+    c->computed_bytes = c->parameters * (int64_t)sizeof(float);
+}
+
+static df_code gather_component(df_facts *f, df_component id, df_err *err) {
+    df_component_facts *c = &f->component[id];
+    df_cost cost = { 0 };
+    df_code rc = df_model_graph(f->model, id, f->latent_h, f->latent_w, &c->graph, err);
+    if (!rc) rc = df_cost_model(&cost, c->graph, err);
+    if (rc) return rc;
+    count_weights(c, df_model_weights(f->model, id));
+    for (int i = 0; i < cost.n_nodes; i++) c->flops += cost.node_flops[i];
+    if (f->n_ranks) rc = df_plan_make(&c->plan, c->graph, &cost, f->n_ranks, DF_PLAN_FOLDED, err);
+    if (!rc && f->n_ranks) rc = df_cut_new(&c->cut, c->graph, c->plan->stage_of, f->n_ranks, err);
+    df_cost_free(&cost);
+    f->parameters += c->parameters;
+    f->stored_bytes += c->stored_bytes;
+    f->computed_bytes += c->computed_bytes;
+    return rc;
+}
+
+static df_code set_size(df_facts *f, const df_inspect_options *o, df_err *err) {
+    const df_model_info *info = df_model_info_of(f->model);
+    f->width = o->width ? o->width : info->default_width;
+    f->height = o->height ? o->height : info->default_height;
+    if (f->width % info->size_multiple || f->height % info->size_multiple)
+        return df_err_set(err, DF_EINVAL, "%s: size %dx%d: sides must be multiples of %d", o->model, f->width,
+                          f->height, info->size_multiple);
+    f->latent_w = f->width / info->vae_factor;
+    f->latent_h = f->height / info->vae_factor;
+    return DF_OK;
+}
+
+df_code df_facts_gather(df_facts *f, const df_inspect_options *o, df_err *err) {
+    *f = (df_facts) { .n_ranks = o->pipeline };
+    df_code rc = df_model_open(&f->model, o->model, err);
+    if (!rc) rc = set_size(f, o, err);
+    for (int i = 0; i < DF_COMPONENT_COUNT && !rc; i++) rc = gather_component(f, (df_component)i, err);
+    if (!rc && o->hash) rc = df_model_sha256(f->model, f->sha256, err);
+    return rc;
+}
+
+void df_facts_free(df_facts *f) {
+    for (int i = 0; i < DF_COMPONENT_COUNT; i++) {
+        df_plan_free(&f->component[i].plan);
+        df_cut_free(&f->component[i].cut);
+        df_graph_free(&f->component[i].graph);
+    }
+    df_model_close(&f->model);
+}
+
+int df_facts_stage_nodes(const df_component_facts *c, int stage) {
+    int n = 0;
+    for (int i = 0; i < c->graph->n_nodes; i++) n += c->plan->stage_of[i] == stage;
+    return n;
+}
+
+int64_t df_facts_value_bytes(const df_component_facts *c, df_value_id v) {
+    const df_value *value = &c->graph->values[v];
+    return df_shape_elements(value->shape) * (int64_t)df_dtype_bytes(value->dtype);
+}
+
+double df_facts_spread(const df_plan *p) {
+    double low = INFINITY, high = 0;
+    for (int i = 0; i < p->n_stages; i++) {
+        low = fmin(low, p->stage[i].seconds);
+        high = fmax(high, p->stage[i].seconds);
+    }
+    return high > 0 ? high / low - 1 : 0;
+}

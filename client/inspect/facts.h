@@ -1,0 +1,42 @@
+/* What `diffarm inspect` found out, before it is printed. */
+#ifndef DF_CLIENT_INSPECT_FACTS_H
+#define DF_CLIENT_INSPECT_FACTS_H
+
+#include "client/inspect/options.h"
+#include "cluster/plan.h"
+#include "engine/models/model.h"
+
+typedef struct df_component_facts {
+    df_graph *graph;
+    df_plan *plan; /* NULL without --pipeline */
+    df_cut *cut; /* with plan */
+    int64_t parameters;
+    int64_t stored_bytes; /* in the model's files */
+    int64_t computed_bytes; /* as f32 */
+    double flops; /* of one row */
+} df_component_facts;
+
+typedef struct df_facts {
+    df_model *model;
+    int width, height; /* pixels that costs are for */
+    int latent_w, latent_h;
+    int n_ranks; /* 0: no plan */
+    df_component_facts component[DF_COMPONENT_COUNT];
+    int64_t parameters, stored_bytes, computed_bytes; /* of all components */
+    char sha256[DF_SHA256_HEX_BYTES]; /* "" unless asked for */
+} df_facts;
+
+df_code df_facts_gather(df_facts *f, const df_inspect_options *o, df_err *err);
+void df_facts_free(df_facts *f);
+
+/* Nodes of a stage. */
+int df_facts_stage_nodes(const df_component_facts *c, int stage);
+/* Bytes of a value, one row. */
+int64_t df_facts_value_bytes(const df_component_facts *c, df_value_id v);
+/* Largest stage against the smallest, less 1; infinite with an empty stage. */
+double df_facts_spread(const df_plan *p);
+
+void df_report_text(const df_facts *f, bool values);
+df_code df_report_json(const df_facts *f, df_err *err);
+
+#endif

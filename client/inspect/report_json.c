@@ -1,0 +1,74 @@
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "client/inspect/facts.h"
+
+static json_t *json_of_stage(const df_component_facts *c, int i) {
+    const df_plan_stage *s = &c->plan->stage[i];
+    return json_pack("{s:i, s:i, s:I, s:I, s:f, s:I}", "rank", i, "nodes", df_facts_stage_nodes(c, i), "parameters",
+                     (json_int_t)s->parameters, "weight_bytes", (json_int_t)s->weight_bytes, "share", s->share,
+                     "bytes_sent_per_row", (json_int_t)s->bytes_out);
+}
+
+static json_t *json_of_segment(const df_component_facts *c, const df_segment *s) {
+    return json_pack("{s:i, s:s, s:s}", "rank", s->stage, "first", c->graph->nodes[s->first_node].name, "last",
+                     c->graph->nodes[s->end_node - 1].name);
+}
+
+static json_t *json_of_edge(const df_component_facts *c, const df_edge *e) {
+    return json_pack("{s:i, s:i, s:s, s:I}", "from", e->from_stage, "to", e->to_stage, "value",
+                     c->graph->values[e->value].name, "bytes_per_row", (json_int_t)df_facts_value_bytes(c, e->value));
+}
+
+static json_t *json_of_plan(const df_component_facts *c) {
+    const df_plan *p = c->plan;
+    double spread = df_facts_spread(p);
+    json_t *stages = json_array(), *segments = json_array(), *values = json_array();
+    for (int i = 0; i < p->n_stages; i++) json_array_append_new(stages, json_of_stage(c, i));
+    for (int i = 0; i < c->cut->n_segments; i++)
+        json_array_append_new(segments, json_of_segment(c, &c->cut->segments[i]));
+    for (int i = 0; i < c->cut->n_edges; i++) json_array_append_new(values, json_of_edge(c, &c->cut->edges[i]));
+    return json_pack("{s:s, s:i, s:I, s:I, s:f, s:o, s:f, s:o, s:o, s:o}", "kind",
+                     p->kind == DF_PLAN_FOLDED ? "folded" : "linear", "ranks", p->n_stages, "bytes_crossing_per_row",
+                     (json_int_t)p->bytes_crossing, "bytes_crossing_naive_per_row", (json_int_t)p->bytes_crossing_naive,
+                     "imbalance", p->imbalance, "spread", isfinite(spread) ? json_real(spread) : json_null(),
+                     "efficiency", p->efficiency, "stages", stages, "segments", segments, "values", values);
+}
+
+static json_t *json_of_component(const df_component_facts *c, df_component id) {
+    json_t *o = json_pack("{s:s, s:I, s:I, s:I, s:f, s:i}", "name", df_component_name(id), "parameters",
+                          (json_int_t)c->parameters, "stored_bytes", (json_int_t)c->stored_bytes, "f32_bytes",
+                          (json_int_t)c->computed_bytes, "flops_per_row", c->flops, "nodes", c->graph->n_nodes);
+    if (c->plan) json_object_set_new(o, "plan", json_of_plan(c));
+    return o;
+}
+
+static json_t *json_of_facts(const df_facts *f) {
+    const df_model_info *info = df_model_info_of(f->model);
+    const df_scheduler *s = df_model_scheduler(f->model);
+    json_t *components = json_array();
+    for (int i = 0; i < DF_COMPONENT_COUNT; i++)
+        json_array_append_new(components, json_of_component(&f->component[i], (df_component)i));
+    json_t *o =
+        json_pack("{s:s, s:s, s:[ii], s:[ii], s:i, s:i, s:i, s:i, s:i, s:s, s:i, s:I, s:I, s:I, s:o}", "model",
+                  df_model_dir(f->model), "pipeline_class", info->pipeline_class, "default_size", info->default_width,
+                  info->default_height, "size", f->width, f->height, "size_multiple", info->size_multiple,
+                  "latent_channels", info->latent_channels, "vae_factor", info->vae_factor, "text_tokens",
+                  info->max_tokens, "text_width", info->text_width, "scheduler", s->name, "train_timesteps",
+                  s->n_train_timesteps, "parameters", (json_int_t)f->parameters, "stored_bytes",
+                  (json_int_t)f->stored_bytes, "f32_bytes", (json_int_t)f->computed_bytes, "components", components);
+    if (f->sha256[0]) json_object_set_new(o, "sha256", json_string(f->sha256));
+    return o;
+}
+
+df_code df_report_json(const df_facts *f, df_err *err) {
+    json_t *o = json_of_facts(f);
+    char *text = o ? json_dumps(o, JSON_COMPACT | JSON_REAL_PRECISION(8)) : NULL;
+    json_decref(o);
+    if (!text) return df_err_set(err, DF_ENOMEM, "report");
+    puts(text);
+    free(text);
+    return DF_OK;
+}
