@@ -327,7 +327,7 @@ static void count_row(df_farm *f, df_result *r) {
     if (worker && r->kind == FAILURE) worker->n_failed++;
     if (r->ended_failed) {
         job->n_failed++;
-    } else {
+    } else if (r->kind == FAILURE) {
         job->n_retried++;
         job->counts_changed = true;
     }

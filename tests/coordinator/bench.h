@@ -75,7 +75,8 @@ df_code bench_end(bench *b, const char *job_id, uint64_t n_rows);
 df_code bench_cancel(bench *b, const char *job_id);
 const char *bench_text(const bench *b); /* of the last reply */
 
-void bench_hello(bench *b, const char *worker, const char *model, const char *held); /* model NULL: any; held may be NULL */
+void bench_hello(bench *b, const char *worker, const char *model,
+                 const char *held); /* model NULL: any; held may be NULL */
 Diffarm__Lease *bench_ask(bench *b, const char *worker, uint32_t max_rows, double images_per_second); /* NULL: none */
 void bench_beat(bench *b, const char *worker, const char *token); /* token NULL: names none */
 /* Sends the result of a row; returns what its ack says: 1 committed, 0 dropped, -1 no ack. */

@@ -1,0 +1,144 @@
+/* The state tables of job, lease and worker, walked without a socket: every edge that is there, none that is not, and
+ * what must hold of all walks. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "coordinator/job.h"
+#include "coordinator/lease.h"
+#include "coordinator/worker_table.h"
+
+enum { NONE = -1 };
+
+/* One line a state, one column an event; NONE: not an edge. Copied from docs/protocol.md. */
+static const int jobs[DF_JOB_N_STATES][DF_JOB_N_EVENTS] = {
+    /*                    uploaded        sink_failed     sink_works      rows_finished     lists_written  cancel */
+    [DF_JOB_RECEIVING] = { DF_JOB_RUNNING, NONE, NONE, NONE, NONE, NONE },
+    [DF_JOB_RUNNING] = { NONE, DF_JOB_STALLED, NONE, DF_JOB_FINISHING, NONE, DF_JOB_CANCELLED },
+    [DF_JOB_STALLED] = { NONE, DF_JOB_STALLED, DF_JOB_RUNNING, NONE, NONE, DF_JOB_CANCELLED },
+    [DF_JOB_FINISHING] = { NONE, DF_JOB_STALLED, NONE, NONE, DF_JOB_DONE, DF_JOB_CANCELLED },
+    [DF_JOB_DONE] = { NONE, NONE, NONE, NONE, NONE, NONE },
+    [DF_JOB_CANCELLED] = { NONE, NONE, NONE, NONE, NONE, DF_JOB_CANCELLED },
+};
+
+static const int leases[DF_LEASE_N_STATES][DF_LEASE_N_EVENTS] = {
+    /*                      named            worker_silent  unnamed        given_up       rows_finished */
+    [DF_LEASE_GRANTED] = { DF_LEASE_ACTIVE, DF_LEASE_LOST, DF_LEASE_VOID, DF_LEASE_VOID, DF_LEASE_FINISHED },
+    [DF_LEASE_ACTIVE] = { DF_LEASE_ACTIVE, DF_LEASE_LOST, DF_LEASE_VOID, DF_LEASE_VOID, DF_LEASE_FINISHED },
+    [DF_LEASE_ORPHANED] = { DF_LEASE_ACTIVE, NONE, DF_LEASE_VOID, DF_LEASE_VOID, DF_LEASE_FINISHED },
+    [DF_LEASE_LOST] = { NONE, NONE, NONE, NONE, NONE },
+    [DF_LEASE_VOID] = { NONE, NONE, NONE, NONE, NONE },
+    [DF_LEASE_FINISHED] = { NONE, NONE, NONE, NONE, NONE },
+};
+
+static const int workers[DF_WORKER_N_STATES][DF_WORKER_N_EVENTS] = {
+    /*                       hello            heard               drain               silence           forget goodbye
+     */
+    [DF_WORKER_READY] = { DF_WORKER_READY, DF_WORKER_READY, DF_WORKER_DRAINING, DF_WORKER_SILENT, NONE,
+                          DF_WORKER_GONE },
+    [DF_WORKER_DRAINING] = { DF_WORKER_READY, DF_WORKER_DRAINING, DF_WORKER_DRAINING, DF_WORKER_SILENT, NONE,
+                             DF_WORKER_GONE },
+    [DF_WORKER_SILENT] = { DF_WORKER_READY, DF_WORKER_READY, NONE, NONE, DF_WORKER_GONE, DF_WORKER_GONE },
+    [DF_WORKER_GONE] = { DF_WORKER_READY, NONE, NONE, NONE, NONE, NONE },
+};
+
+static void every_edge_is_as_documented(void **state) {
+    (void)state;
+    for (int s = 0; s < DF_JOB_N_STATES; s++)
+        for (int e = 0; e < DF_JOB_N_EVENTS; e++) {
+            df_job job = { .state = (df_job_state)s };
+            assert_int_equal(df_job_apply(&job, (df_job_event)e), jobs[s][e] != NONE);
+            assert_int_equal(job.state, jobs[s][e] == NONE ? s : jobs[s][e]);
+        }
+    for (int s = 0; s < DF_LEASE_N_STATES; s++)
+        for (int e = 0; e < DF_LEASE_N_EVENTS; e++) {
+            df_lease lease = { .state = (df_lease_state)s };
+            assert_int_equal(df_lease_apply(&lease, (df_lease_event)e), leases[s][e] != NONE);
+            assert_int_equal(lease.state, leases[s][e] == NONE ? s : leases[s][e]);
+        }
+    for (int s = 0; s < DF_WORKER_N_STATES; s++)
+        for (int e = 0; e < DF_WORKER_N_EVENTS; e++) {
+            df_worker worker = { .state = (df_worker_state)s };
+            assert_int_equal(df_worker_apply(&worker, (df_worker_event)e), workers[s][e] != NONE);
+            assert_int_equal(worker.state, workers[s][e] == NONE ? s : workers[s][e]);
+        }
+}
+
+/* Marks all states that can be reached from one, over the given table. */
+static void reach(const int *table, int n_events, int from, bool *seen) {
+    if (seen[from]) return;
+    seen[from] = true;
+    for (int e = 0; e < n_events; e++)
+        if (table[from * n_events + e] != NONE) reach(table, n_events, table[from * n_events + e], seen);
+}
+
+static void every_state_is_reached_and_none_is_a_trap(void **state) {
+    (void)state;
+    bool all[8] = { false };
+    reach(&jobs[0][0], DF_JOB_N_EVENTS, DF_JOB_RECEIVING, all);
+    for (int s = 0; s < DF_JOB_N_STATES; s++) assert_true(all[s]);
+    for (int s = 0; s < DF_JOB_DONE; s++) { /* every job that is not ended can still end both ways */
+        bool seen[8] = { false };
+        reach(&jobs[0][0], DF_JOB_N_EVENTS, s, seen);
+        assert_true(seen[DF_JOB_DONE] && seen[DF_JOB_CANCELLED]);
+    }
+    for (int s = 0; s <= DF_LEASE_ORPHANED; s++) { /* every live lease can finish, and can be taken away */
+        assert_int_equal(leases[s][DF_LEASE_EV_ROWS_FINISHED], DF_LEASE_FINISHED);
+        assert_int_equal(leases[s][DF_LEASE_EV_UNNAMED], DF_LEASE_VOID);
+    }
+    for (int s = 0; s < DF_WORKER_N_STATES; s++) /* a Hello always brings a worker back */
+        assert_int_equal(workers[s][DF_WORKER_EV_HELLO], DF_WORKER_READY);
+}
+
+static void rows_of_a_lease_are_counted(void **state) {
+    (void)state;
+    df_lease_table table = { 0 };
+    df_lease *lease = df_lease_table_add(&table, "t-1", 3);
+    for (uint64_t i = 0; i < 3; i++) lease->rows[i].row = 10 * i;
+    assert_null(df_lease_find_row(lease, 5));
+    df_lease_set_row(lease, df_lease_find_row(lease, 10), DF_LEASE_ROW_ARRIVED);
+    assert_int_equal(lease->n_open, 2);
+    df_lease_set_row(lease, df_lease_find_row(lease, 10), DF_LEASE_ROW_CLOSED);
+    df_lease_set_row(lease, df_lease_find_row(lease, 10), DF_LEASE_ROW_CLOSED);
+    assert_int_equal(lease->n_open, 2);
+    assert_int_equal(lease->n_closed, 1);
+    df_lease_set_row(lease, df_lease_find_row(lease, 10), DF_LEASE_ROW_OPEN);
+    assert_int_equal(lease->n_open, 3);
+    assert_int_equal(lease->n_closed, 0);
+    assert_ptr_equal(df_lease_table_find(&table, "t-1"), lease);
+    df_lease_table_remove_at(&table, 0);
+    assert_null(df_lease_table_find(&table, "t-1"));
+    df_lease_table_free(&table);
+}
+
+static void a_worker_is_found_by_its_newest_connection(void **state) {
+    (void)state;
+    df_worker_table table = { 0 };
+    Diffarm__Hello hello = DIFFARM__HELLO__INIT;
+    hello.worker_id = (char *)"w1";
+    df_worker *worker = df_worker_table_hello(&table, &hello, "conn-1", 6);
+    assert_ptr_equal(df_worker_table_hello(&table, &hello, "conn-2", 6), worker);
+    assert_null(df_worker_table_of(&table, "conn-1", 6));
+    assert_ptr_equal(df_worker_table_of(&table, "conn-2", 6), worker);
+    hello.worker_id = (char *)"w2"; /* another process behind the same connection name */
+    df_worker *other = df_worker_table_hello(&table, &hello, "conn-2", 6);
+    assert_ptr_equal(df_worker_table_of(&table, "conn-2", 6), other);
+    assert_int_equal(worker->identity_bytes, 0);
+    df_worker_table_remove_at(&table, 0);
+    assert_null(df_worker_table_find(&table, "w1"));
+    assert_ptr_equal(df_worker_table_of(&table, "conn-2", 6), other);
+    df_worker_table_free(&table);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_edge_is_as_documented),
+        cmocka_unit_test(every_state_is_reached_and_none_is_a_trap),
+        cmocka_unit_test(rows_of_a_lease_are_counted),
+        cmocka_unit_test(a_worker_is_found_by_its_newest_connection),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
