@@ -25,6 +25,7 @@ typedef struct run_cfg {
     df_product_way way; /* cpu only */
     const char *simd; /* cpu only; NULL: the best */
     bool over_residual; /* results lie on the residual, where there is one */
+    float offset; /* added to all inputs */
 } run_cfg;
 
 static inline float test_number(uint32_t seed, int64_t i) { /* in -1..1 */
@@ -38,7 +39,7 @@ static inline void test_check(df_code rc, const df_err *err) {
     if (rc) fail_msg("%s: %s", df_code_name(rc), err->text);
 }
 
-static inline void fill_input(const df_graph *g, df_value_id v, void *to, size_t unit, int64_t n_rows) {
+static inline void fill_input(const df_graph *g, df_value_id v, void *to, size_t unit, int64_t n_rows, float offset) {
     int64_t n = df_shape_elements(g->values[v].shape);
     for (int64_t r = 0; r < n_rows; r++)
         for (int64_t i = 0; i < n; i++) {
@@ -46,9 +47,9 @@ static inline void fill_input(const df_graph *g, df_value_id v, void *to, size_t
             if (g->values[v].dtype == DF_I32)
                 ((int32_t *)to)[r * n + i] = (int32_t)((x + 1) * 20);
             else if (unit == sizeof(double))
-                ((double *)to)[r * n + i] = x;
+                ((double *)to)[r * n + i] = x + offset;
             else
-                ((float *)to)[r * n + i] = x;
+                ((float *)to)[r * n + i] = x + offset;
         }
 }
 
@@ -105,7 +106,7 @@ static inline void *run_graph(const df_graph *g, const run_cfg *cfg, int64_t n_r
     void **values = calloc((size_t)g->n_values, sizeof *values);
     for (df_value_id v = 0; v < g->n_values; v++) {
         values[v] = aligned_alloc(64, ((size_t)(n_rows * df_shape_elements(g->values[v].shape)) * unit + 63) / 64 * 64);
-        if (g->values[v].producer < 0) fill_input(g, v, values[v], unit, n_rows);
+        if (g->values[v].producer < 0) fill_input(g, v, values[v], unit, n_rows, cfg->offset);
     }
     for (int i = 0; i < g->n_nodes; i++) {
         const df_node *n = &g->nodes[i];

@@ -243,10 +243,30 @@ static void test_own_kernels(void **state) {
     }
 }
 
+/* Far from 0 a variance is what f64 sums leave after they cancel: another order of them shows in every element. */
+static void test_norm_far_from_zero(void **state) {
+    (void)state;
+    for (int op = 0; op < 2; op++) {
+        df_graph *g = other_op(op);
+        run_cfg cfg = base;
+        cfg.offset = 1e6f;
+        float *all = run_graph(g, &cfg, 8);
+        for (cfg.threads = 1; cfg.threads <= 4; cfg.threads++)
+            for (int64_t n = 1; n <= 8; n++) check_rows(g, &cfg, n, all, "a norm far from 0");
+        free(all);
+        df_graph_free(&g);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_convs),  cmocka_unit_test(test_linears),       cmocka_unit_test(test_epilogues),
-        cmocka_unit_test(test_strips), cmocka_unit_test(test_check_notices), cmocka_unit_test(test_own_kernels),
+        cmocka_unit_test(test_convs),
+        cmocka_unit_test(test_linears),
+        cmocka_unit_test(test_epilogues),
+        cmocka_unit_test(test_strips),
+        cmocka_unit_test(test_check_notices),
+        cmocka_unit_test(test_own_kernels),
+        cmocka_unit_test(test_norm_far_from_zero),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -58,10 +58,10 @@ typedef struct sweep {
 } sweep;
 
 static const sweep sweeps[] = {
-    { "exp", map_exp, exp, -87, 88, 3e-7, INFINITY }, /* 2^n p(r): the last bits of p */
-    { "erf", map_erf, erf, -6, 6, 3e-7, INFINITY },
-    { "silu", act_silu, exact_silu, -80, 80, 5e-7, INFINITY },
-    { "gelu", act_gelu, exact_gelu, -1, 40, 5e-7, 2e-7 },
+    { "exp", map_exp, exp, -87, 88, 1.2e-7, INFINITY }, /* two roundings of 6e-8, like the next */
+    { "erf", map_erf, erf, -6, 6, 1.2e-7, INFINITY },
+    { "silu", act_silu, exact_silu, -80, 80, 2.4e-7, INFINITY },
+    { "gelu", act_gelu, exact_gelu, -1, 40, 3e-7, 2e-7 },
     { "gelu", act_gelu, exact_gelu, -40, 40, INFINITY, 2e-7 },
     { "gelu_tanh", act_gelu_tanh, exact_gelu_tanh, -4, 40, 3e-6, 2e-7 }, /* u ~ 13 there: its rounding, through exp */
     { "quick_gelu", act_quick_gelu, exact_quick_gelu, -20, 80, 4e-6, 2e-7 }, /* the same, u ~ 34 */
