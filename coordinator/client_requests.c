@@ -29,8 +29,7 @@ static void reply(df_farm *f, const df_wire_in *in, uint64_t request_id, df_code
     df_farm_send(f, in->identity, in->identity_bytes, &DF_WIRE_MESSAGE(REPLY, reply, &out));
 }
 
-/* --- submit: begin ---------------------------------------------------------------------------------------------------
- */
+/* --- submit: begin --- */
 
 static df_code check_word(const char *text, const char *field, size_t max_bytes, df_err *err) {
     if (strlen(text) > max_bytes) return df_err_set(err, DF_EINVAL, "%s is over %zu bytes", field, max_bytes);
@@ -114,8 +113,7 @@ static df_code submit_begin(df_farm *f, const Diffarm__SubmitBegin *in, df_err *
     return DF_OK;
 }
 
-/* --- submit: rows and end
- * ---------------------------------------------------------------------------------------------- */
+/* --- submit: rows and end --- */
 
 void df_farm_forget_upload(df_farm *f, df_job *job) {
     df_err why;
@@ -184,7 +182,7 @@ static df_code accept_job(df_farm *f, df_job *job, df_err *err) {
     }
     df_job_apply(job, DF_JOB_EV_UPLOADED);
     df_farm_log(f, DF_LOG_INFO, "job", "job=%s rows=%llu out=%s", job->spec.job_id, (unsigned long long)job->n_rows,
-                job->spec.out_dir);
+                df_farm_quote(f, job->spec.out_dir));
     return DF_OK;
 }
 
@@ -198,8 +196,7 @@ static df_code submit_end(df_farm *f, const Diffarm__SubmitEnd *in, df_err *err)
     return accept_job(f, job, err);
 }
 
-/* --- cancel
- * -------------------------------------------------------------------------------------------------------------- */
+/* --- cancel --- */
 
 static void revoke_leases(df_farm *f, const df_job *job) {
     for (size_t i = 0; i < f->leases.n; i++) {
@@ -239,8 +236,7 @@ static df_code job_cancel(df_farm *f, const Diffarm__JobCancel *in, df_err *err)
     return DF_OK;
 }
 
-/* --- looking
- * --------------------------------------------------------------------------------------------------------------- */
+/* --- looking --- */
 
 typedef struct listing {
     df_arena *arena;
@@ -374,8 +370,7 @@ static void workers_query(df_farm *f, const df_wire_in *in) {
     free(all);
 }
 
-/* --- the border
- * -------------------------------------------------------------------------------------------------------------- */
+/* --- the border --- */
 
 void df_farm_take_client(df_farm *f, const df_wire_in *in) {
     df_err err = { 0 };

@@ -14,8 +14,7 @@
 
 enum { WINDOW_ROWS = 1024, FIRST_LEASE_ROWS = 8, SUSPECT_ROWS = 8 };
 
-/* --- how many
- * --------------------------------------------------------------------------------------------------------- */
+/* --- how many --- */
 
 static size_t workers_for(const df_farm *f, const df_job *job) {
     size_t n = 0;
@@ -39,8 +38,7 @@ static size_t limit_suspects(size_t n, const df_worker *worker, int lost) {
     return lost == 1 && n > slots ? slots : n;
 }
 
-/* --- which
- * ------------------------------------------------------------------------------------------------------------ */
+/* --- which --- */
 
 typedef struct choice {
     uint64_t rows[DF_LEASE_MAX_ROWS];
@@ -85,8 +83,7 @@ static df_code choose_from(df_farm *f, const df_job *job, const df_worker *worke
     return rc;
 }
 
-/* --- lending
- * ---------------------------------------------------------------------------------------------------------- */
+/* --- lending --- */
 
 static df_code store_lease(df_farm *f, const df_job *job, const df_worker *worker, const char *token, const choice *c,
                            int64_t *key, df_err *err) {
@@ -169,7 +166,7 @@ static void lend(df_farm *f, df_job *job, df_worker *worker, const choice *c) {
     df_farm_log(f, DF_LOG_DEBUG, "lease", "lease=%s job=%s worker=%s rows=%zu first=%" PRIu64, token, job->spec.job_id,
                 worker->id, c->n, c->rows[0]);
     if (send_lease(f, worker, lease, &why)) {
-        df_farm_log(f, DF_LOG_WARN, "lease_not_sent", "lease=%s why=\"%s\"", token, why.text);
+        df_farm_log(f, DF_LOG_WARN, "lease_not_sent", "lease=%s why=%s", token, df_farm_quote(f, why.text));
         df_lease_apply(lease, DF_LEASE_EV_GIVEN_UP);
     }
 }

@@ -10,7 +10,7 @@
 
 enum { STORE_RETRY_MS = 1000, RESERVED_DESCRIPTORS = 64, TICK_MS = 250 };
 
-/* --- opening: what the state folder knows is taken up again ------------------------------------------------------ */
+/* --- opening: what the state folder knows is taken up again --- */
 
 static df_code make_id(df_farm *f, df_err *err) {
     uint64_t random;
@@ -83,8 +83,8 @@ df_code df_farm_open(df_farm **out, const df_coordinator_cfg *cfg, const df_wire
         df_farm_close(&f);
         return rc;
     }
-    df_farm_log(f, DF_LOG_INFO, "opened", "state=%s start=%s jobs=%zu leases=%zu max_workers=%zu", f->cfg.state_dir,
-                f->id, f->jobs.n, f->leases.n, f->max_workers);
+    df_farm_log(f, DF_LOG_INFO, "opened", "state=%s start=%s jobs=%zu leases=%zu max_workers=%zu",
+                df_farm_quote(f, f->cfg.state_dir), f->id, f->jobs.n, f->leases.n, f->max_workers);
     *out = f;
     return DF_OK;
 }
@@ -100,8 +100,7 @@ void df_farm_close(df_farm **f) {
     *f = NULL;
 }
 
-/* --- one message, one turn -----------------------------------------------------------------------------------------
- */
+/* --- one message, one turn --- */
 
 void df_farm_take(df_farm *f, df_wire_in *in, int64_t now_ms) {
     f->now_ms = now_ms;
@@ -116,8 +115,8 @@ void df_farm_refuse(df_farm *f, const df_wire_in *in, const df_err *why) {
     refused.reason = (char *)why->text;
     refused.code = why->code;
     f->n_bad_messages++;
-    df_farm_log(f, DF_LOG_WARN, "refused", "version=%u n=%llu why=\"%s\"", in->version,
-                (unsigned long long)f->n_bad_messages, why->text);
+    df_farm_log(f, DF_LOG_WARN, "refused", "version=%u n=%llu why=%s", in->version,
+                (unsigned long long)f->n_bad_messages, df_farm_quote(f, why->text));
     if (in->identity_bytes)
         df_farm_send(f, in->identity, in->identity_bytes, &DF_WIRE_MESSAGE(REFUSED, refused, &refused));
 }
@@ -159,13 +158,12 @@ bool df_farm_is_idle(const df_farm *f) {
     return f->cfg.exit_when_idle_ms > 0 && f->n_ended > 0 && f->now_ms - f->idle_since_ms >= f->cfg.exit_when_idle_ms;
 }
 
-/* --- helpers of the farm's files -----------------------------------------------------------------------------------
- */
+/* --- helpers of the farm's files --- */
 
 df_code df_farm_send(df_farm *f, const void *to, size_t to_bytes, const Diffarm__Message *msg) {
     df_err err = { 0 };
     df_code rc = f->wire.send(f->wire.ctx, to, to_bytes, msg, &err);
-    if (rc) df_farm_log(f, DF_LOG_DEBUG, "not_sent", "kind=%d why=\"%s\"", msg->body_case, err.text);
+    if (rc) df_farm_log(f, DF_LOG_DEBUG, "not_sent", "kind=%d why=%s", msg->body_case, df_farm_quote(f, err.text));
     return rc;
 }
 
@@ -178,10 +176,14 @@ void df_farm_log(df_farm *f, df_log_level level, const char *event, const char *
     df_log_event(f->cfg.log, level, event, "%s", text);
 }
 
+const char *df_farm_quote(df_farm *f, const char *text) {
+    return df_log_quote(f->quoted, sizeof f->quoted, text);
+}
+
 void df_farm_store_failed(df_farm *f, const df_err *why) {
     df_store_rollback(f->store);
     f->store_retry_ms = f->now_ms + STORE_RETRY_MS;
-    if (!f->store_problem[0]) df_farm_log(f, DF_LOG_ERROR, "store_failed", "why=\"%s\"", why->text);
+    if (!f->store_problem[0]) df_farm_log(f, DF_LOG_ERROR, "store_failed", "why=%s", df_farm_quote(f, why->text));
     snprintf(f->store_problem, sizeof f->store_problem, "%.500s", why->text);
 }
 
@@ -198,7 +200,7 @@ bool df_farm_store_rests(const df_farm *f) {
 void df_farm_sink_failed(df_farm *f, df_job *job, const df_err *why) {
     if (!df_job_apply(job, DF_JOB_EV_SINK_FAILED)) return;
     if (strcmp(job->problem, why->text))
-        df_farm_log(f, DF_LOG_ERROR, "stalled", "job=%s why=\"%s\"", job->spec.job_id, why->text);
+        df_farm_log(f, DF_LOG_ERROR, "stalled", "job=%s why=%s", job->spec.job_id, df_farm_quote(f, why->text));
     snprintf(job->problem, sizeof job->problem, "%.500s", why->text);
     job->retry_ms = f->now_ms + f->cfg.stall_retry_ms;
     df_out_lists_close(&job->lists);

@@ -45,6 +45,7 @@ typedef struct df_farm {
     int n_ended; /* jobs that ended in this start */
     int64_t idle_since_ms;
     uint64_t n_bad_messages;
+    char quoted[2 * DF_JOB_PROBLEM_BYTES];
 } df_farm;
 
 df_code df_farm_open(df_farm **out, const df_coordinator_cfg *cfg, const df_wire_out *wire, int64_t now_ms,
@@ -59,11 +60,12 @@ void df_farm_turn(df_farm *f, int64_t now_ms);
 int64_t df_farm_wait_ms(const df_farm *f); /* until something is due by the clock */
 bool df_farm_is_idle(const df_farm *f); /* cfg.exit_when_idle_ms has passed without work */
 
-/* --- between the files of the farm -------------------------------------------------------------------------------- */
+/* --- between the files of the farm --- */
 
 df_code df_farm_send(df_farm *f, const void *to, size_t to_bytes, const Diffarm__Message *msg);
 void df_farm_log(df_farm *f, df_log_level level, const char *event, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
+const char *df_farm_quote(df_farm *f, const char *text); /* as a log value; valid until the next call */
 
 /* The store refuses writes (disk full): remembered, tried again later, and shown with every running job. */
 void df_farm_store_failed(df_farm *f, const df_err *why);

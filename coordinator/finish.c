@@ -51,7 +51,7 @@ static void release(df_farm *f, df_job *job) {
     }
     job->released = !rc;
     if (!rc) return;
-    df_farm_log(f, DF_LOG_WARN, "not_released", "job=%s why=\"%s\"", job->spec.job_id, why.text);
+    df_farm_log(f, DF_LOG_WARN, "not_released", "job=%s why=%s", job->spec.job_id, df_farm_quote(f, why.text));
     job->retry_ms = f->now_ms + f->cfg.stall_retry_ms;
 }
 

@@ -36,8 +36,7 @@ df_coordinator_cfg df_coordinator_cfg_default(void) {
     };
 }
 
-/* --- opening
- * ------------------------------------------------------------------------------------------------------------ */
+/* --- opening --- */
 
 static df_code zmq_failed(const char *what, df_err *err) {
     return df_err_set(err, DF_EIO, "%s: %s", what, zmq_strerror(zmq_errno()));
@@ -107,8 +106,7 @@ const char *df_coordinator_endpoint(const df_coordinator *c) {
     return c->endpoint;
 }
 
-/* --- running
- * ------------------------------------------------------------------------------------------------------------ */
+/* --- running --- */
 
 static df_code wait_for_work(df_coordinator *c, df_err *err) {
     zmq_pollitem_t items[] = { { c->socket, 0, ZMQ_POLLIN, 0 }, { NULL, c->wake_fd, ZMQ_POLLIN, 0 } };
@@ -125,10 +123,10 @@ static df_code take_messages(df_coordinator *c, df_err *err) {
         df_code rc = df_wire_recv(c->socket, 1, &in, 0, &why);
         if (rc == DF_ETIMEOUT) return DF_OK;
         if (rc == DF_ECANCELLED || rc == DF_EIO) return df_err_set(err, rc, "%s", why.text);
-        if (rc)
-            df_farm_refuse(c->farm, &in, &why);
-        else
+        if (!rc)
             df_farm_take(c->farm, &in, df_clock_ms());
+        else if (rc != DF_EPROTOCOL || in.version != DF_PROTOCOL_VERSION) /* else: a kind that is new to us */
+            df_farm_refuse(c->farm, &in, &why);
         df_wire_in_free(&in);
     }
     return DF_OK;
@@ -136,7 +134,7 @@ static df_code take_messages(df_coordinator *c, df_err *err) {
 
 df_code df_coordinator_run(df_coordinator *c, df_err *err) {
     df_code rc = DF_OK;
-    df_log_event(c->cfg.log, DF_LOG_INFO, "listening", "endpoint=%s state=%s", c->endpoint, c->cfg.state_dir);
+    df_log_event(c->cfg.log, DF_LOG_INFO, "listening", "endpoint=%s", c->endpoint);
     while (!rc && !atomic_load(&c->stop) && !df_farm_is_idle(c->farm)) {
         if ((rc = wait_for_work(c, err))) break;
         if ((rc = take_messages(c, err))) break;

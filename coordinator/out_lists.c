@@ -22,7 +22,7 @@ struct df_out_lists {
     uint64_t next_row;
 };
 
-/* --- lines ------------------------------------------------------------------------------------------------------- */
+/* --- lines --- */
 
 static json_t *flags_of(const char *flags) { /* one a line */
     json_t *array = json_array();
@@ -88,7 +88,7 @@ static json_t *job_of(const df_job *job) {
                      DF_COORDINATOR_SOFTWARE);
 }
 
-/* --- files ------------------------------------------------------------------------------------------------------- */
+/* --- files --- */
 
 static FILE *begin(df_out_dir *dir, const char *name, df_err *err) {
     int fd = df_out_dir_begin(dir, name, err);

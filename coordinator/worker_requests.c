@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "coordinator/farm.h"
-#include "coordinator/text.h"
 
 void df_farm_revoke(df_farm *f, const df_worker *worker, const char *token, const char *reason) {
     Diffarm__LeaseRevoked out = DIFFARM__LEASE_REVOKED__INIT;
@@ -13,13 +12,14 @@ void df_farm_revoke(df_farm *f, const df_worker *worker, const char *token, cons
         df_farm_send(f, worker->identity, worker->identity_bytes, &DF_WIRE_MESSAGE(LEASE_REVOKED, lease_revoked, &out));
 }
 
-/* --- hello -----------------------------------------------------------------------------------------------------------
- */
+/* --- hello --- */
 
 static df_code check_hello(const df_farm *f, const Diffarm__Hello *hello, df_err *err) {
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._:@+-";
     const char *id = hello->worker_id;
-    if (!*id || strlen(id) >= DF_WORKER_ID_BYTES || !df_text_is_utf8(id) || df_text_has_control(id))
-        return df_err_set(err, DF_EINVAL, "worker_id must have 1 to %d plain characters", DF_WORKER_ID_BYTES - 1);
+    if (!*id || strlen(id) >= DF_WORKER_ID_BYTES || id[strspn(id, plain)])
+        return df_err_set(err, DF_EINVAL, "worker_id must have 1 to %d letters, digits or ._:@+-",
+                          DF_WORKER_ID_BYTES - 1);
     if (hello->n_models > DF_WORKER_MAX_MODELS)
         return df_err_set(err, DF_ELIMIT, "%zu models, a worker offers at most %d", hello->n_models,
                           DF_WORKER_MAX_MODELS);
@@ -79,8 +79,8 @@ static void hello_of_worker(df_farm *f, const df_wire_in *in) {
     }
     df_worker_apply(worker, DF_WORKER_EV_HELLO);
     worker->heard_ms = f->now_ms;
-    df_farm_log(f, DF_LOG_INFO, "hello", "worker=%s name=%s ranks=%u leases_held=%zu", worker->id, worker->name,
-                worker->pipeline_ranks, hello->n_leases_held);
+    df_farm_log(f, DF_LOG_INFO, "hello", "worker=%s name=%s ranks=%u leases_held=%zu", worker->id,
+                df_farm_quote(f, worker->name), worker->pipeline_ranks, hello->n_leases_held);
     welcome(f, in);
     give_up_unheld(f, worker, hello);
     name_leases(f, worker, hello->leases_held, hello->n_leases_held);
@@ -93,8 +93,7 @@ static void hello(df_farm *f, const df_wire_in *in) {
         welcome(f, in);
 }
 
-/* --- work
- * ------------------------------------------------------------------------------------------------------------- */
+/* --- work --- */
 
 static void lease_request(df_farm *f, df_worker *worker, const Diffarm__LeaseRequest *in) {
     worker->asks = worker->state == DF_WORKER_READY;
@@ -123,8 +122,8 @@ static bool compare_late(df_farm *f, df_job *job, const df_worker *worker, const
     job->n_conflicts += done && !same;
     job->counts_changed = true;
     df_farm_log(f, done && !same ? DF_LOG_ERROR : DF_LOG_INFO, done && !same ? "conflict" : "late_result",
-                "job=%s row=%" PRIu64 " worker=%s lease=%.48s sha256=%.64s committed=%s", job->spec.job_id, result->row,
-                worker->id, result->token, result->png_sha256, done ? row.png_sha256 : "no");
+                "job=%s row=%" PRIu64 " worker=%s sha256=%s committed=%s", job->spec.job_id, result->row, worker->id,
+                df_farm_quote(f, result->png_sha256), done ? row.png_sha256 : "no");
     df_arena_free(&arena);
     return same;
 }
@@ -162,8 +161,7 @@ static void row_failed(df_farm *f, df_worker *worker, const Diffarm__RowFailed *
         df_farm_ack(f, worker->id, in->token, in->row, false);
 }
 
-/* --- leaving
- * ---------------------------------------------------------------------------------------------------------- */
+/* --- leaving --- */
 
 static void lease_returned(df_farm *f, df_worker *worker, const Diffarm__LeaseReturned *in) {
     df_lease *lease = lease_of(f, worker, in->token);
@@ -178,12 +176,11 @@ static void lease_returned(df_farm *f, df_worker *worker, const Diffarm__LeaseRe
 static void goodbye(df_farm *f, df_worker *worker) {
     df_worker_apply(worker, DF_WORKER_EV_GOODBYE);
     worker->asks = false;
-    df_farm_log(f, DF_LOG_INFO, "goodbye", "worker=%s name=%s", worker->id, worker->name);
+    df_farm_log(f, DF_LOG_INFO, "goodbye", "worker=%s name=%s", worker->id, df_farm_quote(f, worker->name));
     df_farm_leases_of_worker(f, worker, DF_LEASE_EV_GIVEN_UP);
 }
 
-/* --- the border
- * ------------------------------------------------------------------------------------------------------- */
+/* --- the border --- */
 
 static void say_hello(df_farm *f, const df_wire_in *in) {
     Diffarm__SayHello out = DIFFARM__SAY_HELLO__INIT;

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,8 +24,7 @@
 
 enum { N_ROWS = 50 };
 
-/* --- the coordinator's process
- * ------------------------------------------------------------------------------------------ */
+/* --- the coordinator's process --- */
 
 typedef struct place {
     char *dir, state[256], out[256], endpoint[256];
@@ -135,8 +135,7 @@ static void expect_same_out(const place *p) {
     assert_string_equal(got, expected);
 }
 
-/* --- tests
- * -------------------------------------------------------------------------------------------------------------- */
+/* --- tests --- */
 
 static void two_workers_finish_a_job(void **state) {
     place *p = *state;
@@ -286,6 +285,37 @@ static void wrong_starts_end_with_the_agreed_codes(void **state) {
     assert_int_equal(exit_code_of(no_endpoint, 5), DF_EXIT_USAGE);
 }
 
+static void *run_loop(void *arg) {
+    df_err err;
+    return df_coordinator_run(arg, &err) ? arg : NULL;
+}
+
+static void another_thread_may_stop_it_and_the_port_stays(void **state) {
+    place *p = *state;
+    df_coordinator *c, *second = NULL;
+    df_err err;
+    char folder[300], endpoint[256];
+    snprintf(folder, sizeof folder, "%s/own", p->dir);
+    df_coordinator_cfg cfg = df_coordinator_cfg_default();
+    cfg.state_dir = folder;
+    cfg.bind = "tcp://127.0.0.1:*";
+    for (int i = 0; i < 3; i++) {
+        pthread_t thread;
+        void *failed;
+        assert_int_equal(df_coordinator_open(&c, &cfg, &err), DF_OK);
+        assert_int_equal(df_coordinator_open(&second, &cfg, &err), DF_EEXIST);
+        assert_null(second);
+        if (i) assert_string_equal(df_coordinator_endpoint(c), endpoint);
+        snprintf(endpoint, sizeof endpoint, "%s", df_coordinator_endpoint(c));
+        assert_int_equal(pthread_create(&thread, NULL, run_loop, c), 0);
+        df_clock_sleep_ms(20);
+        df_coordinator_stop(c);
+        pthread_join(thread, &failed);
+        assert_null(failed);
+        df_coordinator_close(&c);
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_place, close_place)
 
 int main(int argc, char **argv) {
@@ -297,6 +327,7 @@ int main(int argc, char **argv) {
         TEST(killed_at_random_moments_out_is_the_same),
         TEST(cancel_stops_the_workers),
         TEST(another_protocol_version_is_refused_with_a_reason),
+        TEST(another_thread_may_stop_it_and_the_port_stays),
         TEST(wrong_starts_end_with_the_agreed_codes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

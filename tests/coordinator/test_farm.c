@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,8 +45,7 @@ static void expect_state(bench *b, const char *job_id, const char *state, uint64
     assert_int_equal(s->n_failed, n_failed);
 }
 
-/* --- the straight way
- * -------------------------------------------------------------------------------------------------- */
+/* --- the straight way --- */
 
 static void a_job_becomes_files_and_lists(void **state) {
     bench *b = *state;
@@ -75,8 +75,7 @@ static void a_job_becomes_files_and_lists(void **state) {
     free(metadata), free(job), free(failures), free(runs);
 }
 
-/* --- submit
- * -------------------------------------------------------------------------------------------------------------- */
+/* --- submit --- */
 
 static void submit_may_come_twice(void **state) {
     bench *b = *state;
@@ -168,8 +167,7 @@ static void tar_is_not_there_yet(void **state) {
     assert_int_equal(bench_heard(b, "client", DIFFARM__MESSAGE__BODY_REPLY)->reply->code, DF_EUNSUPPORTED);
 }
 
-/* --- leases
- * ---------------------------------------------------------------------------------------------------------------- */
+/* --- leases --- */
 
 static void leases_fit_speed_and_share(void **state) {
     bench *b = *state;
@@ -326,8 +324,7 @@ static void our_own_stand_still_blames_nobody(void **state) {
     finish_lease(b, "w1", lease);
 }
 
-/* --- failures
- * --------------------------------------------------------------------------------------------------------------- */
+/* --- failures --- */
 
 static void a_failed_row_is_tried_by_another_worker(void **state) {
     bench *b = *state;
@@ -437,8 +434,7 @@ static void other_bytes_for_a_committed_row_raise_an_alarm(void **state) {
     assert_int_equal(bench_status(b, JOB_1)->n_done, 1);
 }
 
-/* --- restarts
- * ---------------------------------------------------------------------------------------------------------------- */
+/* --- restarts --- */
 
 static void a_worker_keeps_its_lease_over_a_restart(void **state) {
     bench *b = *state;
@@ -507,8 +503,7 @@ static void results_and_restarts_in_any_order_give_the_same_out(void **state) {
     assert_string_equal(undisturbed, disturbed);
 }
 
-/* --- cancel, stall
- * ------------------------------------------------------------------------------------------------------------- */
+/* --- cancel, stall --- */
 
 static void cancel_revokes_and_keeps_pictures(void **state) {
     bench *b = *state;
@@ -592,9 +587,47 @@ static void a_link_inside_out_does_not_lead_out(void **state) {
     assert_false(bench_exists(target, "evil.png"));
 }
 
-/* --- looking
- * --------------------------------------------------------------------------------------------------------------------
- */
+/* Jobs of any length: rows are read in windows, lists are written in slices. */
+static void memory_does_not_grow_with_the_job(void **state) {
+    bench *b = *state;
+    enum { BATCH = 500, N = 120 * BATCH };
+    static Diffarm__Row rows[BATCH];
+    Diffarm__Row *at[BATCH];
+    df_err err;
+    assert_int_equal(bench_begin(b, JOB_1, b->out), DF_OK);
+    size_t before = 0;
+    for (uint64_t batch = 0; batch < N / BATCH; batch++) {
+        for (uint64_t i = 0; i < BATCH; i++) bench_row(at[i] = &rows[i], batch * BATCH + i);
+        assert_int_equal(bench_rows(b, JOB_1, batch, at, BATCH), DF_OK);
+        bench_forget(b);
+        if (batch == 4) before = mallinfo2().uordblks;
+    }
+    assert_int_equal(bench_end(b, JOB_1, N), DF_OK);
+    bench_hello(b, "w1", NULL, NULL);
+    assert_non_null(bench_ask(b, "w1", 0, 1000));
+    df_store_begin(b->farm->store, false, &err);
+    const df_row_result result = {
+        .png_sha256 = MODEL_A, .flags = "flat\nprompt_cut", .scheduler = "ddim", .worker = "w"
+    };
+    for (uint64_t i = 0; i < N; i++)
+        assert_int_equal(df_store_row_done(b->farm->store, b->farm->jobs.at[0]->key, i, &result, &err), DF_OK);
+    assert_int_equal(df_store_commit(b->farm->store, &err), DF_OK);
+    bench_restart(b);
+    int n_turns = 0;
+    for (; strcmp(bench_status(b, JOB_1)->state, "done") != 0; n_turns++) df_farm_turn(b->farm, b->now_ms);
+    assert_true(n_turns >= 3); /* other jobs had their turn in between */
+    bench_forget(b);
+    assert_true(mallinfo2().uordblks < before + (4 << 20)); /* SQLite's caches, of a fixed size */
+    char *metadata = bench_read(b->out, "metadata.jsonl"), *last = strstr(metadata, "00059999.png");
+    assert_non_null(last);
+    assert_non_null(strstr(last, "\"flags\":[\"flat\",\"prompt_cut\"]"));
+    size_t n_lines = 0;
+    for (const char *c = metadata; *c; c++) n_lines += *c == '\n';
+    assert_int_equal(n_lines, N);
+    free(metadata);
+}
+
+/* --- looking --- */
 
 static void numbers_are_shown(void **state) {
     bench *b = *state;
@@ -661,6 +694,7 @@ int main(void) {
         TEST(a_done_job_cannot_be_cancelled),
         TEST(a_job_stalls_and_goes_on),
         TEST(a_link_inside_out_does_not_lead_out),
+        TEST(memory_does_not_grow_with_the_job),
         TEST(numbers_are_shown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
