@@ -1,5 +1,5 @@
-/* The content hash of a model: the SHA-256 of what `sha256sum FILE...` prints for its files in name order, so that
- * anybody can check it by hand:  (cd MODEL && sha256sum $(... | LC_ALL=C sort) | sha256sum) */
+/* The content hash of a model: the SHA-256 of what `sha256sum` prints for its files in name order, so that anybody can
+ * check it by hand in the model's folder. */
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
