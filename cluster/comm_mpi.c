@@ -11,7 +11,8 @@
 
 #include "cluster/comm.h"
 
-enum { YIELDS = 64, SLEEP_MIN_US = 20, SLEEP_MAX_US = 500 };
+/* After LONG_IDLE calls (some seconds) there is no work, only the next command to wait for. */
+enum { YIELDS = 64, LONG_IDLE = 8192, SLEEP_MIN_US = 20, SLEEP_MAX_US = 500, SLEEP_LONG_US = 4000 };
 #define CHUNK_BYTES ((size_t)256 << 20)
 
 struct df_comm_request {
@@ -178,7 +179,7 @@ static void mpi_idle(df_comm *c, int64_t timeout_us) {
         return;
     }
     int64_t us = SLEEP_MIN_US + (int64_t)(m->n_idle - YIELDS) * 4;
-    if (us > SLEEP_MAX_US) us = SLEEP_MAX_US;
+    if (us > SLEEP_MAX_US) us = m->n_idle < LONG_IDLE ? SLEEP_MAX_US : SLEEP_LONG_US;
     if (us > timeout_us) us = timeout_us;
     struct timespec t = { .tv_nsec = us > 0 ? (long)us * 1000 : 0 };
     nanosleep(&t, NULL);

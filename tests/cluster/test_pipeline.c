@@ -169,7 +169,7 @@ static void check_error_arrives(const df_model *m, int n_ranks, int bad_rank) {
     df_pipeline_cfg cfg[RANKS_MOST];
     thread_farm f;
     df_err err = { 0 };
-    char rank_name[16];
+    char rank_name[32];
     int bad_slot = -1;
     failing.node_run = failing_run;
     for (int i = 0; i < n_ranks; i++) cfg[i] = config(i == bad_rank ? &failing : &df_backend_cpu);

@@ -66,12 +66,13 @@ static void album_free(album *a) {
 typedef struct setup {
     const df_backend *backend;
     int n_ranks, micro_batch, n_slots;
+    df_dtype dtype; /* F64, or anything else for F32 */
 } setup;
 
 static void render(const df_model *m, const setup *s, const df_request *requests, int n, album *out) {
     df_pipeline_cfg cfg = {
         .backend = s->backend,
-        .backend_cfg = { .dtype = DF_F32, .threads = 1 },
+        .backend_cfg = { .dtype = s->dtype == DF_F64 ? DF_F64 : DF_F32, .threads = 1 },
         .max_rows = 2 * s->micro_batch,
         .n_slots = s->n_slots,
     };
@@ -134,8 +135,9 @@ static void assert_same(const shot *a, const shot *b, int i, const setup *s) {
 static void test_same_bytes_however_it_runs(void **state) {
     (void)state;
     static const setup setups[] = {
-        { &df_backend_cpu, 1, 8, 1 }, { &df_backend_cpu, 1, 3, 2 }, { &df_backend_cpu, 2, 4, 3 },
-        { &df_backend_cpu, 3, 2, 4 }, { &df_backend_cpu, 4, 1, 6 }, { &df_backend_cpu, 4, 5, 2 },
+        { &df_backend_cpu, 1, 8, 1, DF_F32 }, { &df_backend_cpu, 1, 3, 2, DF_F32 },
+        { &df_backend_cpu, 2, 4, 3, DF_F32 }, { &df_backend_cpu, 3, 2, 4, DF_F32 },
+        { &df_backend_cpu, 4, 1, 6, DF_F32 }, { &df_backend_cpu, 4, 5, 2, DF_F32 },
     };
     df_model *m = thread_farm_starter();
     df_request q[IMAGES_MOST];
@@ -143,7 +145,7 @@ static void test_same_bytes_however_it_runs(void **state) {
     album alone = { 0 };
     for (int i = 0; i < n; i++) {
         album one = { 0 };
-        render(m, &(setup) { &df_backend_cpu, 1, 1, 1 }, &q[i], 1, &one);
+        render(m, &(setup) { &df_backend_cpu, 1, 1, 1, DF_F32 }, &q[i], 1, &one);
         alone.shot[i] = one.shot[0];
     }
     assert_int_equal(alone.shot[5].width, 48);
@@ -214,7 +216,7 @@ static void test_reference_pictures(void **state) {
     const char *manifest = golden_path("starter_reference", "manifest.jsonl");
     int n = reference_requests(m, manifest, q, names);
     assert_int_equal(n, 16);
-    render(m, &(setup) { &df_backend_cpu, 2, 4, 3 }, q, n, &all);
+    render(m, &(setup) { &df_backend_cpu, 2, 4, 3, DF_F32 }, q, n, &all);
     for (int i = 0; i < n; i++) {
         snprintf(file, sizeof file, "pictures/%.31s.png", names[i]);
         compare_picture(golden_path("starter_reference", file), &all.shot[i]);
@@ -222,6 +224,27 @@ static void test_reference_pictures(void **state) {
         free((char *)q[i].prompt);
     }
     album_free(&all);
+    df_model_close(&m);
+}
+
+/* Activations in double: the same picture but for rounding, and the same bytes for any number of ranks. */
+static void test_the_f64_reference(void **state) {
+    (void)state;
+    df_model *m = thread_farm_starter();
+    df_request q[2] = { request_of(m, "euler_a", 2, 4, 1), request_of(m, "ddim", 2, 1, 2) };
+    album f32 = { 0 }, one = { 0 }, two = { 0 };
+    setup s = { &df_backend_reference, 1, 1, 1, DF_F64 }, s2 = { &df_backend_reference, 2, 2, 2, DF_F64 };
+    for (int i = 0; i < 2; i++) q[i].width = q[i].height = 16;
+    render(m, &(setup) { &df_backend_cpu, 1, 2, 1, DF_F32 }, q, 2, &f32);
+    render(m, &s, q, 2, &one);
+    render(m, &s2, q, 2, &two);
+    for (int i = 0; i < 2; i++) {
+        assert_same(&one.shot[i], &two.shot[i], i, &s2);
+        for (int k = 0; k < 3 * 16 * 16; k++) assert_true(abs(f32.shot[i].rgb[k] - one.shot[i].rgb[k]) <= 1);
+    }
+    album_free(&f32);
+    album_free(&one);
+    album_free(&two);
     df_model_close(&m);
 }
 
@@ -266,10 +289,10 @@ static void test_a_number_that_is_not_finite_fails_its_row(void **state) {
     df_request q[3];
     album good = { 0 }, bad = { 0 };
     for (int i = 0; i < 3; i++) q[i] = request_of(m, "ddim", 2, 4, (uint64_t)i);
-    setup s = { &df_backend_cpu, 1, 3, 1 };
+    setup s = { &df_backend_cpu, 1, 3, 1, DF_F32 };
     render(m, &s, q, 3, &good);
     df_backend b = spoiling("conv_out", 2, false);
-    render(m, &(setup) { &b, 1, 3, 1 }, q, 3, &bad);
+    render(m, &(setup) { &b, 1, 3, 1, DF_F32 }, q, 3, &bad);
     assert_int_equal(bad.shot[0].n_failed, 1);
     assert_int_equal(bad.shot[0].n_images, 0);
     assert_int_equal(bad.shot[0].why.code, DF_ENUMERIC);
@@ -291,7 +314,7 @@ static void test_a_failed_micro_batch_fails_its_rows(void **state) {
     int n_failed = 0;
     for (int i = 0; i < 4; i++) q[i] = request_of(m, "ddim", 2, 4, (uint64_t)i);
     df_backend b = spoiling("conv_out", 1, true);
-    render(m, &(setup) { &b, 1, 2, 2 }, q, 4, &a);
+    render(m, &(setup) { &b, 1, 2, 2, DF_F32 }, q, 4, &a);
     for (int i = 0; i < 4; i++) {
         n_failed += a.shot[i].n_failed;
         assert_int_equal(a.shot[i].n_failed + a.shot[i].n_images, 1);
@@ -309,7 +332,7 @@ static void test_a_failed_prompt_fails_its_rows(void **state) {
     album a = { 0 };
     for (int i = 0; i < 2; i++) q[i] = request_of(m, "ddim", 2, 4, (uint64_t)i);
     df_backend b = spoiling("text_model.final_layer_norm", 1, true);
-    render(m, &(setup) { &b, 1, 2, 1 }, q, 2, &a);
+    render(m, &(setup) { &b, 1, 2, 1, DF_F32 }, q, 2, &a);
     assert_non_null(spoil.kernel);
     for (int i = 0; i < 2; i++) {
         assert_int_equal(a.shot[i].n_failed, 1);
@@ -325,7 +348,7 @@ static void test_cancelled_rows_leave_alone(void **state) {
     df_request q[3];
     album good = { 0 }, a = { .cancel_id = 1 };
     for (int i = 0; i < 3; i++) q[i] = request_of(m, "euler_a", 3, 4, (uint64_t)i);
-    setup s = { &df_backend_cpu, 2, 3, 2 };
+    setup s = { &df_backend_cpu, 2, 3, 2, DF_F32 };
     render(m, &s, q, 3, &good);
     render(m, &s, q, 3, &a);
     assert_int_equal(a.shot[1].n_images + a.shot[1].n_failed, 0);
@@ -383,7 +406,7 @@ static void test_flags(void **state) {
     for (int i = 0; i < 100; i++) strcat(prompt, "apple ");
     df_request q[2] = { request_of(m, "ddim", 1, 4, 1), request_of(m, "ddim", 1, 4, 1) };
     q[0].prompt = prompt;
-    render(m, &(setup) { &df_backend_cpu, 1, 2, 1 }, q, 2, &a);
+    render(m, &(setup) { &df_backend_cpu, 1, 2, 1, DF_F32 }, q, 2, &a);
     assert_true(a.shot[0].flags & DF_FLAG_PROMPT_CUT);
     assert_false(a.shot[1].flags & DF_FLAG_PROMPT_CUT);
     album_free(&a);
@@ -394,6 +417,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_same_bytes_however_it_runs),
         cmocka_unit_test(test_reference_pictures),
+        cmocka_unit_test(test_the_f64_reference),
         cmocka_unit_test(test_a_number_that_is_not_finite_fails_its_row),
         cmocka_unit_test(test_a_failed_micro_batch_fails_its_rows),
         cmocka_unit_test(test_a_failed_prompt_fails_its_rows),
