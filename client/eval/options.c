@@ -35,11 +35,13 @@ static const char doc[] =
     "  unet         sample, timestep, encoder_hidden_states -> out\n"
     "  vae_encode   image -> moments\n"
     "  vae_decode   z -> image\n"
-    "  sample       cond [uncond] [latents] [noise.0 ...] -> timesteps, latents, model_output, decoded, image_u8\n"
-    "               --set scheduler=FILE.json steps=25 guidance=7.5 guidance_rescale=0 eta=0\n"
+    "  sample       cond [uncond] [latents] [noise.0 ...]\n"
+    "               -> timesteps, latents, model_output, decoded, image_u8\n"
+    "               --set scheduler=S steps=25 guidance=7.5 eta=0\n"
+    "                     guidance_rescale=0\n"
     "  add_noise    sample, noise, timestep -> out\n"
-    "               --set scheduler=FILE.json\n"
-    "A scheduler is a scheduler_config.json or a name as in a manifest (euler_a); the model's own unless set.\n";
+    "               --set scheduler=S\n"
+    "S is a scheduler_config.json or a name as in a manifest, like euler_a; without it the model's own is used.\n";
 
 static int parse_int(struct argp_state *state, const char *name, const char *text, int min, int max) {
     char *end;
