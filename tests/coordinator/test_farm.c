@@ -301,6 +301,68 @@ static void goodbye_and_return_give_rows_back(void **state) {
     expect_state(b, JOB_1, "done", 6, 0);
 }
 
+static void a_hello_that_does_not_name_a_lease_gives_it_up(void **state) {
+    bench *b = *state;
+    assert_int_equal(bench_submit(b, JOB_1, b->out, 2, NULL), DF_OK);
+    bench_hello(b, "w1", NULL, NULL);
+    assert_non_null(bench_ask(b, "w1", 2, 1)); /* the connection breaks, the Lease with it */
+    bench_hello(b, "w1", NULL, NULL);
+    assert_int_equal(bench_status(b, JOB_1)->n_leased, 0);
+}
+
+static void a_token_is_good_for_its_own_worker_only(void **state) {
+    bench *b = *state;
+    assert_int_equal(bench_submit(b, JOB_1, b->out, 2, NULL), DF_OK);
+    bench_hello(b, "w1", NULL, NULL);
+    bench_hello(b, "w2", NULL, NULL);
+    Diffarm__Lease *lease = bench_ask(b, "w1", 1, 1);
+    assert_int_equal(bench_result(b, "w2", lease->token, JOB_1, lease->rows[0]->row), 0);
+    assert_int_equal(bench_status(b, JOB_1)->n_done, 0);
+    bench_beat(b, "w2", lease->token);
+    assert_non_null(bench_heard(b, "w2", DIFFARM__MESSAGE__BODY_LEASE_REVOKED));
+    assert_int_equal(bench_result(b, "w1", lease->token, JOB_1, lease->rows[0]->row), 1);
+}
+
+/* The worker's last word came after it last named the lease: that is a death, not a lease it does not have. */
+static void a_death_after_another_word_counts_as_one(void **state) {
+    bench *b = *state;
+    df_stored_row row;
+    assert_int_equal(bench_submit(b, JOB_1, b->out, 4, NULL), DF_OK);
+    bench_hello(b, "w1", NULL, NULL);
+    Diffarm__Lease *lease = bench_ask(b, "w1", 2, 1);
+    bench_beat(b, "w1", lease->token);
+    bench_wait(b, 1500);
+    bench_ask(b, "w1", 2, 1);
+    bench_wait(b, TIMEOUT_MS + 2000);
+    assert_int_equal(bench_status(b, JOB_1)->n_leased, 0);
+    df_arena *arena = df_arena_new();
+    assert_int_equal(df_store_read_row(b->farm->store, 1, 0, arena, &row, NULL), DF_OK);
+    assert_int_equal(row.lost, 1);
+    df_arena_free(&arena);
+}
+
+/* A result waits for OUT, its worker has gone, and then the coordinator dies: the row must not stay leased to nobody.
+ */
+static void a_crash_with_results_in_wait_leaves_no_row_behind(void **state) {
+    bench *b = *state;
+    char away[4096];
+    snprintf(away, sizeof away, "%s.away", b->out);
+    assert_int_equal(bench_submit(b, JOB_1, b->out, 2, NULL), DF_OK);
+    bench_hello(b, "w1", NULL, NULL);
+    Diffarm__Lease *lease = bench_ask(b, "w1", 2, 1);
+    assert_int_equal(rename(b->out, away), 0);
+    assert_int_equal(bench_result(b, "w1", lease->token, JOB_1, 0), -1);
+    Diffarm__Goodbye bye = DIFFARM__GOODBYE__INIT;
+    bench_say(b, "w1", DF_WIRE_MESSAGE(GOODBYE, goodbye, &bye), NULL, 0);
+    assert_int_equal(bench_status(b, JOB_1)->n_leased, 1); /* the one that waits */
+    assert_int_equal(rename(away, b->out), 0);
+    bench_restart(b);
+    assert_int_equal(bench_status(b, JOB_1)->n_leased, 0);
+    bench_hello(b, "w2", NULL, NULL);
+    work_off(b, "w2");
+    expect_state(b, JOB_1, "done", 2, 0);
+}
+
 static void a_draining_worker_gets_nothing_new(void **state) {
     bench *b = *state;
     bench_hello(b, "w1", NULL, NULL);
@@ -678,6 +740,10 @@ int main(void) {
         TEST(a_lease_its_worker_never_names_goes_back_without_blame),
         TEST(an_undeliverable_lease_goes_back_at_once),
         TEST(goodbye_and_return_give_rows_back),
+        TEST(a_hello_that_does_not_name_a_lease_gives_it_up),
+        TEST(a_token_is_good_for_its_own_worker_only),
+        TEST(a_death_after_another_word_counts_as_one),
+        TEST(a_crash_with_results_in_wait_leaves_no_row_behind),
         TEST(a_draining_worker_gets_nothing_new),
         TEST(our_own_stand_still_blames_nobody),
         TEST(a_failed_row_is_tried_by_another_worker),
