@@ -16,7 +16,8 @@
 #define MAX_QUICK_FAILURES 4
 #define START_MS 20000
 #define STOP_MS 1500
-#define MAX_WORKERS 256
+#define LEASE_TIMEOUT_MS "4000" /* no network lies between: what is silent for so long is dead */
+#define HEARTBEAT_MS "1000"
 
 typedef struct member {
     df_keeper keeper;
@@ -39,7 +40,8 @@ const char *df_farm_host_endpoint(const df_farm_host *f) {
 /* --- command lines ------------------------------------------------------------------------------------------------------ */
 
 static void write_command_lines(df_farm_host *f) {
-    const char *coordinator[] = { f->self, "coordinator", "--state", f->state_dir, "--bind", "tcp://127.0.0.1:*", NULL };
+    const char *coordinator[] = { f->self, "coordinator", "--state", f->state_dir, "--bind", "tcp://127.0.0.1:*",
+                                  "--lease-timeout-ms", LEASE_TIMEOUT_MS, "--heartbeat-ms", HEARTBEAT_MS, NULL };
     memcpy(f->coordinator_argv, coordinator, sizeof coordinator);
     snprintf(f->pipeline, sizeof f->pipeline, "%d", f->cfg.pipeline);
     snprintf(f->threads, sizeof f->threads, "%d", f->cfg.threads);
@@ -151,7 +153,7 @@ df_code df_farm_host_start(df_farm_host **out, const df_farm_cfg *cfg, df_err *e
     *out = f;
     return DF_OK;
 fail:
-    df_farm_host_stop(&f);
+    df_farm_host_stop(&f, false);
     return rc;
 }
 
@@ -167,18 +169,16 @@ static bool any_worker_runs(df_farm_host *f) {
     return any;
 }
 
-/* A first signal lets them end in order, a second one says at once. */
 static void signal_workers(df_farm_host *f) {
     for (int i = 0; i < f->n_started; i++) df_keeper_signal(&f->workers[i].keeper, SIGTERM);
     int64_t until = df_clock_ms() + STOP_MS;
     while (any_worker_runs(f) && df_clock_ms() < until) df_clock_sleep_ms(10);
 }
 
-void df_farm_host_stop(df_farm_host **fp) {
+void df_farm_host_stop(df_farm_host **fp, bool in_order) {
     df_farm_host *f = *fp;
     if (!f) return;
-    signal_workers(f);
-    if (any_worker_runs(f)) signal_workers(f);
+    if (in_order) signal_workers(f);
     for (int i = 0; i < f->n_started; i++) df_keeper_stop(&f->workers[i].keeper, SIGKILL, 1000);
     df_keeper_stop(&f->coordinator.keeper, SIGTERM, 3000);
     free(f->workers);

@@ -2,12 +2,14 @@
  *
  *   df_farm_host_start(&f, &cfg, &err);             df_farm_host_endpoint(f)
  *   df_farm_host_poll(f, &err);                     a few times a second: starts again what has ended
- *   df_farm_host_stop(&f);
+ *   df_farm_host_stop(&f, in_order);
  *
  * What they write goes to STATE/coordinator.log and STATE/worker-N.log; when one cannot be kept alive, its last line is
  * in the error. The kernel kills them when this process dies, however it dies. */
 #ifndef DF_CLIENT_RENDER_FARM_H
 #define DF_CLIENT_RENDER_FARM_H
+
+#include <stdbool.h>
 
 #include "base/err.h"
 
@@ -22,6 +24,7 @@ typedef struct df_farm_cfg {
 df_code df_farm_host_start(df_farm_host **out, const df_farm_cfg *cfg, df_err *err);
 const char *df_farm_host_endpoint(const df_farm_host *f);
 df_code df_farm_host_poll(df_farm_host *f, df_err *err);
-void df_farm_host_stop(df_farm_host **f);
+/* in_order: workers may finish and say goodbye; else they are killed, which loses nothing but what they had begun. */
+void df_farm_host_stop(df_farm_host **f, bool in_order);
 
 #endif

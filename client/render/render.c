@@ -157,7 +157,7 @@ static int ended(render *r, const Diffarm__JobStatus *j) {
         df_report_failures_text(stderr, j);
     }
     df_link_close(&r->link);
-    df_farm_host_stop(&r->farm);
+    df_farm_host_stop(&r->farm, true);
     if (df_out_tidy(r->job->spec.out_dir, &err)) fprintf(stderr, "diffarm: warning: %s\n", err.text);
     int code = j->n_done ? contact_sheet(r) : DF_EXIT_OK;
     summary(r, j->n_done, j->n_failed, j->state);
@@ -179,7 +179,7 @@ static int broken_off(render *r, df_code rc, const df_err *err, bool sent) {
     bool can_resume = sent || rc == DF_ECANCELLED;
     df_progress_end(&r->progress);
     df_link_close(&r->link);
-    df_farm_host_stop(&r->farm);
+    df_farm_host_stop(&r->farm, false);
     if (rc != DF_ECANCELLED) fprintf(stderr, "diffarm: error: %s\n", err->text);
     if (can_resume)
         fprintf(stderr, "diffarm: stopped with %" PRIu64 " of %" PRIu64 " pictures done; the same command goes on from "

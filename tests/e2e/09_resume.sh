@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# A render killed or interrupted half-way leaves no process behind and goes on where it stopped.
+. "$(dirname "$0")/lib.sh"
+
+manifest m.jsonl 12 12
+render m.jsonl base
+pictures() { find out/images -name '*.png' 2>/dev/null | wc -l; }
+some_pictures() { [ "$(pictures)" -ge "$1" ]; }
+family() { # all processes below one
+    local pid
+    for pid in $(pgrep -P "$1"); do echo "$pid" && family "$pid"; done
+}
+
+start render "$DIFFARM" render m.jsonl -m "$MODEL" -o out --pipeline 2 --threads 1 --micro-batch 1
+wait_for 40 some_pictures 2
+children=$(family "$!")
+[ "$(wc -w <<<"$children")" -ge 5 ] || fail "coordinator, supervisor, mpirun and two ranks were expected: $children"
+kill -9 "$!"
+for pid in $children; do wait_for 10 is_gone "$pid"; done
+[ ! -e out/job.json ] || fail "it was done before it was killed"
+kept=$(find out/images -name '*.png' -printf '%p %T@\n' | sort)
+
+start render2 "$DIFFARM" render m.jsonl -m "$MODEL" -o out --threads 1 --micro-batch 1
+wait_for 40 some_pictures $(($(wc -l <<<"$kept") + 2))
+kill -INT "$!"
+code=0
+wait "$!" || code=$?
+[ "$code" -eq 1 ] || fail "interrupted, it ended with $code"
+says render2.log "the same command goes on"
+
+echo '{"prompt": "another job"}' >other.jsonl
+expect 2 "$DIFFARM" render other.jsonl -m "$MODEL" -o out
+says err.txt "begun and not finished"
+
+expect 0 timeout 60 "$DIFFARM" render m.jsonl -m "$MODEL" -o out --threads 1 --contact-sheet sheet.png
+same_out base out
+[ -s sheet.png ] || fail "no contact sheet"
+while read -r line; do
+    grep -qF "$line" <(find out/images -name '*.png' -printf '%p %T@\n') || fail "${line% *} was rendered again"
+done <<<"$kept"
+
+expect 0 timeout 10 "$DIFFARM" render m.jsonl -m "$MODEL" -o out
+says out.txt "already complete"
+expect 2 timeout 10 "$DIFFARM" render other.jsonl -m "$MODEL" -o out
+says err.txt "another job"

@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# The commands and their output, on a farm of its own.
+. "$(dirname "$0")/lib.sh"
+
+expect 0 "$DIFFARM" --help
+says out.txt "render"
+expect 0 "$DIFFARM" --version
+expect 2 "$DIFFARM"
+for command in render submit status watch cancel jobs workers coordinator worker; do
+    expect 0 "$DIFFARM" "$command" --help
+    says out.txt "Usage: diffarm $command"
+done
+expect 3 "$DIFFARM" jobs --connect tcp://127.0.0.1:9 --timeout 0.3
+says err.txt "is it running there?"
+
+printf 'prompt,seed,count,name\n"red apple, big",3,2,apples/a\nghost,,,\n' >m.csv
+expect 0 "$DIFFARM" render m.csv -m "$MODEL" -o nothing --dry-run --pipeline 2 --output json
+says out.txt '"images":3'
+[ ! -e nothing ] || fail "--dry-run wrote something"
+expect 0 "$DIFFARM" render m.csv -m "$MODEL" -o nothing --dry-run
+
+start_coordinator state
+expect 0 "$DIFFARM" jobs --connect "$ENDPOINT"
+says out.txt "no jobs"
+expect 2 "$DIFFARM" status 0123456789abcdef --connect "$ENDPOINT"
+expect 0 "$DIFFARM" submit - -m "$MODEL" -o cancelled --steps 2 --connect "$ENDPOINT" <m.csv
+JOB=$(cat out.txt)
+expect 0 "$DIFFARM" cancel "$JOB" --connect "$ENDPOINT"
+expect 1 "$DIFFARM" watch "$JOB" --connect "$ENDPOINT"
+says err.txt "cancelled"
+
+start_worker worker -m "$MODEL"
+expect 0 timeout 60 "$DIFFARM" submit m.csv -m "$MODEL" -o out --steps 2 --connect "$ENDPOINT" --wait --output json
+says out.txt '"state":"done"'
+[ -s out/apples/a-0000.png ] && [ -s out/apples/a-0001.png ] || fail "counted names are missing"
+says out/metadata.jsonl '"prompt":"red apple, big"'
+JOB=$(grep -o '"job_id":"[0-9a-f]*"' out.txt | head -n 1 | cut -d'"' -f4)
+expect 0 "$DIFFARM" status "$JOB" --connect "$ENDPOINT"
+says out.txt "3 of 3 done"
+expect 0 "$DIFFARM" jobs --connect "$ENDPOINT"
+says out.txt "$JOB"
+expect 0 "$DIFFARM" workers --connect "$ENDPOINT" --output json
+says out.txt '"done":3'
+expect 2 "$DIFFARM" submit m.csv -m "$MODEL" -o out --connect "$ENDPOINT"
+kill -TERM "$WORKER"
+wait_for 10 is_gone "$WORKER"
+grep -q 'event=drain' worker.log || fail "the worker has not drained"
