@@ -203,7 +203,7 @@ df_code df_stage_reserve(df_stage *s, int64_t max_rows, int n_slots, df_err *err
 }
 
 df_stage_memory df_stage_memory_of(const df_stage *s) {
-    return (df_stage_memory){ s->weight_bytes, s->slot_bytes * (size_t)s->n_slots, s->scratch_bytes };
+    return (df_stage_memory) { s->weight_bytes, s->slot_bytes * (size_t)s->n_slots, s->scratch_bytes };
 }
 
 /* Values */

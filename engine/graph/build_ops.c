@@ -24,7 +24,7 @@ static df_node begin1(df_graph *g, df_op op, const char *name, df_value_id x) {
 }
 
 static df_node begin2(df_graph *g, df_op op, const char *name, df_value_id a, df_value_id b) {
-    return begin(g, op, name, 2, (df_value_id[]){ a, b });
+    return begin(g, op, name, 2, (df_value_id[]) { a, b });
 }
 
 static int64_t width(const df_graph *g, df_value_id x) {
@@ -41,13 +41,13 @@ df_value_id df_g_embedding(df_graph *g, const char *name, df_value_id ids, int64
     df_node n = begin1(g, DF_OP_EMBEDDING, name, ids);
     add_weight(g, &n, 0, "token_embedding.weight", DF_SHAPE(vocab, d));
     add_weight(g, &n, 1, "position_embedding.weight", DF_SHAPE(positions, d));
-    return df_graph_append(g, &n, (df_shape){ 0 });
+    return df_graph_append(g, &n, (df_shape) { 0 });
 }
 
 df_value_id df_g_timestep_embedding(df_graph *g, const char *name, df_value_id t, df_timestep_attr a) {
     df_node n = begin1(g, DF_OP_TIMESTEP_EMBEDDING, name, t);
     n.attr.timestep = a;
-    return df_graph_append(g, &n, (df_shape){ 0 });
+    return df_graph_append(g, &n, (df_shape) { 0 });
 }
 
 df_value_id df_g_linear(df_graph *g, const char *name, df_value_id x, int64_t out, bool no_bias) {
@@ -55,7 +55,7 @@ df_value_id df_g_linear(df_graph *g, const char *name, df_value_id x, int64_t ou
     n.attr.linear.no_bias = no_bias;
     add_weight(g, &n, 0, "weight", DF_SHAPE(out, width(g, x)));
     if (!no_bias) add_weight(g, &n, 1, "bias", DF_SHAPE(out));
-    return df_graph_append(g, &n, (df_shape){ 0 });
+    return df_graph_append(g, &n, (df_shape) { 0 });
 }
 
 df_value_id df_g_conv2d(df_graph *g, const char *name, df_value_id x, int64_t out, df_conv_attr a) {
@@ -63,7 +63,7 @@ df_value_id df_g_conv2d(df_graph *g, const char *name, df_value_id x, int64_t ou
     n.attr.conv = a;
     add_weight(g, &n, 0, "weight", DF_SHAPE(out, width(g, x), a.kernel, a.kernel));
     if (!a.no_bias) add_weight(g, &n, 1, "bias", DF_SHAPE(out));
-    return df_graph_append(g, &n, (df_shape){ 0 });
+    return df_graph_append(g, &n, (df_shape) { 0 });
 }
 
 static df_value_id norm(df_graph *g, df_op op, const char *name, df_value_id x, int groups, double eps) {
@@ -72,7 +72,7 @@ static df_value_id norm(df_graph *g, df_op op, const char *name, df_value_id x, 
     n.attr.norm.eps = eps;
     add_weight(g, &n, 0, "weight", DF_SHAPE(width(g, x)));
     add_weight(g, &n, 1, "bias", DF_SHAPE(width(g, x)));
-    return df_graph_append(g, &n, (df_shape){ 0 });
+    return df_graph_append(g, &n, (df_shape) { 0 });
 }
 
 df_value_id df_g_group_norm(df_graph *g, const char *name, df_value_id x, int groups, double eps) {
@@ -85,36 +85,36 @@ df_value_id df_g_layer_norm(df_graph *g, const char *name, df_value_id x, double
 
 df_value_id df_g_attention(df_graph *g, const char *name, df_value_id q, df_value_id k, df_value_id v, int heads,
                            bool causal) {
-    df_node n = begin(g, DF_OP_ATTENTION, name, 3, (df_value_id[]){ q, k, v });
+    df_node n = begin(g, DF_OP_ATTENTION, name, 3, (df_value_id[]) { q, k, v });
     n.attr.attention.heads = heads;
     n.attr.attention.causal = causal;
-    return df_graph_append(g, &n, (df_shape){ 0 });
+    return df_graph_append(g, &n, (df_shape) { 0 });
 }
 
 df_value_id df_g_activation(df_graph *g, const char *name, df_value_id x, df_act act) {
     df_node n = begin1(g, DF_OP_ACTIVATION, name, x);
     n.act = act;
-    return df_graph_append(g, &n, (df_shape){ 0 });
+    return df_graph_append(g, &n, (df_shape) { 0 });
 }
 
 df_value_id df_g_geglu(df_graph *g, const char *name, df_value_id x) {
     df_node n = begin1(g, DF_OP_GEGLU, name, x);
-    return df_graph_append(g, &n, (df_shape){ 0 });
+    return df_graph_append(g, &n, (df_shape) { 0 });
 }
 
 df_value_id df_g_add(df_graph *g, const char *name, df_value_id a, df_value_id b) {
     df_node n = begin2(g, DF_OP_ADD, name, a, b);
-    return df_graph_append(g, &n, (df_shape){ 0 });
+    return df_graph_append(g, &n, (df_shape) { 0 });
 }
 
 df_value_id df_g_add_channel(df_graph *g, const char *name, df_value_id x, df_value_id v) {
     df_node n = begin2(g, DF_OP_ADD_CHANNEL, name, x, v);
-    return df_graph_append(g, &n, (df_shape){ 0 });
+    return df_graph_append(g, &n, (df_shape) { 0 });
 }
 
 df_value_id df_g_concat(df_graph *g, const char *name, df_value_id a, df_value_id b) {
     df_node n = begin2(g, DF_OP_CONCAT, name, a, b);
-    return df_graph_append(g, &n, (df_shape){ 0 });
+    return df_graph_append(g, &n, (df_shape) { 0 });
 }
 
 df_value_id df_g_upsample_nearest(df_graph *g, const char *name, df_value_id x, int64_t h, int64_t w) {

@@ -37,11 +37,11 @@ static bool want(routes *r, df_value_id v, int stage, int segment) {
     int from = stage_of_value(r->cut, r->g, v), producer = r->g->values[v].producer;
     if (*there || from == stage) return true;
     *there = true;
-    return add_edge(r, (df_edge){ .value = v,
-                                  .from_stage = from,
-                                  .to_stage = stage,
-                                  .from_segment = producer < 0 ? -1 : r->segment_of[producer],
-                                  .to_segment = segment });
+    return add_edge(r, (df_edge) { .value = v,
+                                   .from_stage = from,
+                                   .to_stage = stage,
+                                   .from_segment = producer < 0 ? -1 : r->segment_of[producer],
+                                   .to_segment = segment });
 }
 
 static bool want_all(routes *r) {
@@ -77,7 +77,7 @@ static bool find_edges(df_cut *cut, const df_graph *g, int *segment_of) {
 static void find_segments(df_cut *cut, const df_graph *g, int *segment_of) {
     for (int i = 0; i < g->n_nodes; i++) {
         if (i == 0 || cut->stage_of[i] != cut->stage_of[i - 1])
-            cut->segments[cut->n_segments++] = (df_segment){ cut->stage_of[i], i, i };
+            cut->segments[cut->n_segments++] = (df_segment) { cut->stage_of[i], i, i };
         cut->segments[cut->n_segments - 1].end_node = i + 1;
         segment_of[i] = cut->n_segments - 1;
     }

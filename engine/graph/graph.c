@@ -135,7 +135,7 @@ df_value_id df_graph_append(df_graph *g, const df_node *node, df_shape declared)
     g->nodes = nodes;
     /* a reshape keeps its input's type; everything else makes activations */
     df_dtype dtype = node->op == DF_OP_RESHAPE ? g->values[node->in[0]].dtype : DF_F32;
-    df_value_id out = add_value(g, (df_value){ node->name, dtype, shape, g->n_nodes });
+    df_value_id out = add_value(g, (df_value) { node->name, dtype, shape, g->n_nodes });
     if (out == DF_NO_VALUE) return DF_NO_VALUE;
     nodes[g->n_nodes] = *node;
     nodes[g->n_nodes++].out = out;
@@ -156,7 +156,7 @@ df_weight_id df_graph_add_weight(df_graph *g, const char *name, df_shape shape) 
     df_weight *weights = grown(g, g->weights, &g->impl->cap_weights, g->n_weights, sizeof *weights);
     if (!weights) return DF_NO_WEIGHT;
     g->weights = weights;
-    weights[g->n_weights] = (df_weight){ name, shape };
+    weights[g->n_weights] = (df_weight) { name, shape };
     return g->n_weights++;
 }
 
@@ -175,8 +175,8 @@ df_value_id df_graph_input(df_graph *g, const char *name, df_dtype dtype, df_sha
     if (!inputs) return DF_NO_VALUE;
     g->inputs = inputs;
     name = df_graph_name(g, "%s", name);
-    df_value_id v = add_value(g, (df_value){ name, dtype, shape, -1 });
-    if (v != DF_NO_VALUE) inputs[g->n_inputs++] = (df_port){ name, v };
+    df_value_id v = add_value(g, (df_value) { name, dtype, shape, -1 });
+    if (v != DF_NO_VALUE) inputs[g->n_inputs++] = (df_port) { name, v };
     return v;
 }
 
@@ -189,7 +189,7 @@ void df_graph_output(df_graph *g, const char *name, df_value_id v) {
     df_port *outputs = grown(g, g->outputs, &g->impl->cap_outputs, g->n_outputs, sizeof *outputs);
     if (!outputs) return;
     g->outputs = outputs;
-    outputs[g->n_outputs++] = (df_port){ df_graph_name(g, "%s", name), v };
+    outputs[g->n_outputs++] = (df_port) { df_graph_name(g, "%s", name), v };
 }
 
 static df_value_id find_port(const df_port *ports, int n, const char *name) {
@@ -207,7 +207,7 @@ df_value_id df_graph_find_input(const df_graph *g, const char *name) {
 }
 
 df_shape df_graph_shape(const df_graph *g, df_value_id v) {
-    return df_graph_has_value(g, v) ? g->values[v].shape : (df_shape){ 0 };
+    return df_graph_has_value(g, v) ? g->values[v].shape : (df_shape) { 0 };
 }
 
 static int by_text(const void *a, const void *b) {

@@ -47,7 +47,7 @@ typedef struct df_shape {
 
 /* DF_SHAPE(16, 16, 4): the shape of one row */
 #define DF_SHAPE(...)                                                                                                  \
-    ((df_shape){ .rank = (int)(sizeof((int64_t[]){ __VA_ARGS__ }) / sizeof(int64_t)), .dim = { __VA_ARGS__ } })
+    ((df_shape) { .rank = (int)(sizeof((int64_t[]) { __VA_ARGS__ }) / sizeof(int64_t)), .dim = { __VA_ARGS__ } })
 
 /* op, name */
 #define DF_OPS(X)                                                                                                      \

@@ -44,7 +44,7 @@ static size_t value_bytes(const planner *p, df_value_id v) {
 static void touch(planner *p, df_value_id v, int time, bool slot) {
     block *b = &p->blocks[root_of(p, v)];
     if (b->region == DF_REGION_NONE) {
-        *b = (block){ DF_REGION_SCRATCH, value_bytes(p, v), time, time, 0 };
+        *b = (block) { DF_REGION_SCRATCH, value_bytes(p, v), time, time, 0 };
     } else {
         if (time < b->first) b->first = time;
         if (time > b->last) b->last = time;
@@ -167,7 +167,7 @@ static void place_all(planner *p, df_memory_plan *plan) {
     }
     for (df_value_id v = 0; v < p->g->n_values; v++) {
         const block *b = &p->blocks[root_of(p, v)];
-        plan->of[v] = (df_placement){ b->region, b->region == DF_REGION_NONE ? 0 : b->offset };
+        plan->of[v] = (df_placement) { b->region, b->region == DF_REGION_NONE ? 0 : b->offset };
     }
 }
 

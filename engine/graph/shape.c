@@ -97,8 +97,10 @@ static df_code infer_timestep(const df_graph *g, const df_node *n, df_shape *sha
     if (df_shape_elements(t) != 1)
         return df_err_set(err, DF_ESHAPE, "timestep is %s, must be [1]", df_shape_format(t).text);
     if (a->dim < 2 || !(a->max_period > 0) || a->freq_shift >= a->dim / 2)
-        return df_err_set(err, DF_EINVAL, "dim %d, max_period %g, freq_shift %g: need dim >= 2, period > 0, "
-                          "shift < dim / 2", a->dim, a->max_period, a->freq_shift);
+        return df_err_set(err, DF_EINVAL,
+                          "dim %d, max_period %g, freq_shift %g: need dim >= 2, period > 0, "
+                          "shift < dim / 2",
+                          a->dim, a->max_period, a->freq_shift);
     *shape = DF_SHAPE(a->dim);
     return DF_OK;
 }
@@ -171,8 +173,7 @@ static df_code infer_attention(const df_graph *g, const df_node *n, df_shape *sh
     if (n->attr.attention.causal && q.dim[0] != k.dim[0])
         return df_err_set(err, DF_ESHAPE, "causal with %lld queries and %lld keys", (long long)q.dim[0],
                           (long long)k.dim[0]);
-    if (!isfinite(n->attr.attention.scale))
-        return df_err_set(err, DF_EINVAL, "scale is %g", n->attr.attention.scale);
+    if (!isfinite(n->attr.attention.scale)) return df_err_set(err, DF_EINVAL, "scale is %g", n->attr.attention.scale);
     *shape = DF_SHAPE(q.dim[0], v.dim[1]);
     return DF_OK;
 }

@@ -10,7 +10,7 @@ typedef struct df_log_snr {
 
 static inline df_log_snr df_log_snr_of(float sigma) {
     float alpha = 1.0f / sqrtf(sigma * sigma + 1.0f);
-    return (df_log_snr){ alpha, sigma * alpha, logf(alpha) - logf(sigma * alpha) };
+    return (df_log_snr) { alpha, sigma * alpha, logf(alpha) - logf(sigma * alpha) };
 }
 
 #endif

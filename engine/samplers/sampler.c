@@ -134,7 +134,7 @@ df_code df_sampler_step(df_sampler *s, int call, const float *model_output, floa
     if (call < 0 || call >= s->n_calls || (s->next_call >= 0 && call != s->next_call))
         return df_err_set(err, DF_EINVAL, "sampler '%s': call %d of %d, after %d calls", s->cfg.name, call, s->n_calls,
                           s->n_done);
-    df_code rc = s->ops->step(s, call, model_output, x, (df_draw){ draw, draw_ctx }, err);
+    df_code rc = s->ops->step(s, call, model_output, x, (df_draw) { draw, draw_ctx }, err);
     if (rc) return rc;
     s->n_done++;
     s->next_call = call + 1;

@@ -113,7 +113,7 @@ static void name_config(df_scheduler *s) {
 static df_code open_config(df_config *c, json_t **root, const char *path, df_err *err) {
     df_code rc = df_json_load(root, path, err);
     if (rc) return rc;
-    *c = (df_config){ .root = *root, .path = path, .err = err };
+    *c = (df_config) { .root = *root, .path = path, .err = err };
     return DF_OK;
 }
 

@@ -150,7 +150,7 @@ static candidate heap_pop(work *w) {
 static void offer(const df_bpe *b, work *w, uint32_t at) {
     if (at == NONE || w->symbols[at].after == NONE) return;
     const df_merge *m = df_merge_table_find(&b->merges, w->symbols[at].id, w->symbols[w->symbols[at].after].id);
-    if (m) heap_push(w, (candidate){ m->rank, m->joined, at });
+    if (m) heap_push(w, (candidate) { m->rank, m->joined, at });
 }
 
 /* Every merge that is made frees one symbol and offers at most two pairs: 3 n candidates are enough. */
@@ -164,7 +164,7 @@ static df_code make_room(df_bpe_ids *ids, size_t n, work *w, df_err *err) {
         ids->work = grown;
         ids->work_bytes = bytes;
     }
-    *w = (work){ .symbols = ids->work, .heap = (candidate *)((symbol *)ids->work + n) };
+    *w = (work) { .symbols = ids->work, .heap = (candidate *)((symbol *)ids->work + n) };
     return DF_OK;
 }
 
@@ -190,7 +190,7 @@ df_code df_bpe_word(const df_bpe *b, const unsigned char *bytes, size_t n, df_bp
     df_code rc = make_room(ids, n, &w, err);
     if (rc) return rc;
     for (size_t i = 0; i < n; i++)
-        w.symbols[i] = (symbol){
+        w.symbols[i] = (symbol) {
             .id = i + 1 < n ? b->inner[bytes[i]] : b->last[bytes[i]],
             .before = i ? (uint32_t)i - 1 : NONE,
             .after = i + 1 < n ? (uint32_t)i + 1 : NONE,
@@ -217,5 +217,5 @@ df_code df_bpe_add(df_bpe_ids *ids, int32_t id, df_err *err) {
 void df_bpe_ids_free(df_bpe_ids *ids) {
     free(ids->at);
     free(ids->work);
-    *ids = (df_bpe_ids){ 0 };
+    *ids = (df_bpe_ids) { 0 };
 }

@@ -136,5 +136,5 @@ df_code df_clean(df_codepoints *c, const char *text, size_t bytes, df_err *err) 
 
 void df_codepoints_free(df_codepoints *c) {
     free(c->at);
-    *c = (df_codepoints){ 0 };
+    *c = (df_codepoints) { 0 };
 }

@@ -24,7 +24,7 @@ bool df_merge_table_init(df_merge_table *t, size_t n_merges) {
 
 void df_merge_table_free(df_merge_table *t) {
     free(t->slots);
-    *t = (df_merge_table){ 0 };
+    *t = (df_merge_table) { 0 };
 }
 
 void df_merge_table_put(df_merge_table *t, df_merge merge) {

@@ -56,7 +56,7 @@ static df_code add_token(df_special_tokens *s, const sources *from, const char *
         return df_err_set(err, DF_ELIMIT, "%s: more than %d special tokens", path, DF_SPECIAL_MAX);
     char *copy = strdup(text);
     if (!copy) return df_err_set(err, DF_ENOMEM, "%s: '%s'", path, key);
-    s->all[s->n++] = (df_special_token){ copy, strlen(copy), *id };
+    s->all[s->n++] = (df_special_token) { copy, strlen(copy), *id };
     return DF_OK;
 }
 
@@ -131,7 +131,7 @@ static df_code read_all(df_special_tokens *s, const sources *from, df_err *err) 
 
 df_code df_special_tokens_read(df_special_tokens *s, const char *dir, json_t *vocab, df_err *err) {
     sources from = { .vocab = vocab };
-    *s = (df_special_tokens){ 0 };
+    *s = (df_special_tokens) { 0 };
     snprintf(from.map_path, sizeof from.map_path, "%s/special_tokens_map.json", dir);
     snprintf(from.config_path, sizeof from.config_path, "%s/tokenizer_config.json", dir);
     df_code rc = load_optional(&from.map, from.map_path, err);

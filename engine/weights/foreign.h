@@ -8,7 +8,7 @@
 
 /* What to do about a pickle; for messages. */
 #define DF_PICKLE_ADVICE                                                                                               \
-    "pickle files can run code when loaded and are refused; convert it in a place you trust with "                    \
+    "pickle files can run code when loaded and are refused; convert it in a place you trust with "                     \
     "safetensors.torch.save_file(torch.load(FILE, weights_only=True), \"FILE.safetensors\")"
 
 /* DF_OK if the bytes are of no known other kind, else an error that names the kind and says what to do. */

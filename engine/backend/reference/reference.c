@@ -83,7 +83,7 @@ static df_code node_open(void *ctx, df_kernel **out, const df_graph *g, const df
     if (!run) return df_err_set(err, DF_EUNSUPPORTED, "the reference backend has no %s", df_op_name(node->op));
     df_kernel *k = calloc(1, sizeof *k);
     if (!k) return df_err_set(err, DF_ENOMEM, "%zu bytes", sizeof *k);
-    *k = (df_kernel){ .g = g, .node = node, .run = run, .threads = c->threads };
+    *k = (df_kernel) { .g = g, .node = node, .run = run, .threads = c->threads };
     for (int i = 0; i < DF_NODE_MAX_WEIGHTS; i++) {
         df_code rc = weights[i] ? keep_weight(k, i, weights[i], err) : DF_OK;
         if (!rc) continue;

@@ -13,10 +13,22 @@
 
 #include "engine/graph/fuse.h"
 
-#define S(...) { .rank = (int)(sizeof((int64_t[]){ __VA_ARGS__ }) / sizeof(int64_t)), .dim = { __VA_ARGS__ } }
-#define CONV(k, s, t, l, b, r) { .conv = { .kernel = k, .stride = s, .pad = { t, l, b, r } } }
-#define NORM(g, e) { .norm = { .groups = g, .eps = e } }
-#define HEADS(n) { .attention = { .heads = n } }
+#define S(...)                                                                                                         \
+    {                                                                                                                  \
+        .rank = (int)(sizeof((int64_t[]) { __VA_ARGS__ }) / sizeof(int64_t)), .dim = { __VA_ARGS__ }                   \
+    }
+#define CONV(k, s, t, l, b, r)                                                                                         \
+    {                                                                                                                  \
+        .conv = {.kernel = k, .stride = s, .pad = { t, l, b, r } }                                                     \
+    }
+#define NORM(g, e)                                                                                                     \
+    {                                                                                                                  \
+        .norm = {.groups = g, .eps = e }                                                                               \
+    }
+#define HEADS(n)                                                                                                       \
+    {                                                                                                                  \
+        .attention = {.heads = n }                                                                                     \
+    }
 
 /* In the table what a case does not have is left out. */
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"
@@ -29,7 +41,10 @@ const op_case op_cases[] = {
     { "conv 3x3, 1 to 1 channel", DF_OP_CONV2D, { S(4, 4, 1) }, 1, CONV(3, 1, 1, 1, 1, 1) },
     { "conv 3x3, one position", DF_OP_CONV2D, { S(1, 1, 24) }, 40, CONV(3, 1, 1, 1, 1, 1) },
     { "conv 3x3, no padding", DF_OP_CONV2D, { S(6, 5, 20) }, 33, CONV(3, 1, 0, 0, 0, 0) },
-    { "conv 3x3, no bias", DF_OP_CONV2D, { S(6, 5, 20) }, 33,
+    { "conv 3x3, no bias",
+      DF_OP_CONV2D,
+      { S(6, 5, 20) },
+      33,
       { .conv = { .kernel = 3, .stride = 1, .pad = { 1, 1, 1, 1 }, .no_bias = true } } },
     { "conv 3x3, stride 2", DF_OP_CONV2D, { S(10, 8, 48) }, 48, CONV(3, 2, 1, 1, 1, 1) },
     { "conv 3x3, stride 2, odd size", DF_OP_CONV2D, { S(9, 7, 17) }, 19, CONV(3, 2, 1, 1, 1, 1) },
@@ -43,10 +58,22 @@ const op_case op_cases[] = {
     { "conv + silu", DF_OP_CONV2D, { S(6, 5, 9) }, 40, CONV(3, 1, 1, 1, 1, 1), DF_ACT_SILU },
     { "conv + residual", DF_OP_CONV2D, { S(6, 6, 32) }, 40, CONV(3, 1, 1, 1, 1, 1), .residual = true },
     { "conv 1x1 + residual", DF_OP_CONV2D, { S(5, 3, 24) }, 23, CONV(1, 1, 0, 0, 0, 0), .residual = true },
-    { "conv + channels, gelu, residual", DF_OP_CONV2D, { S(6, 7, 30) }, 37, CONV(3, 1, 1, 1, 1, 1), DF_ACT_GELU, true,
+    { "conv + channels, gelu, residual",
+      DF_OP_CONV2D,
+      { S(6, 7, 30) },
+      37,
+      CONV(3, 1, 1, 1, 1, 1),
+      DF_ACT_GELU,
+      true,
       true },
-    { "conv, stride 2 + channels, relu, residual", DF_OP_CONV2D, { S(6, 7, 16) }, 16, CONV(3, 2, 1, 1, 1, 1),
-      DF_ACT_RELU, true, true },
+    { "conv, stride 2 + channels, relu, residual",
+      DF_OP_CONV2D,
+      { S(6, 7, 16) },
+      16,
+      CONV(3, 2, 1, 1, 1, 1),
+      DF_ACT_RELU,
+      true,
+      true },
 
     { "linear, a vector", DF_OP_LINEAR, { S(64) }, 128 },
     { "linear, tokens", DF_OP_LINEAR, { S(77, 48) }, 96 },
@@ -59,10 +86,19 @@ const op_case op_cases[] = {
     { "linear + quick_gelu", DF_OP_LINEAR, { S(11, 24) }, 72, .act = DF_ACT_QUICK_GELU },
     { "linear + gelu", DF_OP_LINEAR, { S(11, 24) }, 72, .act = DF_ACT_GELU },
     { "linear + residual", DF_OP_LINEAR, { S(11, 40) }, 40, .residual = true },
-    { "linear, no bias + residual", DF_OP_LINEAR, { S(5, 32) }, 32, { .linear = { .no_bias = true } },
+    { "linear, no bias + residual",
+      DF_OP_LINEAR,
+      { S(5, 32) },
+      32,
+      { .linear = { .no_bias = true } },
       .residual = true },
-    { "linear + channels, gelu_tanh, residual", DF_OP_LINEAR, { S(9, 35) }, 29, .act = DF_ACT_GELU_TANH,
-      .add_channel = true, .residual = true },
+    { "linear + channels, gelu_tanh, residual",
+      DF_OP_LINEAR,
+      { S(9, 35) },
+      29,
+      .act = DF_ACT_GELU_TANH,
+      .add_channel = true,
+      .residual = true },
 
     { "group_norm", DF_OP_GROUP_NORM, { S(6, 5, 64) }, 0, NORM(32, 1e-5) },
     { "group_norm, one group", DF_OP_GROUP_NORM, { S(4, 4, 20) }, 0, NORM(1, 1e-6) },
@@ -91,15 +127,28 @@ const op_case op_cases[] = {
     { "attention, one key", DF_OP_ATTENTION, { S(12, 16), S(1, 16), S(1, 16) }, 0, HEADS(2) },
     { "attention, one query", DF_OP_ATTENTION, { S(1, 16), S(33, 16), S(33, 16) }, 0, HEADS(2) },
     { "attention, wider values", DF_OP_ATTENTION, { S(10, 16), S(12, 16), S(12, 48) }, 0, HEADS(2) },
-    { "attention, own scale", DF_OP_ATTENTION, { S(10, 16), S(12, 16), S(12, 16) }, 0,
+    { "attention, own scale",
+      DF_OP_ATTENTION,
+      { S(10, 16), S(12, 16), S(12, 16) },
+      0,
       { .attention = { .heads = 2, .scale = 0.7 } } },
     { "attention, 300 keys", DF_OP_ATTENTION, { S(150, 24), S(300, 24), S(300, 24) }, 0, HEADS(3) },
     /* scores up to +-1000: a softmax without its largest taken off overflows */
-    { "attention, large scores", DF_OP_ATTENTION, { S(9, 16), S(9, 16), S(9, 16) }, 0,
-      { .attention = { .heads = 2, .scale = 100 } }, .slack = 100 },
-    { "attention, causal", DF_OP_ATTENTION, { S(77, 128), S(77, 128), S(77, 128) }, 0,
+    { "attention, large scores",
+      DF_OP_ATTENTION,
+      { S(9, 16), S(9, 16), S(9, 16) },
+      0,
+      { .attention = { .heads = 2, .scale = 100 } },
+      .slack = 100 },
+    { "attention, causal",
+      DF_OP_ATTENTION,
+      { S(77, 128), S(77, 128), S(77, 128) },
+      0,
       { .attention = { .heads = 2, .causal = true } } },
-    { "attention, causal, odd", DF_OP_ATTENTION, { S(19, 21), S(19, 21), S(19, 21) }, 0,
+    { "attention, causal, odd",
+      DF_OP_ATTENTION,
+      { S(19, 21), S(19, 21), S(19, 21) },
+      0,
       { .attention = { .heads = 3, .causal = true } } },
 
     { "silu", DF_OP_ACTIVATION, { S(7, 5, 13) }, .act = DF_ACT_SILU },
@@ -125,9 +174,15 @@ const op_case op_cases[] = {
     { "embedding", DF_OP_EMBEDDING, { S(77) }, 48 },
     { "embedding, odd", DF_OP_EMBEDDING, { S(5) }, 13 },
     /* angles up to 999 in f32 would be off by 6e-5; they are taken in f64, what is left is sin and cos */
-    { "timestep_embedding", DF_OP_TIMESTEP_EMBEDDING, { S(1) }, 0,
+    { "timestep_embedding",
+      DF_OP_TIMESTEP_EMBEDDING,
+      { S(1) },
+      0,
       { .timestep = { .dim = 320, .flip_sin_to_cos = true, .max_period = 10000, .scale = 1 } } },
-    { "timestep_embedding, sin first, shifted, odd", DF_OP_TIMESTEP_EMBEDDING, { S(1) }, 0,
+    { "timestep_embedding, sin first, shifted, odd",
+      DF_OP_TIMESTEP_EMBEDDING,
+      { S(1) },
+      0,
       { .timestep = { .dim = 33, .freq_shift = 1, .max_period = 10000, .scale = 0.5 } } },
 };
 const int n_op_cases = sizeof op_cases / sizeof *op_cases;
@@ -253,7 +308,7 @@ static void open_kernel(op_run *r, const op_case *c) {
 op_run op_run_open(const op_case *c, const df_backend *backend, df_dtype dtype, int threads, int64_t rows) {
     df_err err = { 0 };
     op_run r = { .g = op_case_graph(c), .backend = backend, .rows = rows };
-    if (backend->open(&r.ctx, &(df_backend_cfg){ .dtype = dtype, .threads = threads }, &err))
+    if (backend->open(&r.ctx, &(df_backend_cfg) { .dtype = dtype, .threads = threads }, &err))
         fail_msg("%s: %s", backend->name, err.text);
     r.unit = backend->activation_bytes(r.ctx);
     open_kernel(&r, c);

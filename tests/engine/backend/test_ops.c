@@ -134,7 +134,7 @@ static void test_refuses_dtypes(void **state) {
         void *ctx = NULL;
         df_err err = { 0 };
         if (!b) continue;
-        assert_int_equal(b->open(&ctx, &(df_backend_cfg){ .dtype = DF_I32, .threads = 1 }, &err), DF_EUNSUPPORTED);
+        assert_int_equal(b->open(&ctx, &(df_backend_cfg) { .dtype = DF_I32, .threads = 1 }, &err), DF_EUNSUPPORTED);
         assert_null(ctx);
         assert_non_null(strstr(err.text, "I32"));
     }
@@ -169,9 +169,9 @@ static int n_tests;
 
 static void add(const char *kind, CMUnitTestFunction fn, const op_case *c, const subject *s) {
     if (n_tests == MOST) abort();
-    states[n_tests] = (op_test){ c, s };
+    states[n_tests] = (op_test) { c, s };
     snprintf(names[n_tests], sizeof names[0], "%s %s: %s", s->backend, kind, c->name);
-    tests[n_tests] = (struct CMUnitTest){ names[n_tests], fn, NULL, NULL, &states[n_tests] };
+    tests[n_tests] = (struct CMUnitTest) { names[n_tests], fn, NULL, NULL, &states[n_tests] };
     n_tests++;
 }
 

@@ -12,8 +12,8 @@
 #include "engine/backend/backend.h"
 #include "engine/graph/fuse.h"
 
-#define V(...) ((const double[]){ __VA_ARGS__ })
-#define W(...) ((const float[]){ __VA_ARGS__ })
+#define V(...) ((const double[]) { __VA_ARGS__ })
+#define W(...) ((const float[]) { __VA_ARGS__ })
 
 /* Finishes and fuses the graph, runs its one node for n_rows with the inputs in the order the node reads them, and
  * compares. */
@@ -29,7 +29,7 @@ static void check(df_graph *g, df_value_id y, int64_t n_rows, const void *const 
     assert_int_equal(g->n_nodes, 1);
     const df_node *n = &g->nodes[0];
     const float *const none[DF_NODE_MAX_WEIGHTS] = { NULL };
-    assert_int_equal(b->open(&ctx, &(df_backend_cfg){ .dtype = DF_F64, .threads = 1 }, &err), DF_OK);
+    assert_int_equal(b->open(&ctx, &(df_backend_cfg) { .dtype = DF_F64, .threads = 1 }, &err), DF_OK);
     assert_int_equal(b->node_open(ctx, &k, g, n, weights ? weights : none, &err), DF_OK);
     assert_int_equal(b->node_prepare(k, n_rows, &scratch_bytes, &err), DF_OK);
     int64_t elements = n_rows * df_shape_elements(df_graph_shape(g, n->out));
@@ -62,8 +62,8 @@ static void test_conv_sums_taps_and_bias(void **state) {
     df_value_id x = input(g, "x", DF_SHAPE(2, 2, 1));
     df_conv_attr a = { .kernel = 3, .stride = 1, .pad = { 1, 1, 1, 1 } };
     /* top left: 1*5 + 2*6 + 3*8 + 4*9 = 77 */
-    check(g, df_g_conv2d(g, "c", x, 1, a), 1, (const void *[]){ V(1, 2, 3, 4) },
-          (const float *[]){ one_to_nine, W(0.5f) }, V(77.5, 67.5, 47.5, 37.5));
+    check(g, df_g_conv2d(g, "c", x, 1, a), 1, (const void *[]) { V(1, 2, 3, 4) },
+          (const float *[]) { one_to_nine, W(0.5f) }, V(77.5, 67.5, 47.5, 37.5));
 }
 
 static void test_conv_padded_right_and_bottom(void **state) {
@@ -71,8 +71,8 @@ static void test_conv_padded_right_and_bottom(void **state) {
     df_graph *g = df_graph_new("conv");
     df_value_id x = input(g, "x", DF_SHAPE(2, 2, 1));
     df_conv_attr a = { .kernel = 3, .stride = 2, .pad = { .bottom = 1, .right = 1 }, .no_bias = true };
-    check(g, df_g_conv2d(g, "c", x, 1, a), 1, (const void *[]){ V(1, 2, 3, 4) },
-          (const float *[]){ one_to_nine, NULL }, V(1 * 1 + 2 * 2 + 4 * 3 + 5 * 4));
+    check(g, df_g_conv2d(g, "c", x, 1, a), 1, (const void *[]) { V(1, 2, 3, 4) },
+          (const float *[]) { one_to_nine, NULL }, V(1 * 1 + 2 * 2 + 4 * 3 + 5 * 4));
 }
 
 static void test_conv_mixes_channels_of_a_row(void **state) {
@@ -80,16 +80,16 @@ static void test_conv_mixes_channels_of_a_row(void **state) {
     df_graph *g = df_graph_new("conv");
     df_value_id x = input(g, "x", DF_SHAPE(1, 1, 2));
     df_conv_attr a = { .kernel = 1, .stride = 1 };
-    check(g, df_g_conv2d(g, "c", x, 2, a), 2, (const void *[]){ V(2, 3, 5, 7) },
-          (const float *[]){ W(1, 10, 100, 1000), W(0, 0) }, V(32, 3200, 75, 7500));
+    check(g, df_g_conv2d(g, "c", x, 2, a), 2, (const void *[]) { V(2, 3, 5, 7) },
+          (const float *[]) { W(1, 10, 100, 1000), W(0, 0) }, V(32, 3200, 75, 7500));
 }
 
 static void test_linear(void **state) {
     (void)state;
     df_graph *g = df_graph_new("linear");
     df_value_id x = input(g, "x", DF_SHAPE(2));
-    check(g, df_g_linear(g, "l", x, 2, false), 1, (const void *[]){ V(1, 2) },
-          (const float *[]){ W(3, 4, 5, 6), W(0.5f, -0.5f) }, V(11.5, 16.5));
+    check(g, df_g_linear(g, "l", x, 2, false), 1, (const void *[]) { V(1, 2) },
+          (const float *[]) { W(3, 4, 5, 6), W(0.5f, -0.5f) }, V(11.5, 16.5));
 }
 
 static void test_fused_order(void **state) {
@@ -99,7 +99,7 @@ static void test_fused_order(void **state) {
     df_value_id y = df_g_add_channel(g, "v+", df_g_linear(g, "l", x, 1, false), v);
     y = df_g_add(g, "r+", df_g_activation(g, "relu", y, DF_ACT_RELU), r);
     /* relu(1 - 3) + 5; the residual before the activation would make 3, the channel after it 3 */
-    check(g, y, 1, (const void *[]){ V(1), V(-3), V(5) }, (const float *[]){ W(1), W(0) }, V(5));
+    check(g, y, 1, (const void *[]) { V(1), V(-3), V(5) }, (const float *[]) { W(1), W(0) }, V(5));
 }
 
 static void test_group_norm(void **state) {
@@ -108,8 +108,8 @@ static void test_group_norm(void **state) {
     df_value_id x = input(g, "x", DF_SHAPE(2, 4));
     /* groups: {1, 2, 3, 4} mean 2.5, variance 1.25; {0, 0, 0, 8} mean 2, variance 12 */
     double a = 1 / sqrt(1.25), b = 1 / sqrt(12.0);
-    check(g, df_g_group_norm(g, "n", x, 2, 0), 1, (const void *[]){ V(1, 2, 0, 0, 3, 4, 0, 8) },
-          (const float *[]){ W(1, 2, 1, 1), W(0, 0, 0, 100) },
+    check(g, df_g_group_norm(g, "n", x, 2, 0), 1, (const void *[]) { V(1, 2, 0, 0, 3, 4, 0, 8) },
+          (const float *[]) { W(1, 2, 1, 1), W(0, 0, 0, 100) },
           V(-1.5 * a, -1 * a, -2 * b, 100 - 2 * b, 0.5 * a, 3 * a, -2 * b, 100 + 6 * b));
 }
 
@@ -117,7 +117,7 @@ static void test_group_norm_eps_is_inside_the_root(void **state) {
     (void)state;
     df_graph *g = df_graph_new("group_norm");
     df_value_id x = input(g, "x", DF_SHAPE(2, 1));
-    check(g, df_g_group_norm(g, "n", x, 1, 3), 1, (const void *[]){ V(-1, 1) }, (const float *[]){ W(1), W(0) },
+    check(g, df_g_group_norm(g, "n", x, 1, 3), 1, (const void *[]) { V(-1, 1) }, (const float *[]) { W(1), W(0) },
           V(-0.5, 0.5));
 }
 
@@ -125,8 +125,8 @@ static void test_layer_norm(void **state) {
     (void)state;
     df_graph *g = df_graph_new("layer_norm");
     df_value_id x = input(g, "x", DF_SHAPE(2, 2));
-    check(g, df_g_layer_norm(g, "n", x, 0), 1, (const void *[]){ V(1, 3, 10, 0) },
-          (const float *[]){ W(2, 3), W(10, 20) }, V(8, 23, 12, 17));
+    check(g, df_g_layer_norm(g, "n", x, 0), 1, (const void *[]) { V(1, 3, 10, 0) },
+          (const float *[]) { W(2, 3), W(10, 20) }, V(8, 23, 12, 17));
 }
 
 static void test_attention_weighs_values(void **state) {
@@ -135,7 +135,7 @@ static void test_attention_weighs_values(void **state) {
     df_value_id q = input(g, "q", DF_SHAPE(2, 4)), k = input(g, "k", DF_SHAPE(2, 4)), v = input(g, "v", DF_SHAPE(2, 1));
     /* scores 2 * ln 3 / sqrt(4) = ln 3 against 0: weights 1/4 and 3/4; then a query of zeros: the mean */
     check(g, df_g_attention(g, "a", q, k, v, 1, false), 1,
-          (const void *[]){ V(2, 0, 0, 0, 0, 0, 0, 0), V(0, 0, 0, 0, log(3), 0, 0, 0), V(4, 8) }, NULL, V(7, 6));
+          (const void *[]) { V(2, 0, 0, 0, 0, 0, 0, 0), V(0, 0, 0, 0, log(3), 0, 0, 0), V(4, 8) }, NULL, V(7, 6));
 }
 
 static void test_attention_splits_heads(void **state) {
@@ -144,14 +144,14 @@ static void test_attention_splits_heads(void **state) {
     df_value_id q = input(g, "q", DF_SHAPE(1, 2)), k = input(g, "k", DF_SHAPE(2, 2)), v = input(g, "v", DF_SHAPE(2, 2));
     /* head 0 sees scores 0 and ln 3, head 1 sees ln 3 and 0 */
     check(g, df_g_attention(g, "a", q, k, v, 2, false), 1,
-          (const void *[]){ V(1, 1), V(0, log(3), log(3), 0), V(4, 4, 8, 8) }, NULL, V(7, 5));
+          (const void *[]) { V(1, 1), V(0, log(3), log(3), 0), V(4, 4, 8, 8) }, NULL, V(7, 5));
 }
 
 static void test_attention_causal(void **state) {
     (void)state;
     df_graph *g = df_graph_new("attention");
     df_value_id q = input(g, "q", DF_SHAPE(3, 1)), k = input(g, "k", DF_SHAPE(3, 1)), v = input(g, "v", DF_SHAPE(3, 1));
-    check(g, df_g_attention(g, "a", q, k, v, 1, true), 1, (const void *[]){ V(0, 0, 0), V(0, 0, 0), V(1, 3, 8) }, NULL,
+    check(g, df_g_attention(g, "a", q, k, v, 1, true), 1, (const void *[]) { V(0, 0, 0), V(0, 0, 0), V(1, 3, 8) }, NULL,
           V(1, 2, 4));
 }
 
@@ -170,7 +170,7 @@ static void test_activations(void **state) {
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         df_graph *g = df_graph_new(df_act_name(cases[i].act));
         df_value_id x = input(g, "x", DF_SHAPE(3));
-        check(g, df_g_activation(g, "a", x, cases[i].act), 1, (const void *[]){ V(1, -2, 0) }, NULL,
+        check(g, df_g_activation(g, "a", x, cases[i].act), 1, (const void *[]) { V(1, -2, 0) }, NULL,
               V(cases[i].of_one, cases[i].of_minus_two, 0));
     }
 }
@@ -179,7 +179,7 @@ static void test_geglu_gates_with_the_second_half(void **state) {
     (void)state;
     df_graph *g = df_graph_new("geglu");
     df_value_id x = input(g, "x", DF_SHAPE(4));
-    check(g, df_g_geglu(g, "a", x), 1, (const void *[]){ V(2, 3, 1, -2) }, NULL,
+    check(g, df_g_geglu(g, "a", x), 1, (const void *[]) { V(2, 3, 1, -2) }, NULL,
           V(2 * 0.8413447460685429, 3 * -0.04550026389635842));
 }
 
@@ -188,7 +188,7 @@ static void test_timestep_embedding(void **state) {
     df_graph *g = df_graph_new("timestep");
     df_value_id t = input(g, "t", DF_SHAPE(1));
     df_timestep_attr a = { .dim = 5, .max_period = 10000, .scale = 1 };
-    check(g, df_g_timestep_embedding(g, "e", t, a), 2, (const void *[]){ V(2, 0) }, NULL,
+    check(g, df_g_timestep_embedding(g, "e", t, a), 2, (const void *[]) { V(2, 0) }, NULL,
           V(0.9092974268256817, 0.01999866669333308, -0.4161468365471424, 0.9998000066665778, 0, 0, 0, 1, 1, 0));
 }
 
@@ -198,7 +198,7 @@ static void test_timestep_embedding_cos_first_shifted(void **state) {
     df_value_id t = input(g, "t", DF_SHAPE(1));
     df_timestep_attr a = { .dim = 4, .flip_sin_to_cos = true, .freq_shift = 1, .max_period = 100, .scale = 2 };
     /* frequencies 1 and 100^(-1/1); angles 2 and 0.02 */
-    check(g, df_g_timestep_embedding(g, "e", t, a), 1, (const void *[]){ V(1) }, NULL,
+    check(g, df_g_timestep_embedding(g, "e", t, a), 1, (const void *[]) { V(1) }, NULL,
           V(-0.4161468365471424, 0.9998000066665778, 0.9092974268256817, 0.01999866669333308));
 }
 
@@ -206,7 +206,7 @@ static void test_upsample(void **state) {
     (void)state;
     df_graph *g = df_graph_new("upsample");
     df_value_id x = input(g, "x", DF_SHAPE(2, 2, 1));
-    check(g, df_g_upsample_nearest(g, "u", x, 3, 5), 1, (const void *[]){ V(1, 2, 3, 4) }, NULL,
+    check(g, df_g_upsample_nearest(g, "u", x, 3, 5), 1, (const void *[]) { V(1, 2, 3, 4) }, NULL,
           V(1, 1, 1, 2, 2, 1, 1, 1, 2, 2, 3, 3, 3, 4, 4));
 }
 
@@ -217,7 +217,7 @@ static void test_upsample_ratio_is_f32(void **state) {
     df_value_id x = input(g, "x", DF_SHAPE(1, 2, 1));
     double want[82];
     for (int i = 0; i < 82; i++) want[i] = i <= 41 ? 5 : 6;
-    check(g, df_g_upsample_nearest(g, "u", x, 1, 82), 1, (const void *[]){ V(5, 6) }, NULL, want);
+    check(g, df_g_upsample_nearest(g, "u", x, 1, 82), 1, (const void *[]) { V(5, 6) }, NULL, want);
 }
 
 static void test_embedding_adds_position(void **state) {
@@ -225,22 +225,22 @@ static void test_embedding_adds_position(void **state) {
     df_graph *g = df_graph_new("embedding");
     df_value_id ids = df_graph_input(g, "ids", DF_I32, DF_SHAPE(2));
     static const int32_t rows[] = { 2, 0, 1, 1 };
-    check(g, df_g_embedding(g, "e", ids, 3, 2, 2), 2, (const void *[]){ rows },
-          (const float *[]){ W(1, 2, 3, 4, 5, 6), W(10, 20, 30, 40) }, V(15, 26, 31, 42, 13, 24, 33, 44));
+    check(g, df_g_embedding(g, "e", ids, 3, 2, 2), 2, (const void *[]) { rows },
+          (const float *[]) { W(1, 2, 3, 4, 5, 6), W(10, 20, 30, 40) }, V(15, 26, 31, 42, 13, 24, 33, 44));
 }
 
 static void test_concat_puts_the_first_first(void **state) {
     (void)state;
     df_graph *g = df_graph_new("concat");
     df_value_id a = input(g, "a", DF_SHAPE(2, 1)), b = input(g, "b", DF_SHAPE(2, 2));
-    check(g, df_g_concat(g, "c", a, b), 1, (const void *[]){ V(1, 2), V(3, 4, 5, 6) }, NULL, V(1, 3, 4, 2, 5, 6));
+    check(g, df_g_concat(g, "c", a, b), 1, (const void *[]) { V(1, 2), V(3, 4, 5, 6) }, NULL, V(1, 3, 4, 2, 5, 6));
 }
 
 static void test_add_channel_repeats_over_positions(void **state) {
     (void)state;
     df_graph *g = df_graph_new("add_channel");
     df_value_id x = input(g, "x", DF_SHAPE(2, 1, 2)), v = input(g, "v", DF_SHAPE(2));
-    check(g, df_g_add_channel(g, "a", x, v), 2, (const void *[]){ V(1, 2, 3, 4, 5, 6, 7, 8), V(10, 20, 30, 40) }, NULL,
+    check(g, df_g_add_channel(g, "a", x, v), 2, (const void *[]) { V(1, 2, 3, 4, 5, 6, 7, 8), V(10, 20, 30, 40) }, NULL,
           V(11, 22, 13, 24, 35, 46, 37, 48));
 }
 

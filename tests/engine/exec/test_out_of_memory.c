@@ -109,7 +109,7 @@ static void test_every_allocation_may_fail(void **state) {
     df_graph_free(&g);
     int n = 0;
     for (df_code rc = DF_ENOMEM; rc; n++) {
-        err = (df_err){ 0 };
+        err = (df_err) { 0 };
         until_failure = n;
         rc = everything(weights, &err);
         until_failure = -1;

@@ -156,7 +156,7 @@ static df_code open_stage(df_stage **s, const df_graph *g, const df_cut *cut, in
 static df_cut *small_cut(const df_graph *g) {
     df_cut *cut = NULL;
     assert_int_equal(g->n_nodes, 3);
-    assert_int_equal(df_cut_new(&cut, g, (int[]){ 0, 1, 1 }, 2, NULL), DF_OK);
+    assert_int_equal(df_cut_new(&cut, g, (int[]) { 0, 1, 1 }, 2, NULL), DF_OK);
     return cut;
 }
 
@@ -378,7 +378,7 @@ static void test_run_errors_name_the_node(void **state) {
     fixture_run run = { .g = g, .cut = cut, .dtype = DF_F32, .n_rows = 1 };
     df_stage *s = fixture_stage(&run, 0, 1);
     df_err err = { 0 };
-    memcpy(df_stage_value(s, 0, ids, 1), (int32_t[]){ 0, 10, 0 }, 3 * sizeof(int32_t));
+    memcpy(df_stage_value(s, 0, ids, 1), (int32_t[]) { 0, 10, 0 }, 3 * sizeof(int32_t));
     assert_int_equal(df_stage_run(s, 0, 0, 1, &err), DF_EINVAL);
     assert_non_null(strstr(err.text, "embedding 'embeddings': id 10"));
     assert_int_equal(df_stage_run(s, 0, 0, 1, NULL), DF_EINVAL);

@@ -58,7 +58,7 @@ static df_value_id pick(maker *m) {
 }
 
 static df_conv_attr conv3(int stride) {
-    return (df_conv_attr){ .kernel = 3, .stride = stride, .pad = { 1, 1, 1, 1 } };
+    return (df_conv_attr) { .kernel = 3, .stride = stride, .pad = { 1, 1, 1, 1 } };
 }
 
 static df_value_id attend(maker *m, df_value_id x) {
@@ -104,9 +104,7 @@ static df_value_id step(maker *m) {
     case 9:
         x = df_g_conv2d(g, name_of(m, "conv"), x, C, conv3(1));
         return df_g_add_channel(g, name_of(m, "channels"), x, m->channels);
-    default:
-        x = df_g_conv2d(g, name_of(m, "conv"), x, C, conv3(1));
-        return df_g_add(g, name_of(m, "add"), x, pick(m));
+    default: x = df_g_conv2d(g, name_of(m, "conv"), x, C, conv3(1)); return df_g_add(g, name_of(m, "add"), x, pick(m));
     }
 }
 

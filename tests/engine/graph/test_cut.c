@@ -50,7 +50,7 @@ static void test_whole(void **state) {
     df_graph *g = small_u();
     df_cut *cut = NULL;
     assert_int_equal(df_cut_whole(&cut, g, NULL), DF_OK);
-    same_segments(cut, (df_segment[]){ { 0, 0, 6 } }, 1);
+    same_segments(cut, (df_segment[]) { { 0, 0, 6 } }, 1);
     assert_int_equal(cut->n_edges, 0);
     df_cut_free(&cut);
     assert_null(cut);
@@ -61,11 +61,10 @@ static void test_folded(void **state) {
     (void)state;
     df_graph *g = small_u();
     df_cut *cut = NULL;
-    assert_int_equal(df_cut_new(&cut, g, (int[]){ 0, 1, 1, 1, 0, 0 }, 2, NULL), DF_OK);
-    same_segments(cut, (df_segment[]){ { 0, 0, 1 }, { 1, 1, 4 }, { 0, 4, 6 } }, 3);
+    assert_int_equal(df_cut_new(&cut, g, (int[]) { 0, 1, 1, 1, 0, 0 }, 2, NULL), DF_OK);
+    same_segments(cut, (df_segment[]) { { 0, 0, 1 }, { 1, 1, 4 }, { 0, 4, 6 } }, 3);
     /* down: the condition and in; up: the slice's result; the skip stays at home; mid goes to stage 0 at the end */
-    same_edges(cut,
-               (df_edge[]){ { 1, 0, 1, -1, 1 }, { 2, 0, 1, 0, 1 }, { 5, 1, 0, 1, 2 }, { 4, 1, 0, 1, 3 } }, 4);
+    same_edges(cut, (df_edge[]) { { 1, 0, 1, -1, 1 }, { 2, 0, 1, 0, 1 }, { 5, 1, 0, 1, 2 }, { 4, 1, 0, 1, 3 } }, 4);
     df_cut_free(&cut);
     df_graph_free(&g);
 }
@@ -74,16 +73,16 @@ static void test_linear(void **state) {
     (void)state;
     df_graph *g = small_u();
     df_cut *cut = NULL;
-    assert_int_equal(df_cut_new(&cut, g, (int[]){ 0, 0, 1, 1, 2, 2 }, 3, NULL), DF_OK);
-    same_segments(cut, (df_segment[]){ { 0, 0, 2 }, { 1, 2, 4 }, { 2, 4, 6 } }, 3);
+    assert_int_equal(df_cut_new(&cut, g, (int[]) { 0, 0, 1, 1, 2, 2 }, 3, NULL), DF_OK);
+    same_segments(cut, (df_segment[]) { { 0, 0, 2 }, { 1, 2, 4 }, { 2, 4, 6 } }, 3);
     /* the skip (value 2) goes from stage 0 to stage 2; both outputs end on stage 0 */
     same_edges(cut,
-               (df_edge[]){ { 1, 0, 1, -1, 1 },
-                            { 3, 0, 1, 0, 1 },
-                            { 2, 0, 2, 0, 2 },
-                            { 5, 1, 2, 1, 2 },
-                            { 4, 1, 0, 1, 3 },
-                            { 7, 2, 0, 2, 3 } },
+               (df_edge[]) { { 1, 0, 1, -1, 1 },
+                             { 3, 0, 1, 0, 1 },
+                             { 2, 0, 2, 0, 2 },
+                             { 5, 1, 2, 1, 2 },
+                             { 4, 1, 0, 1, 3 },
+                             { 7, 2, 0, 2, 3 } },
                6);
     df_cut_free(&cut);
     df_graph_free(&g);
@@ -94,15 +93,12 @@ static void test_a_value_travels_once(void **state) {
     df_graph *g = small_u();
     df_cut *cut = NULL;
     /* stage 1 reads `in` in two segments; stage 0 reads `mid` before it is due as an output */
-    assert_int_equal(df_cut_new(&cut, g, (int[]){ 0, 1, 1, 0, 1, 1 }, 2, NULL), DF_OK);
-    same_segments(cut, (df_segment[]){ { 0, 0, 1 }, { 1, 1, 3 }, { 0, 3, 4 }, { 1, 4, 6 } }, 4);
-    same_edges(cut,
-               (df_edge[]){ { 1, 0, 1, -1, 1 },
-                            { 2, 0, 1, 0, 1 },
-                            { 4, 1, 0, 1, 2 },
-                            { 5, 0, 1, 2, 3 },
-                            { 7, 1, 0, 3, 4 } },
-               5);
+    assert_int_equal(df_cut_new(&cut, g, (int[]) { 0, 1, 1, 0, 1, 1 }, 2, NULL), DF_OK);
+    same_segments(cut, (df_segment[]) { { 0, 0, 1 }, { 1, 1, 3 }, { 0, 3, 4 }, { 1, 4, 6 } }, 4);
+    same_edges(
+        cut,
+        (df_edge[]) { { 1, 0, 1, -1, 1 }, { 2, 0, 1, 0, 1 }, { 4, 1, 0, 1, 2 }, { 5, 0, 1, 2, 3 }, { 7, 1, 0, 3, 4 } },
+        5);
     df_cut_free(&cut);
     df_graph_free(&g);
 }
@@ -117,9 +113,8 @@ static void test_fused_operands_travel(void **state) {
     g->nodes[1].residual = a;
     g->nodes[1].fused_add_channel = v;
     df_cut *cut = NULL;
-    assert_int_equal(df_cut_new(&cut, g, (int[]){ 0, 1 }, 2, NULL), DF_OK);
-    same_edges(cut,
-               (df_edge[]){ { 0, 0, 1, -1, 1 }, { 1, 0, 1, -1, 1 }, { 2, 0, 1, 0, 1 }, { 3, 1, 0, 1, 2 } }, 4);
+    assert_int_equal(df_cut_new(&cut, g, (int[]) { 0, 1 }, 2, NULL), DF_OK);
+    same_edges(cut, (df_edge[]) { { 0, 0, 1, -1, 1 }, { 1, 0, 1, -1, 1 }, { 2, 0, 1, 0, 1 }, { 3, 1, 0, 1, 2 } }, 4);
     df_cut_free(&cut);
     df_graph_free(&g);
 }
@@ -128,10 +123,9 @@ static void test_stages_without_nodes(void **state) {
     (void)state;
     df_graph *g = small_u();
     df_cut *cut = NULL;
-    assert_int_equal(df_cut_new(&cut, g, (int[]){ 3, 3, 3, 3, 3, 3 }, 5, NULL), DF_OK);
-    same_segments(cut, (df_segment[]){ { 3, 0, 6 } }, 1);
-    same_edges(cut,
-               (df_edge[]){ { 0, 0, 3, -1, 0 }, { 1, 0, 3, -1, 0 }, { 4, 3, 0, 0, 1 }, { 7, 3, 0, 0, 1 } }, 4);
+    assert_int_equal(df_cut_new(&cut, g, (int[]) { 3, 3, 3, 3, 3, 3 }, 5, NULL), DF_OK);
+    same_segments(cut, (df_segment[]) { { 3, 0, 6 } }, 1);
+    same_edges(cut, (df_edge[]) { { 0, 0, 3, -1, 0 }, { 1, 0, 3, -1, 0 }, { 4, 3, 0, 0, 1 }, { 7, 3, 0, 0, 1 } }, 4);
     df_cut_free(&cut);
     df_graph_free(&g);
 }
@@ -154,10 +148,10 @@ static void test_stage_out_of_range(void **state) {
     df_graph *g = small_u();
     df_cut *cut = NULL;
     df_err err = { 0 };
-    assert_int_equal(df_cut_new(&cut, g, (int[]){ 0, 0, 2, 0, 0, 0 }, 2, &err), DF_EINVAL);
+    assert_int_equal(df_cut_new(&cut, g, (int[]) { 0, 0, 2, 0, 0, 0 }, 2, &err), DF_EINVAL);
     assert_non_null(strstr(err.text, "'mid' is put on stage 2 of 2"));
-    assert_int_equal(df_cut_new(&cut, g, (int[]){ 0, 0, -1, 0, 0, 0 }, 2, &err), DF_EINVAL);
-    assert_int_equal(df_cut_new(&cut, g, (int[]){ 0, 0, 0, 0, 0, 0 }, 0, &err), DF_EINVAL);
+    assert_int_equal(df_cut_new(&cut, g, (int[]) { 0, 0, -1, 0, 0, 0 }, 2, &err), DF_EINVAL);
+    assert_int_equal(df_cut_new(&cut, g, (int[]) { 0, 0, 0, 0, 0, 0 }, 0, &err), DF_EINVAL);
     assert_null(cut);
     df_graph_free(&g);
 }
@@ -166,7 +160,7 @@ static void test_has_weight(void **state) {
     (void)state;
     df_graph *g = small_u();
     df_cut *cut = NULL;
-    assert_int_equal(df_cut_new(&cut, g, (int[]){ 0, 1, 1, 1, 0, 0 }, 2, NULL), DF_OK);
+    assert_int_equal(df_cut_new(&cut, g, (int[]) { 0, 1, 1, 1, 0, 0 }, 2, NULL), DF_OK);
     for (df_weight_id w = 0; w < g->n_weights; w++) {
         bool inner = !strncmp(g->weights[w].name, "down.", 5) || !strncmp(g->weights[w].name, "up.", 3);
         assert_int_equal(df_cut_has_weight(cut, g, 1, w), inner);

@@ -47,7 +47,7 @@ static df_graph *resnet(void) {
     h = df_g_add_channel(g, "temb+", h, temb);
     h = df_g_activation(g, "act2", df_g_group_norm(g, "norm2", h, 4, 1e-5), DF_ACT_SILU);
     h = df_g_conv2d(g, "conv2", h, 12, conv3);
-    x = df_g_conv2d(g, "shortcut", x, 12, (df_conv_attr){ .kernel = 1, .stride = 1 });
+    x = df_g_conv2d(g, "shortcut", x, 12, (df_conv_attr) { .kernel = 1, .stride = 1 });
     df_graph_output(g, "out", df_g_add(g, "skip+", x, h));
     return g;
 }

@@ -173,18 +173,12 @@ static void test_names_of_ops(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_builds_in_order),
-        cmocka_unit_test(test_first_error_sticks),
-        cmocka_unit_test(test_builders_may_refuse),
-        cmocka_unit_test(test_foreign_value),
-        cmocka_unit_test(test_needs_an_output),
-        cmocka_unit_test(test_needs_names),
-        cmocka_unit_test(test_names_are_unique),
-        cmocka_unit_test(test_weights_are_shared_by_name),
-        cmocka_unit_test(test_finished_is_read_only),
-        cmocka_unit_test(test_grows),
-        cmocka_unit_test(test_long_names_are_refused),
-        cmocka_unit_test(test_names_of_ops),
+        cmocka_unit_test(test_builds_in_order),        cmocka_unit_test(test_first_error_sticks),
+        cmocka_unit_test(test_builders_may_refuse),    cmocka_unit_test(test_foreign_value),
+        cmocka_unit_test(test_needs_an_output),        cmocka_unit_test(test_needs_names),
+        cmocka_unit_test(test_names_are_unique),       cmocka_unit_test(test_weights_are_shared_by_name),
+        cmocka_unit_test(test_finished_is_read_only),  cmocka_unit_test(test_grows),
+        cmocka_unit_test(test_long_names_are_refused), cmocka_unit_test(test_names_of_ops),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -77,8 +77,8 @@ static void check_in_place(player *p, const df_node *n) {
     int n_reads = df_node_reads(n, reads), shared = 0;
     for (int k = 0; k < n_reads; k++) {
         if (!overlap(p, reads[k], n->out)) continue;
-        bool exact = p->plan->of[reads[k]].offset == p->plan->of[n->out].offset &&
-                     bytes_of(p, reads[k]) == bytes_of(p, n->out);
+        bool exact =
+            p->plan->of[reads[k]].offset == p->plan->of[n->out].offset && bytes_of(p, reads[k]) == bytes_of(p, n->out);
         bool allowed = (k == 0 && df_op_can_run_in_place(n->op)) || (k >= n->n_in && reads[k] == n->residual);
         if (!exact || !allowed) p->wrong = "a result lies over an operand that is still read";
         shared++;
@@ -133,8 +133,8 @@ static void check_end(player *p) {
 static void find_contents(player *p) {
     for (df_value_id v = 0; v < p->g->n_values; v++) {
         int producer = p->g->values[v].producer;
-        bool alias = producer >= 0 && p->g->nodes[producer].op == DF_OP_RESHAPE &&
-                     p->cut->stage_of[producer] == p->stage;
+        bool alias =
+            producer >= 0 && p->g->nodes[producer].op == DF_OP_RESHAPE && p->cut->stage_of[producer] == p->stage;
         p->content[v] = alias ? p->content[p->g->nodes[producer].in[0]] : v;
     }
 }
@@ -227,7 +227,7 @@ static void test_the_check_finds_overlaps(void **state) {
 }
 
 static df_conv_attr conv1(void) {
-    return (df_conv_attr){ .kernel = 1, .stride = 1 };
+    return (df_conv_attr) { .kernel = 1, .stride = 1 };
 }
 
 static df_memory_plan *plan_of(const df_graph *g, const df_cut *cut, int stage) {
@@ -318,7 +318,7 @@ static void test_slot_or_scratch(void **state) {
     df_graph_output(g, "out", out);
     df_cut *cut = NULL;
     assert_int_equal(df_graph_finish(g, NULL), DF_OK);
-    assert_int_equal(df_cut_new(&cut, g, (int[]){ 0, 0, 0, 1, 1, 1, 0, 0 }, 2, NULL), DF_OK);
+    assert_int_equal(df_cut_new(&cut, g, (int[]) { 0, 0, 0, 1, 1, 1, 0, 0 }, 2, NULL), DF_OK);
     df_memory_plan *home = plan_of(g, cut, 0), *away = plan_of(g, cut, 1);
     df_value_id in_slot[] = { x, skip, down, up, back, out };
     for (size_t i = 0; i < sizeof in_slot / sizeof *in_slot; i++)
@@ -375,14 +375,10 @@ static void test_shares_memory(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_random_graphs_and_cuts),
-        cmocka_unit_test(test_the_check_finds_overlaps),
-        cmocka_unit_test(test_a_chain_needs_two_buffers),
-        cmocka_unit_test(test_in_place_and_reshape_take_no_memory),
-        cmocka_unit_test(test_residual_is_written_over),
-        cmocka_unit_test(test_slot_or_scratch),
-        cmocka_unit_test(test_ids_have_their_own_size),
-        cmocka_unit_test(test_shares_memory),
+        cmocka_unit_test(test_random_graphs_and_cuts),    cmocka_unit_test(test_the_check_finds_overlaps),
+        cmocka_unit_test(test_a_chain_needs_two_buffers), cmocka_unit_test(test_in_place_and_reshape_take_no_memory),
+        cmocka_unit_test(test_residual_is_written_over),  cmocka_unit_test(test_slot_or_scratch),
+        cmocka_unit_test(test_ids_have_their_own_size),   cmocka_unit_test(test_shares_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

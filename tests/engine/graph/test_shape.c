@@ -47,7 +47,7 @@ static void refuses(inputs in, df_value_id y, df_code code) {
 }
 
 static df_conv_attr conv(int kernel, int stride, int top, int left, int bottom, int right) {
-    return (df_conv_attr){ .kernel = kernel, .stride = stride, .pad = { top, left, bottom, right } };
+    return (df_conv_attr) { .kernel = kernel, .stride = stride, .pad = { top, left, bottom, right } };
 }
 
 static void test_conv2d(void **state) {
@@ -173,7 +173,7 @@ static void test_embeddings(void **state) {
     in = with1(DF_SHAPE(2));
     refuses(in, df_g_timestep_embedding(in.g, "t", in.a, a), DF_ESHAPE);
     in = with1(one);
-    refuses(in, df_g_timestep_embedding(in.g, "t", in.a, (df_timestep_attr){ .dim = 7 }), DF_EINVAL);
+    refuses(in, df_g_timestep_embedding(in.g, "t", in.a, (df_timestep_attr) { .dim = 7 }), DF_EINVAL);
     a.freq_shift = 3; /* divides by zero */
     in = with1(one);
     refuses(in, df_g_timestep_embedding(in.g, "t", in.a, a), DF_EINVAL);
@@ -188,8 +188,8 @@ static void test_limits(void **state) {
     assert_int_equal(df_shape_check(DF_SHAPE(INT64_C(1) << 32, INT64_C(1) << 32), &err), DF_ELIMIT);
     assert_int_equal(df_shape_check(DF_SHAPE(3, -1), &err), DF_ESHAPE);
     assert_int_equal(df_shape_check(DF_SHAPE(3, 0), &err), DF_ESHAPE);
-    assert_int_equal(df_shape_check((df_shape){ 0 }, &err), DF_ESHAPE);
-    assert_int_equal(df_shape_check((df_shape){ .rank = 5 }, &err), DF_ESHAPE);
+    assert_int_equal(df_shape_check((df_shape) { 0 }, &err), DF_ESHAPE);
+    assert_int_equal(df_shape_check((df_shape) { .rank = 5 }, &err), DF_ESHAPE);
 
     inputs in = with1(DF_SHAPE(1 << 16, 1 << 16));
     refuses(in, df_g_linear(in.g, "l", in.a, 1 << 21, false), DF_ELIMIT); /* the weight and the result */

@@ -258,20 +258,20 @@ static df_code draw_alternating(void *ctx, float *out, size_t n, df_err *err) {
 }
 
 static df_scheduler latent_scheduler(df_scheduler_class klass) {
-    return (df_scheduler){ .klass = klass,
-                           .n_train_timesteps = 1000,
-                           .beta_start = 0.00085,
-                           .beta_end = 0.012,
-                           .beta_schedule = DF_BETA_SCALED_LINEAR,
-                           .clip_sample_range = 1,
-                           .spacing = DF_SPACING_LINSPACE,
-                           .skip_prk_steps = true,
-                           .solver_order = 2,
-                           .lower_order_final = true,
-                           .original_steps = 1000,
-                           .timestep_scaling = 10,
-                           .flow_shift = 1,
-                           .name = "test" };
+    return (df_scheduler) { .klass = klass,
+                            .n_train_timesteps = 1000,
+                            .beta_start = 0.00085,
+                            .beta_end = 0.012,
+                            .beta_schedule = DF_BETA_SCALED_LINEAR,
+                            .clip_sample_range = 1,
+                            .spacing = DF_SPACING_LINSPACE,
+                            .skip_prk_steps = true,
+                            .solver_order = 2,
+                            .lower_order_final = true,
+                            .original_steps = 1000,
+                            .timestep_scaling = 10,
+                            .flow_shift = 1,
+                            .name = "test" };
 }
 
 /* What a perfect model says at x: the clean sample is `clean`, everywhere the same walk ends in it. */

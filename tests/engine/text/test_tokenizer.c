@@ -164,15 +164,15 @@ static void encodes_to(const char *dir, const char *text, const int32_t *want, i
 static void merges_by_rank_then_place(void **state) {
     (void)state;
     const char *dir = small_tokenizer(small_vocab, small_merges, NULL, NULL);
-    encodes_to(dir, "a", (int32_t[]){ 2 }, 1);
-    encodes_to(dir, "aa", (int32_t[]){ 6 }, 1); /* a a</w> */
-    encodes_to(dir, "aaa", (int32_t[]){ 4, 2 }, 2); /* aa a</w>: no merge for that pair */
-    encodes_to(dir, "aaaa", (int32_t[]){ 7, 2 }, 2); /* aa a -> aaa, then a</w> */
-    encodes_to(dir, "aaab", (int32_t[]){ 7, 3 }, 2); /* the best pair is joined first, leftmost first */
-    encodes_to(dir, "AB ab", (int32_t[]){ 10, 10 }, 2);
-    encodes_to(dir, "aba", (int32_t[]){ 5, 2 }, 2);
-    encodes_to(dir, "acb", (int32_t[]){ 0, 9, 3 }, 3); /* a byte without a symbol is unknown, each on its own */
-    encodes_to(dir, "\xf0\x9f\x98\x80", (int32_t[]){ 9, 9, 9, 9 }, 4);
+    encodes_to(dir, "a", (int32_t[]) { 2 }, 1);
+    encodes_to(dir, "aa", (int32_t[]) { 6 }, 1); /* a a</w> */
+    encodes_to(dir, "aaa", (int32_t[]) { 4, 2 }, 2); /* aa a</w>: no merge for that pair */
+    encodes_to(dir, "aaaa", (int32_t[]) { 7, 2 }, 2); /* aa a -> aaa, then a</w> */
+    encodes_to(dir, "aaab", (int32_t[]) { 7, 3 }, 2); /* the best pair is joined first, leftmost first */
+    encodes_to(dir, "AB ab", (int32_t[]) { 10, 10 }, 2);
+    encodes_to(dir, "aba", (int32_t[]) { 5, 2 }, 2);
+    encodes_to(dir, "acb", (int32_t[]) { 0, 9, 3 }, 3); /* a byte without a symbol is unknown, each on its own */
+    encodes_to(dir, "\xf0\x9f\x98\x80", (int32_t[]) { 9, 9, 9, 9 }, 4);
 }
 
 static void special_tokens_come_first(void **state) {
@@ -181,11 +181,11 @@ static void special_tokens_come_first(void **state) {
                                       "{\"pad_token\": {\"content\": \"<|endoftext|>\", \"lstrip\": false}, "
                                       "\"additional_special_tokens\": [\"<x>\", {\"content\": \"<x>y\"}]}",
                                       "{\"added_tokens_decoder\": {\"8\": {\"content\": \"<|startoftext|>\"}}}");
-    encodes_to(dir, "a<|startoftext|>b", (int32_t[]){ 2, 8, 3 }, 3);
-    encodes_to(dir, "<|endoftext|>", (int32_t[]){ 9 }, 1);
-    encodes_to(dir, "<x>y<x>", (int32_t[]){ 12, 11 }, 2); /* the longest at a place */
-    encodes_to(dir, "<X>", (int32_t[]){ 9, 9, 9 }, 3); /* the raw text counts, not its lower case */
-    encodes_to(dir, "<|endoftext|", (int32_t[]){ 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9 }, 12);
+    encodes_to(dir, "a<|startoftext|>b", (int32_t[]) { 2, 8, 3 }, 3);
+    encodes_to(dir, "<|endoftext|>", (int32_t[]) { 9 }, 1);
+    encodes_to(dir, "<x>y<x>", (int32_t[]) { 12, 11 }, 2); /* the longest at a place */
+    encodes_to(dir, "<X>", (int32_t[]) { 9, 9, 9 }, 3); /* the raw text counts, not its lower case */
+    encodes_to(dir, "<|endoftext|", (int32_t[]) { 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9 }, 12);
 }
 
 static void long_prompts_are_cut(void **state) {
