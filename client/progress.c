@@ -32,7 +32,7 @@ static int put_bar(char *out, size_t out_bytes, double share) {
 
 char *df_progress_text(char *out, size_t out_bytes, const Diffarm__JobStatus *j, int columns) {
     char eta[40] = "", failed[40] = "";
-    int n = columns ? put_bar(out, out_bytes, share_of(j)) : 0;
+    int n = columns ? put_bar(out, out_bytes, share_of(j)) : snprintf(out, out_bytes, "%.0f %%: ", 100 * share_of(j));
     if (j->eta_seconds >= 0 && !df_job_ended(j)) {
         char left[32];
         snprintf(eta, sizeof eta, ", ETA %s", df_report_duration(left, sizeof left, j->eta_seconds));

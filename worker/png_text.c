@@ -30,12 +30,13 @@ static const char *sampler_of(const char *scheduler) {
 }
 
 void df_print_real(df_buf *out, double x) {
-    char text[40];
-    for (int digits = 1; digits <= 17; digits++) {
-        snprintf(text, sizeof text, "%.*g", digits, x);
+    char text[400];
+    for (int decimals = 1; decimals <= 17; decimals++) {
+        snprintf(text, sizeof text, "%.*f", decimals, x);
         if (strtod(text, NULL) == x) break;
     }
-    df_buf_printf(out, "%s%s", text, strpbrk(text, ".e") ? "" : ".0");
+    if (strtod(text, NULL) != x) snprintf(text, sizeof text, "%.17g", x); /* very small ones */
+    df_buf_puts(out, text);
 }
 
 void df_png_parameters(df_buf *out, const Diffarm__Row *row, const Diffarm__JobSpec *job, const char *scheduler) {

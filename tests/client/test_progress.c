@@ -45,7 +45,7 @@ static void shows_problems(void **state) {
     j.eta_seconds = -1;
     j.n_failed = 0;
     assert_string_equal(df_progress_text(text, sizeof text, &j, 0),
-                        "13/28 pictures, 3.50 images/s, 2 workers -- disk full");
+                        "46 %: 13/28 pictures, 3.50 images/s, 2 workers -- disk full");
 }
 
 static void notes_are_told_once(void **state) {
