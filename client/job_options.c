@@ -65,7 +65,8 @@ df_draft *df_draft_from_options(const df_job_options *o, int *code) {
                                 .options = &o->render };
     df_code rc = df_draft_prepare(&job, &rq, &problems, &err);
     df_problems_print(&problems, stderr, rc ? "error" : "skipped");
-    if (rc) *code = df_exit_with(&err);
+    if (rc) fprintf(stderr, "diffarm: error: %s\n", err.text);
+    *code = rc ? DF_EXIT_USAGE : DF_EXIT_OK; /* whatever it was: nothing has been started */
     df_problems_free(&problems);
     return job;
 }

@@ -38,7 +38,8 @@ static df_code connect_socket(df_link *l, df_err *err) {
     if ((rc = df_wire_tune(l->socket, QUEUE_MESSAGES, HEARTBEAT_MS, err))) return rc;
     zmq_setsockopt(l->socket, ZMQ_LINGER, &linger, sizeof linger);
     zmq_setsockopt(l->socket, ZMQ_IMMEDIATE, &immediate, sizeof immediate);
-    if (zmq_connect(l->socket, l->endpoint)) return zmq_fault(err, l->endpoint, "connect");
+    if (zmq_connect(l->socket, l->endpoint))
+        return df_err_set(err, DF_EINVAL, "%s: not an endpoint: %s", l->endpoint, zmq_strerror(zmq_errno()));
     return DF_OK;
 }
 

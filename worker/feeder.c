@@ -84,7 +84,7 @@ static void on_image(void *ctx, uint64_t id, const df_picture *picture) {
 
 static void on_step(void *ctx, uint64_t id, int step, int n_steps) {
     live_row *row = find(ctx, id);
-    if (row && n_steps > 0) row->share = (double)(step + 1) / n_steps;
+    if (row && n_steps > 0) row->share = (double)step / n_steps;
 }
 
 static void on_failed(void *ctx, uint64_t id, const df_err *why) {

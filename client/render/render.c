@@ -65,6 +65,7 @@ typedef struct render {
     df_link *link;
     df_progress progress;
     const volatile sig_atomic_t *stop;
+    df_out_kind kind;
     int64_t stalled_since;
     uint64_t n_done;
 } render;
@@ -174,6 +175,13 @@ static int complete(render *r) {
     return n_failed ? DF_EXIT_SOME_FAILED : code;
 }
 
+/* The job was refused: OUT is as it was before. */
+static void undo(const render *r) {
+    if (r->kind != DF_OUT_NEW) return;
+    df_out_tidy(r->job->spec.out_dir, NULL);
+    rmdir(r->job->spec.out_dir); /* if it is empty */
+}
+
 /* Stopped by the user, by a full disk, or because the farm cannot be kept up. What is done stays, and is not done again. */
 static int broken_off(render *r, df_code rc, const df_err *err, bool sent) {
     bool can_resume = sent || rc == DF_ECANCELLED;
@@ -184,6 +192,8 @@ static int broken_off(render *r, df_code rc, const df_err *err, bool sent) {
     if (can_resume)
         fprintf(stderr, "diffarm: stopped with %" PRIu64 " of %" PRIu64 " pictures done; the same command goes on from "
                         "there\n", r->n_done, r->job->n_rows);
+    else
+        undo(r);
     if (rc == DF_ECANCELLED || rc == DF_ENOSPACE) return DF_EXIT_SOME_FAILED;
     return sent ? DF_EXIT_NO_FARM : df_exit_of(rc);
 }
@@ -206,10 +216,9 @@ static int run(render *r) {
 
 static int look_and_run(const render_options *o, df_draft *job) {
     df_err err;
-    df_out_kind kind;
     render r = { .o = o, .job = job, .progress = df_progress_to(stderr, o->job.output == DF_OUTPUT_QUIET) };
-    if (df_out_look(job->spec.out_dir, job->spec.manifest_sha256, &kind, &err)) return df_exit_with(&err);
-    if (kind == DF_OUT_COMPLETE) return complete(&r);
+    if (df_out_look(job->spec.out_dir, job->spec.manifest_sha256, &r.kind, &err)) return df_exit_with(&err);
+    if (r.kind == DF_OUT_COMPLETE) return complete(&r);
     r.stop = df_stop_on_signals();
     return run(&r);
 }

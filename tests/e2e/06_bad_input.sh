@@ -52,6 +52,12 @@ refused "--workers and --pipeline belong" "$DIFFARM" submit m.jsonl -o out -m "$
 expect 2 "$DIFFARM" rendr
 says err.txt "did you mean 'render'?"
 
+mkdir no-mpirun
+expect 3 env PATH="$WORK/no-mpirun" "$DIFFARM" render m.jsonl -o out -m "$MODEL" --pipeline 2
+says err.txt "start mpirun: No such file or directory"
+[ "$(grep -c error err.txt)" -eq 1 ] || fail "more than one line of error"
+rm -rf out
+
 mkdir holiday
 touch holiday/beach.jpg
 expect 2 "$DIFFARM" render m.jsonl -o holiday -m "$MODEL"

@@ -45,3 +45,17 @@ expect 2 "$DIFFARM" submit m.csv -m "$MODEL" -o out --connect "$ENDPOINT"
 kill -TERM "$WORKER"
 wait_for 10 is_gone "$WORKER"
 grep -q 'event=drain' worker.log || fail "the worker has not drained"
+
+# A pipeline drains as well: what is begun is finished, the rest handed back, all ranks end in order.
+manifest m.jsonl 12 12
+start_worker pipeline --pipeline 2 --micro-batch 1
+JOB=$("$DIFFARM" submit m.jsonl -m "$MODEL" -o drained --connect "$ENDPOINT")
+wait_for 40 done_at_least "$JOB" 1
+kill -TERM "$WORKER"
+code=0
+wait "$WORKER" || code=$?
+[ "$code" -eq 0 ] || fail "the pipeline drained with exit code $code"
+done_at_least "$JOB" 12 && fail "it was done before it was drained"
+[ "$(field "$JOB" leased)" -eq 0 ] || fail "pictures were not handed back"
+start_worker last --pipeline 1
+expect 0 timeout 60 "$DIFFARM" watch "$JOB" --connect "$ENDPOINT"
