@@ -68,7 +68,7 @@ static void test_unused_prompts_go_oldest_first(void **state) {
     (void)state;
     df_prompt_cache *c = open_cache(3114);
     df_prompt *used = take(c, "used"), *p;
-    char text[16];
+    char text[32];
     used->state = DF_PROMPT_READY;
     for (int i = 0; i < 10; i++) {
         snprintf(text, sizeof text, "prompt %d", i);
