@@ -38,7 +38,9 @@ static const struct argp_child children[] = { { &df_connect_argp, 0, NULL, 0 }, 
 
 /* Parses and opens the link; NULL, and an exit code, on failure. */
 static df_link *begin(ask_options *o, bool wants_job, const char *doc, int argc, char **argv, int *code) {
-    const struct argp argp = { .parser = parse, .args_doc = wants_job ? "JOB" : NULL, .doc = doc, .children = children };
+    const struct argp argp = {
+        .parser = parse, .args_doc = wants_job ? "JOB" : NULL, .doc = doc, .children = children
+    };
     df_err err;
     df_link *l = NULL;
     *o = (ask_options) { .wants_job = wants_job };

@@ -46,15 +46,16 @@ static const struct argp argp = {
     .options = options,
     .parser = parse,
     .args_doc = "MANIFEST\n-p PROMPT...",
-    .doc = "Sends a job to a coordinator and prints its id. The whole manifest is checked before anything starts; the job "
-           "is on the coordinator's disk when the id is printed.",
+    .doc =
+        "Sends a job to a coordinator and prints its id. The whole manifest is checked before anything starts; the job "
+        "is on the coordinator's disk when the id is printed.",
     .children = children,
 };
 
 static void report(const submit_options *o, const df_draft *job) {
     if (o->job.output == DF_OUTPUT_JSON)
-        df_report_print_json(json_pack("{s:s, s:I, s:s}", "job_id", job->spec.job_id, "images",
-                                       (json_int_t)job->n_rows, "manifest_sha256", job->spec.manifest_sha256));
+        df_report_print_json(json_pack("{s:s, s:I, s:s}", "job_id", job->spec.job_id, "images", (json_int_t)job->n_rows,
+                                       "manifest_sha256", job->spec.manifest_sha256));
     else if (o->job.output == DF_OUTPUT_TEXT)
         printf("%s\n", job->spec.job_id);
     fflush(stdout);

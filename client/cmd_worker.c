@@ -1,5 +1,5 @@
-/* diffarm worker: alone one rank; under mpirun or srun its ranks are one pipeline; alone with --pipeline P > 1 it starts
- * and supervises an mpirun of itself. */
+/* diffarm worker: alone one rank; under mpirun or srun its ranks are one pipeline; alone with --pipeline P > 1 it
+ * starts and supervises an mpirun of itself. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -82,9 +82,10 @@ static const struct argp_option options[] = {
 static const struct argp argp = {
     .options = options,
     .parser = parse,
-    .doc = "Renders pictures for a coordinator until it is told to stop.\vSIGTERM, SIGINT and SIGUSR1 drain it: pictures "
-           "not begun are handed back, begun ones finished; a second signal hands all back at once. Exit codes: 0 "
-           "drained, 1 failed, 2 usage, 3 refused by the coordinator or unable to offer a model.",
+    .doc =
+        "Renders pictures for a coordinator until it is told to stop.\vSIGTERM, SIGINT and SIGUSR1 drain it: pictures "
+        "not begun are handed back, begun ones finished; a second signal hands all back at once. Exit codes: 0 "
+        "drained, 1 failed, 2 usage, 3 refused by the coordinator or unable to offer a model.",
 };
 
 /* A signal handler can reach nothing but a global. Counts: the second one is more urgent. */
@@ -161,8 +162,8 @@ static int run_supervised(const worker_options *o, char **argv, const df_log *lo
     snprintf(threads, sizeof threads, "%d", o->threads ? o->threads : share_of_cores(o->pipeline));
     args[n++] = "--threads";
     args[n] = threads;
-    const char *const env[] = { "OMPI_ALLOW_RUN_AS_ROOT=1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1", "OMP_WAIT_POLICY=passive",
-                                "GOMP_SPINCOUNT=0", NULL };
+    const char *const env[] = { "OMPI_ALLOW_RUN_AS_ROOT=1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1",
+                                "OMP_WAIT_POLICY=passive", "GOMP_SPINCOUNT=0", NULL };
     const df_supervisor_cfg cfg = { .n_ranks = o->pipeline, .args = args, .env = env, .drain = &drain, .log = log };
     df_err_set(&err, DF_OK, "%s", "");
     int code = df_supervisor_run(&cfg, &err);

@@ -31,7 +31,7 @@ df_sha256 *df_draft_hash_begin(const Diffarm__JobSpec *spec) {
     what.noise = spec->noise;
     what.format = spec->format;
     df_sha256 *hash = df_sha256_new();
-    if (hash && hash_message(hash, &what.base, NULL)) df_sha256_end(&hash, (char[DF_SHA256_HEX_BYTES]){ 0 });
+    if (hash && hash_message(hash, &what.base, NULL)) df_sha256_end(&hash, (char[DF_SHA256_HEX_BYTES]) { 0 });
     return hash;
 }
 
@@ -116,7 +116,7 @@ static df_code fill_rows(df_draft *job, const df_draft_request *rq, df_err *err)
     const df_model_info *info = df_model_info_of(job->model);
     job->rows.prompts = rq->prompts;
     job->rows.n_prompts = rq->n_prompts;
-    job->rows.defaults = (df_row_defaults){
+    job->rows.defaults = (df_row_defaults) {
         .negative = o->negative,
         .scheduler = o->scheduler,
         .width = o->width ? o->width : info->default_width,

@@ -49,7 +49,9 @@ static const struct argp_option options[] = {
     { "dry-run", OPT_DRY_RUN, NULL, 0, "Check everything, print the plan and what it needs, start nothing", 0 },
     { 0 },
 };
-static const struct argp_child children[] = { { &df_render_argp, 0, "Pictures", 1 }, { &df_output_argp, 0, "", 3 }, { 0 } };
+static const struct argp_child children[] = { { &df_render_argp, 0, "Pictures", 1 },
+                                              { &df_output_argp, 0, "", 3 },
+                                              { 0 } };
 const struct argp df_job_argp = { .options = options, .parser = parse, .children = children };
 
 df_draft *df_draft_from_options(const df_job_options *o, int *code) {
@@ -57,12 +59,12 @@ df_draft *df_draft_from_options(const df_job_options *o, int *code) {
     df_err err;
     df_draft *job = NULL;
     const df_draft_request rq = { .manifest = o->manifest,
-                                .prompts = o->prompt,
-                                .n_prompts = o->n_prompts,
-                                .model = o->model,
-                                .out = o->out,
-                                .lenient = o->lenient,
-                                .options = &o->render };
+                                  .prompts = o->prompt,
+                                  .n_prompts = o->n_prompts,
+                                  .model = o->model,
+                                  .out = o->out,
+                                  .lenient = o->lenient,
+                                  .options = &o->render };
     df_code rc = df_draft_prepare(&job, &rq, &problems, &err);
     df_problems_print(&problems, stderr, rc ? "error" : "skipped");
     if (rc) fprintf(stderr, "diffarm: error: %s\n", err.text);

@@ -31,7 +31,8 @@ typedef df_code (*df_link_wait_cb)(void *ctx, int64_t waited_ms, df_err *err);
 void df_link_on_wait(df_link *l, df_link_wait_cb cb, void *ctx);
 void df_link_stop_flag(df_link *l, const volatile sig_atomic_t *stop);
 
-/* Changes whenever the coordinator was started anew: what it had not made durable is gone. "" before the first answer. */
+/* Changes whenever the coordinator was started anew: what it had not made durable is gone. "" before the first answer.
+ */
 const char *df_link_coordinator(const df_link *l);
 
 #endif

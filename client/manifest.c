@@ -104,7 +104,7 @@ df_code df_manifest_rewind(df_manifest *m, df_err *err) {
 
 void df_manifest_begin_line(df_manifest *m, df_line *line, uint64_t number) {
     snprintf(m->where, sizeof m->where, "%s:%" PRIu64, m->title, number);
-    *line = (df_line){ .where = m->where, .number = number };
+    *line = (df_line) { .where = m->where, .number = number };
 }
 
 static df_line_state whole(const df_line *line, df_problems *problems) {

@@ -25,8 +25,8 @@ df_code df_manifest_open(df_manifest **out, const char *path, df_err *err);
 void df_manifest_close(df_manifest **m);
 df_code df_manifest_rewind(df_manifest *m, df_err *err);
 
-/* Fills the next line. BAD: what is wrong was added to problems; the line must not be used. Texts of the line hold until
- * the next call. An error is one of reading, or a CSV header that cannot be understood. */
+/* Fills the next line. BAD: what is wrong was added to problems; the line must not be used. Texts of the line hold
+ * until the next call. An error is one of reading, or a CSV header that cannot be understood. */
 df_code df_manifest_next(df_manifest *m, df_line *line, df_line_state *state, df_problems *problems, df_err *err);
 
 /* File name without folders, for messages and the job's title. */

@@ -52,7 +52,7 @@ static fetched bare(df_manifest *m, int c, int *next) {
 
 static fetched fetch(df_manifest *m, record *r) {
     m->record.len = 0;
-    *r = (record){ .number = m->number + 1 };
+    *r = (record) { .number = m->number + 1 };
     int c = getc_unlocked(m->file);
     if (c == EOF) return NOTHING;
     for (m->number++;; c = getc_unlocked(m->file)) {

@@ -35,13 +35,13 @@ static bool blank(const df_buf *b) {
 
 static df_value_in value_of(const json_t *v) {
     switch (json_typeof(v)) {
-    case JSON_STRING: return (df_value_in){ .kind = DF_IN_TEXT, .text = json_string_value(v) };
-    case JSON_INTEGER: return (df_value_in){ .kind = DF_IN_INT, .integer = json_integer_value(v) };
-    case JSON_REAL: return (df_value_in){ .kind = DF_IN_REAL, .real = json_real_value(v) };
-    case JSON_TRUE: return (df_value_in){ .kind = DF_IN_OTHER, .text = "true" };
-    case JSON_FALSE: return (df_value_in){ .kind = DF_IN_OTHER, .text = "false" };
-    case JSON_ARRAY: return (df_value_in){ .kind = DF_IN_OTHER, .text = "an array" };
-    default: return (df_value_in){ .kind = DF_IN_OTHER, .text = "an object" };
+    case JSON_STRING: return (df_value_in) { .kind = DF_IN_TEXT, .text = json_string_value(v) };
+    case JSON_INTEGER: return (df_value_in) { .kind = DF_IN_INT, .integer = json_integer_value(v) };
+    case JSON_REAL: return (df_value_in) { .kind = DF_IN_REAL, .real = json_real_value(v) };
+    case JSON_TRUE: return (df_value_in) { .kind = DF_IN_OTHER, .text = "true" };
+    case JSON_FALSE: return (df_value_in) { .kind = DF_IN_OTHER, .text = "false" };
+    case JSON_ARRAY: return (df_value_in) { .kind = DF_IN_OTHER, .text = "an array" };
+    default: return (df_value_in) { .kind = DF_IN_OTHER, .text = "an object" };
     }
 }
 

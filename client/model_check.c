@@ -4,8 +4,8 @@
 static df_code check_component(const df_model *m, df_component c, df_err *err) {
     const df_model_info *info = df_model_info_of(m);
     df_graph *g = NULL;
-    df_code rc = df_model_graph(m, c, info->default_height / info->vae_factor, info->default_width / info->vae_factor,
-                                &g, err);
+    df_code rc =
+        df_model_graph(m, c, info->default_height / info->vae_factor, info->default_width / info->vae_factor, &g, err);
     df_graph_free(&g);
     return rc;
 }

@@ -47,5 +47,5 @@ df_code df_name_set_add(df_name_set *s, const char *name, bool *is_new, df_err *
 
 void df_name_set_clear(df_name_set *s) {
     free(s->slot);
-    *s = (df_name_set){ 0 };
+    *s = (df_name_set) { 0 };
 }

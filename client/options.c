@@ -40,15 +40,15 @@ int64_t df_option_int(struct argp_state *state, const char *option, const char *
 }
 
 void df_render_options_init(df_render_options *o) {
-    *o = (df_render_options){ .steps = DF_DEFAULT_STEPS,
-                              .count = 1,
-                              .guidance = DF_DEFAULT_GUIDANCE,
-                              .scheduler = "",
-                              .negative = "",
-                              .dtype = "f32",
-                              .noise = "torch-cpu",
-                              .format = "png",
-                              .task = "txt2img" };
+    *o = (df_render_options) { .steps = DF_DEFAULT_STEPS,
+                               .count = 1,
+                               .guidance = DF_DEFAULT_GUIDANCE,
+                               .scheduler = "",
+                               .negative = "",
+                               .dtype = "f32",
+                               .noise = "torch-cpu",
+                               .format = "png",
+                               .task = "txt2img" };
 }
 
 static double guidance_of(struct argp_state *state, const char *arg) {
@@ -156,7 +156,7 @@ static const struct argp_option output_options[] = {
 const struct argp df_output_argp = { .options = output_options, .parser = parse_output };
 
 void df_connect_options_init(df_connect_options *o) {
-    *o = (df_connect_options){ .endpoint = DF_DEFAULT_ENDPOINT, .timeout_ms = DF_DEFAULT_TIMEOUT_MS };
+    *o = (df_connect_options) { .endpoint = DF_DEFAULT_ENDPOINT, .timeout_ms = DF_DEFAULT_TIMEOUT_MS };
 }
 
 static error_t parse_connect(int key, char *arg, struct argp_state *state) {

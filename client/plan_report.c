@@ -29,7 +29,8 @@ static df_code add_activations(needs *n, const df_graph *g, const df_cut *cut, d
     for (int s = 0; !rc && s < n->n_ranks; s++) {
         df_memory_plan *plan = NULL;
         if ((rc = df_memory_plan_new(&plan, g, cut, s, sizeof(float), err))) break;
-        n->rank[s].activations += (double)n->n_rows * ((double)plan->slot_bytes * n->n_slots + (double)plan->scratch_bytes);
+        n->rank[s].activations +=
+            (double)n->n_rows * ((double)plan->slot_bytes * n->n_slots + (double)plan->scratch_bytes);
         df_memory_plan_free(&plan);
     }
     return rc;
@@ -85,7 +86,8 @@ static void print_text(const df_draft *job, const needs *n, int n_workers, doubl
            (double)job->total_steps / (double)job->n_rows, job->max_width, job->max_height);
     printf("model     %s (%s)\n", s->model_path, s->model_sha256);
     printf("plan      %d worker%s of %d rank%s, %d pictures together, %d in flight\n", n_workers,
-           n_workers == 1 ? "" : "s", n->n_ranks, n->n_ranks == 1 ? "" : "s", n->n_rows / 2, n->n_rows / 2 * n->n_slots);
+           n_workers == 1 ? "" : "s", n->n_ranks, n->n_ranks == 1 ? "" : "s", n->n_rows / 2,
+           n->n_rows / 2 * n->n_slots);
     for (int i = 0; i < n->n_ranks; i++)
         printf("  rank %d  %.1f %% of the U-Net, weights %.1f MiB, activations %.1f MiB\n", i, 100 * n->rank[i].share,
                n->rank[i].weights / MIB, n->rank[i].activations / MIB);
@@ -101,17 +103,19 @@ static void print_json(const df_draft *job, const needs *n, int n_workers, doubl
                                                (json_int_t)n->rank[i].weights, "activation_bytes",
                                                (json_int_t)n->rank[i].activations));
     df_report_print_json(json_pack("{s:I, s:I, s:s, s:s, s:s, s:i, s:o, s:I, s:I}", "images", (json_int_t)job->n_rows,
-                                   "steps", (json_int_t)job->total_steps, "model", job->spec.model_path,
-                                   "model_sha256", job->spec.model_sha256, "manifest_sha256",
-                                   job->spec.manifest_sha256, "workers", n_workers, "ranks", ranks, "disk_bytes",
-                                   (json_int_t)disk, "disk_free_bytes", (json_int_t)free_bytes));
+                                   "steps", (json_int_t)job->total_steps, "model", job->spec.model_path, "model_sha256",
+                                   job->spec.model_sha256, "manifest_sha256", job->spec.manifest_sha256, "workers",
+                                   n_workers, "ranks", ranks, "disk_bytes", (json_int_t)disk, "disk_free_bytes",
+                                   (json_int_t)free_bytes));
 }
 
 int df_plan_report(const df_draft *job, const df_job_options *o) {
     df_err err;
     df_code rc = DF_OK;
     int P = o->render.pipeline ? o->render.pipeline : 1, workers = o->render.workers ? o->render.workers : 1;
-    needs n = { .n_ranks = P, .n_slots = df_worker_slots(P), .n_rows = 2 * df_worker_micro_batch(o->render.micro_batch) };
+    needs n = { .n_ranks = P,
+                .n_slots = df_worker_slots(P),
+                .n_rows = 2 * df_worker_micro_batch(o->render.micro_batch) };
     n.rank = calloc((size_t)P, sizeof *n.rank);
     if (!n.rank) rc = df_err_set(&err, DF_ENOMEM, "a plan");
     static const df_component used[] = { DF_TEXT_ENCODER, DF_UNET, DF_VAE_DECODER };

@@ -23,5 +23,5 @@ void df_problems_print(const df_problems *p, FILE *to, const char *kind) {
 
 void df_problems_free(df_problems *p) {
     for (int i = 0; i < DF_PROBLEMS_KEPT; i++) free(p->text[i]);
-    *p = (df_problems){ 0 };
+    *p = (df_problems) { 0 };
 }

@@ -28,7 +28,8 @@ void df_progress_show(df_progress *p, const Diffarm__JobStatus *j);
 void df_progress_note(df_progress *p, const char *note); /* shown once until it changes; "" forgets the last */
 void df_progress_end(df_progress *p);
 
-/* The text of one state, for a terminal of `columns` (0: a percentage in place of the bar, as in a log); returns out. */
+/* The text of one state, for a terminal of `columns` (0: a percentage in place of the bar, as in a log); returns out.
+ */
 char *df_progress_text(char *out, size_t out_bytes, const Diffarm__JobStatus *j, int columns);
 
 #endif

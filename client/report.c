@@ -45,8 +45,8 @@ static json_t *failures_json(const Diffarm__JobStatus *j) {
 json_t *df_report_job_json(const Diffarm__JobStatus *j) {
     return json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:s, s:i, s:o, s:I, s:I}", //
                      "job_id", j->job_id, "title", j->title, "state", j->state, "out", j->out_dir, //
-                     "images", (json_int_t)j->n_rows, "done", (json_int_t)j->n_done, "failed",
-                     (json_int_t)j->n_failed, "leased", (json_int_t)j->n_leased, //
+                     "images", (json_int_t)j->n_rows, "done", (json_int_t)j->n_done, "failed", (json_int_t)j->n_failed,
+                     "leased", (json_int_t)j->n_leased, //
                      "progress", j->steps_done, "images_per_second", j->images_per_second, "eta_seconds",
                      j->eta_seconds, //
                      "problem", j->problem, "workers", (int)j->n_workers, "failures", failures_json(j), "retried",

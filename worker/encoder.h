@@ -1,5 +1,5 @@
-/* The encoder: pictures in, PNG files with their texts out to the uplink; a thread of its own, so that compression never
- * holds up the renderer. A full queue slows the renderer down instead of growing.
+/* The encoder: pictures in, PNG files with their texts out to the uplink; a thread of its own, so that compression
+ * never holds up the renderer. A full queue slows the renderer down instead of growing.
  *
  *   df_encoder_open(&e, uplink, "cpu", &err);   df_encoder_add(e, &p);   df_encoder_close(&e);     finishes what it has
  */

@@ -36,7 +36,8 @@ struct df_feeder {
     int64_t rated_ns;
 };
 
-/* --- rows that end ---------------------------------------------------------------------------------------------------- */
+/* --- rows that end
+ * ---------------------------------------------------------------------------------------------------- */
 
 static df_result *result_of(df_lease *lease, size_t i) {
     df_result *r = calloc(1, sizeof *r);
@@ -95,7 +96,8 @@ static void on_failed(void *ctx, uint64_t id, const df_err *why) {
     forget(f, row);
 }
 
-/* --- models ------------------------------------------------------------------------------------------------------------ */
+/* --- models
+ * ------------------------------------------------------------------------------------------------------------ */
 
 static void close_session(df_feeder *f) {
     df_renderer_close(&f->renderer);
@@ -122,17 +124,16 @@ static df_code grow_live(df_feeder *f, df_err *err) {
 }
 
 static df_code open_session(df_feeder *f, const df_session_want *want, df_err *err) {
-    const df_renderer_cfg rc_cfg = { .micro_batch = want->micro_batch,
-                                     .ctx = f,
-                                     .on_image = on_image,
-                                     .on_step = on_step,
-                                     .on_failed = on_failed };
+    const df_renderer_cfg rc_cfg = {
+        .micro_batch = want->micro_batch, .ctx = f, .on_image = on_image, .on_step = on_step, .on_failed = on_failed
+    };
     int64_t start = df_clock_ms();
     close_session(f);
     df_code rc = df_session_open(&f->session, f->cfg.comm, &f->cfg.session, want, err);
     if (!rc) rc = grow_live(f, err);
     if (!rc)
-        rc = df_renderer_open(&f->renderer, df_session_pipeline(f->session), df_session_model(f->session), &rc_cfg, err);
+        rc =
+            df_renderer_open(&f->renderer, df_session_pipeline(f->session), df_session_model(f->session), &rc_cfg, err);
     if (rc)
         close_session(f);
     else
@@ -141,7 +142,8 @@ static df_code open_session(df_feeder *f, const df_session_want *want, df_err *e
     return rc;
 }
 
-/* --- rows that begin ----------------------------------------------------------------------------------------------------- */
+/* --- rows that begin
+ * ----------------------------------------------------------------------------------------------------- */
 
 static df_code request_of(const df_feeder *f, const Diffarm__Row *row, const Diffarm__JobSpec *job, df_request *rq,
                           df_err *err) {
@@ -217,7 +219,8 @@ static void begin_rows(df_feeder *f) {
     }
 }
 
-/* --- the interface --------------------------------------------------------------------------------------------------------- */
+/* --- the interface
+ * --------------------------------------------------------------------------------------------------------- */
 
 df_code df_feeder_open(df_feeder **out, const df_feeder_cfg *cfg, df_err *err) {
     df_feeder *f = calloc(1, sizeof *f);

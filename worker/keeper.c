@@ -35,8 +35,8 @@ static void on_failure(df_keeper *k) {
     bool over = k->max_quick_failures && k->quick_failures >= k->max_quick_failures;
     k->state = over ? DF_KEEPER_BROKEN : DF_KEEPER_WAITING;
     k->start_at_ms = now + pause_ms(k->quick_failures);
-    df_log_event(k->log, DF_LOG_WARN, over ? "child_given_up" : "child_ended", "child=\"%s\" how=\"%s\" again_in_ms=%lld",
-                 k->name, df_child_status_text(k->status, how, sizeof how),
+    df_log_event(k->log, DF_LOG_WARN, over ? "child_given_up" : "child_ended",
+                 "child=\"%s\" how=\"%s\" again_in_ms=%lld", k->name, df_child_status_text(k->status, how, sizeof how),
                  over ? -1LL : (long long)(k->start_at_ms - now));
 }
 

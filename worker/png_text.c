@@ -44,9 +44,9 @@ void df_png_parameters(df_buf *out, const Diffarm__Row *row, const Diffarm__JobS
     if (row->negative[0]) df_buf_printf(out, "Negative prompt: %s\n", row->negative);
     df_buf_printf(out, "Steps: %" PRIu32 ", Sampler: %s, CFG scale: ", row->steps, sampler_of(scheduler));
     df_print_real(out, row->guidance);
-    df_buf_printf(out,
-                  ", Seed: %" PRIu64 ", Size: %" PRIu32 "x%" PRIu32 ", Model hash: %.10s, Model: %s, Version: " DF_SOFTWARE,
-                  row->seed, row->width, row->height, job->model_sha256, job->model_name);
+    df_buf_printf(
+        out, ", Seed: %" PRIu64 ", Size: %" PRIu32 "x%" PRIu32 ", Model hash: %.10s, Model: %s, Version: " DF_SOFTWARE,
+        row->seed, row->width, row->height, job->model_sha256, job->model_name);
 }
 
 /* JSON string; UTF-8 goes through as it is. */
@@ -76,9 +76,9 @@ void df_png_provenance(df_buf *out, const Diffarm__Row *row, const Diffarm__JobS
     df_buf_puts(out, "{\"prompt\": ");
     put_string(out, row->prompt);
     put_field(out, "negative", row->negative);
-    df_buf_printf(out, ", \"seed\": %" PRIu64 ", \"size\": \"%" PRIu32 "x%" PRIu32 "\", \"steps\": %" PRIu32
-                       ", \"guidance\": ",
-                  row->seed, row->width, row->height, row->steps);
+    df_buf_printf(
+        out, ", \"seed\": %" PRIu64 ", \"size\": \"%" PRIu32 "x%" PRIu32 "\", \"steps\": %" PRIu32 ", \"guidance\": ",
+        row->seed, row->width, row->height, row->steps);
     df_print_real(out, row->guidance);
     put_field(out, "scheduler", scheduler);
     put_field(out, "task", row->task);

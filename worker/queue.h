@@ -4,7 +4,8 @@
  *
  * Push waits while the queue is full: whoever is faster is slowed down, memory stays bounded. df_queue_fd is readable
  * while there are items, so that a queue can be polled beside sockets.
- * Threads: any may push and pop; close when no other thread uses it (items left are the closer's to free: pop first). */
+ * Threads: any may push and pop; close when no other thread uses it (items left are the closer's to free: pop first).
+ */
 #ifndef DF_WORKER_QUEUE_H
 #define DF_WORKER_QUEUE_H
 

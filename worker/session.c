@@ -28,7 +28,8 @@ struct df_session {
     int micro_batch, n_slots;
 };
 
-/* --- messages between the ranks of a worker ---------------------------------------------------------------------------- */
+/* --- messages between the ranks of a worker
+ * ---------------------------------------------------------------------------- */
 
 static df_code complete(df_comm *c, df_comm_request **req, df_err *err) {
     df_code rc;
@@ -55,7 +56,8 @@ static df_code send_to_all(df_comm *c, const control *m, df_err *err) {
     return rc;
 }
 
-/* --- one rank's part ------------------------------------------------------------------------------------------------------ */
+/* --- one rank's part
+ * ------------------------------------------------------------------------------------------------------ */
 
 static df_code open_model(df_session *s, const char *path, const char *sha256, df_err *err) {
     char hex[DF_SHA256_HEX_BYTES];
@@ -73,10 +75,9 @@ static df_code open_model(df_session *s, const char *path, const char *sha256, d
 static df_code open_pipeline(df_session *s, df_comm *comm, const df_session_cfg *cfg, int micro_batch, df_err *err) {
     s->micro_batch = micro_batch;
     s->n_slots = df_worker_slots(comm->size);
-    const df_pipeline_cfg pc = { .backend = cfg->backend,
-                                 .backend_cfg = cfg->backend_cfg,
-                                 .max_rows = 2 * micro_batch,
-                                 .n_slots = s->n_slots };
+    const df_pipeline_cfg pc = {
+        .backend = cfg->backend, .backend_cfg = cfg->backend_cfg, .max_rows = 2 * micro_batch, .n_slots = s->n_slots
+    };
     return df_pipeline_open(&s->pipeline, comm, s->model, &pc, err);
 }
 
@@ -88,7 +89,8 @@ void df_session_close(df_session **s) {
     *s = NULL;
 }
 
-/* --- rank 0 ------------------------------------------------------------------------------------------------------------------ */
+/* --- rank 0
+ * ------------------------------------------------------------------------------------------------------------------ */
 
 /* Every rank's answer is taken, also after the first bad one: none may stay on the wire. */
 static df_code all_ready(df_comm *comm, df_code mine, control *m, df_err *err) {
@@ -149,7 +151,8 @@ void df_session_dismiss(df_comm *comm) {
     send_to_all(comm, &m, NULL);
 }
 
-/* --- the other ranks ----------------------------------------------------------------------------------------------------------- */
+/* --- the other ranks
+ * ----------------------------------------------------------------------------------------------------------- */
 
 static df_code follow_once(df_comm *comm, const df_session_cfg *cfg, control *m, df_err *err) {
     df_code rc;

@@ -13,8 +13,9 @@
 
 /* -q: the ranks' own last line is what matters, not mpirun's page about it. */
 static df_code command_line(const char **argv, char *np, const char *self, const df_supervisor_cfg *cfg, df_err *err) {
-    static const char *const head[] = { "mpirun", "-q",    "--oversubscribe",     "--bind-to", "none",
-                                        "--mca",  "mpi_yield_when_idle", "1", "-np" };
+    static const char *const head[] = { "mpirun", "-q",    "--oversubscribe",     "--bind-to",
+                                        "none",   "--mca", "mpi_yield_when_idle", "1",
+                                        "-np" };
     int n = 0;
     for (size_t i = 0; i < sizeof head / sizeof *head; i++) argv[n++] = head[i];
     argv[n++] = np;

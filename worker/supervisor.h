@@ -1,8 +1,8 @@
 /* The supervisor of a worker with several ranks on this machine: one mpirun of this program, started again whenever it
  * fails. A dead rank ends its mpirun (Open MPI 4 survives no rank), so this is how the replica comes back.
  *
- * SIGTERM, SIGINT and SIGUSR1 become SIGUSR1 for the ranks, which mpirun hands on: they drain. When the supervisor dies,
- * mpirun gets SIGTERM and the ranks SIGKILL from the kernel. */
+ * SIGTERM, SIGINT and SIGUSR1 become SIGUSR1 for the ranks, which mpirun hands on: they drain. When the supervisor
+ * dies, mpirun gets SIGTERM and the ranks SIGKILL from the kernel. */
 #ifndef DF_WORKER_SUPERVISOR_H
 #define DF_WORKER_SUPERVISOR_H
 

@@ -37,17 +37,28 @@ const char *df_farm_host_endpoint(const df_farm_host *f) {
     return f->endpoint;
 }
 
-/* --- command lines ------------------------------------------------------------------------------------------------------ */
+/* --- command lines
+ * ------------------------------------------------------------------------------------------------------ */
 
 static void write_command_lines(df_farm_host *f) {
-    const char *coordinator[] = { f->self, "coordinator", "--state", f->state_dir, "--bind", "tcp://127.0.0.1:*",
-                                  "--lease-timeout-ms", LEASE_TIMEOUT_MS, "--heartbeat-ms", HEARTBEAT_MS, NULL };
+    const char *coordinator[] = { f->self,
+                                  "coordinator",
+                                  "--state",
+                                  f->state_dir,
+                                  "--bind",
+                                  "tcp://127.0.0.1:*",
+                                  "--lease-timeout-ms",
+                                  LEASE_TIMEOUT_MS,
+                                  "--heartbeat-ms",
+                                  HEARTBEAT_MS,
+                                  NULL };
     memcpy(f->coordinator_argv, coordinator, sizeof coordinator);
     snprintf(f->pipeline, sizeof f->pipeline, "%d", f->cfg.pipeline);
     snprintf(f->threads, sizeof f->threads, "%d", f->cfg.threads);
     snprintf(f->micro_batch, sizeof f->micro_batch, "%d", f->cfg.micro_batch);
-    const char *worker[] = { f->self,      "worker",     "--connect", f->endpoint, "--pipeline",      f->pipeline, "--threads",
-                             f->threads,   "--backend",  f->cfg.backend, NULL,     NULL, NULL };
+    const char *worker[] = { f->self,     "worker",    "--connect", f->endpoint, "--pipeline",
+                             f->pipeline, "--threads", f->threads,  "--backend", f->cfg.backend,
+                             NULL,        NULL,        NULL };
     if (f->cfg.micro_batch) {
         worker[10] = "--micro-batch";
         worker[11] = f->micro_batch;
@@ -73,7 +84,8 @@ static df_code start_member(df_farm_host *f, member *m, const char *const *argv,
     return df_keeper_start(&m->keeper, err);
 }
 
-/* --- watching over them --------------------------------------------------------------------------------------------------- */
+/* --- watching over them
+ * --------------------------------------------------------------------------------------------------- */
 
 /* An orderly end is none while the farm is wanted; refusals and failures that repeat end it. */
 static df_code check_member(const member *m, df_err *err) {
@@ -94,7 +106,9 @@ df_code df_farm_host_poll(df_farm_host *f, df_err *err) {
     return rc;
 }
 
-/* --- start ------------------------------------------------------------------------------------------------------------------- */
+/* --- start
+ * -------------------------------------------------------------------------------------------------------------------
+ */
 
 /* The coordinator writes where it listens once it does. */
 static df_code read_endpoint(df_farm_host *f, const char *path, bool *there, df_err *err) {
@@ -118,7 +132,8 @@ static df_code start_coordinator(df_farm_host *f, df_err *err) {
     int64_t until = df_clock_ms() + START_MS;
     while (!rc && !(rc = read_endpoint(f, path, &there, err)) && !there) {
         if ((rc = df_farm_host_poll(f, err))) break;
-        if (df_clock_ms() > until) rc = df_err_set(err, DF_EUNREACHABLE, "coordinator: not ready after %d s", START_MS / 1000);
+        if (df_clock_ms() > until)
+            rc = df_err_set(err, DF_EUNREACHABLE, "coordinator: not ready after %d s", START_MS / 1000);
         df_clock_sleep_ms(10);
     }
     return rc;
@@ -157,7 +172,9 @@ fail:
     return rc;
 }
 
-/* --- stop ---------------------------------------------------------------------------------------------------------------------- */
+/* --- stop
+ * ----------------------------------------------------------------------------------------------------------------------
+ */
 
 static bool any_worker_runs(df_farm_host *f) {
     bool any = false;

@@ -79,13 +79,17 @@ df_code df_out_look(const char *out_dir, const char *manifest_sha256, df_out_kin
     *kind = DF_OUT_COMPLETE;
     if (!strcmp(done, manifest_sha256)) return DF_OK;
     if (done[0])
-        return df_err_set(err, DF_EEXIST, "%s: holds the pictures of another job (other prompts, settings or model); "
-                                          "choose another folder (-o), or remove this one", out_dir);
+        return df_err_set(err, DF_EEXIST,
+                          "%s: holds the pictures of another job (other prompts, settings or model); "
+                          "choose another folder (-o), or remove this one",
+                          out_dir);
     *kind = DF_OUT_BEGUN;
     if (!strcmp(begun, manifest_sha256)) return DF_OK;
     if (begun[0])
-        return df_err_set(err, DF_EEXIST, "%s: holds another job that was begun and not finished; finish it with its own "
-                                          "command, choose another folder (-o), or remove this one", out_dir);
+        return df_err_set(err, DF_EEXIST,
+                          "%s: holds another job that was begun and not finished; finish it with its own "
+                          "command, choose another folder (-o), or remove this one",
+                          out_dir);
     *kind = DF_OUT_NEW;
     return look_at_entries(out_dir, err);
 }
@@ -115,7 +119,8 @@ uint64_t df_out_count_lines(const char *out_dir, const char *name) {
     return n;
 }
 
-/* --- contact sheet -------------------------------------------------------------------------------------------------------- */
+/* --- contact sheet
+ * -------------------------------------------------------------------------------------------------------- */
 
 typedef struct paths {
     char **at;

@@ -51,9 +51,10 @@ static const struct argp argp = {
     .options = options,
     .parser = parse,
     .args_doc = "MANIFEST\n-p PROMPT...",
-    .doc = "Renders a manifest, or prompts, with a farm on this machine: a coordinator and workers that are started, "
-           "watched over and stopped. The whole manifest is checked before anything starts.\vInterrupted or killed, the "
-           "same command goes on where it stopped.",
+    .doc =
+        "Renders a manifest, or prompts, with a farm on this machine: a coordinator and workers that are started, "
+        "watched over and stopped. The whole manifest is checked before anything starts.\vInterrupted or killed, the "
+        "same command goes on where it stopped.",
     .children = children,
 };
 
@@ -75,7 +76,8 @@ static int share_of_cores(const df_render_options *o) {
     return n > 1 ? (int)n : 1;
 }
 
-/* --- while it runs --------------------------------------------------------------------------------------------------------- */
+/* --- while it runs
+ * --------------------------------------------------------------------------------------------------------- */
 
 /* The state "stalled" is about OUT: the coordinator would try for ever, but here nobody else can make room. */
 static df_code check_stall(render *r, const Diffarm__JobStatus *j, df_err *err) {
@@ -129,11 +131,13 @@ static df_code send_job(render *r, df_err *err) {
     return df_send_job(r->link, r->job, -1, err);
 }
 
-/* --- how it ends ------------------------------------------------------------------------------------------------------------ */
+/* --- how it ends
+ * ------------------------------------------------------------------------------------------------------------ */
 
 static int contact_sheet(const render *r) {
     df_err err;
-    if (!r->o->contact_sheet || !df_out_contact_sheet(r->job->spec.out_dir, r->o->contact_sheet, &err)) return DF_EXIT_OK;
+    if (!r->o->contact_sheet || !df_out_contact_sheet(r->job->spec.out_dir, r->o->contact_sheet, &err))
+        return DF_EXIT_OK;
     fprintf(stderr, "diffarm: error: %s\n", err.text);
     return DF_EXIT_SOME_FAILED;
 }
@@ -182,7 +186,8 @@ static void undo(const render *r) {
     rmdir(r->job->spec.out_dir); /* if it is empty */
 }
 
-/* Stopped by the user, by a full disk, or because the farm cannot be kept up. What is done stays, and is not done again. */
+/* Stopped by the user, by a full disk, or because the farm cannot be kept up. What is done stays, and is not done
+ * again. */
 static int broken_off(render *r, df_code rc, const df_err *err, bool sent) {
     bool can_resume = sent || rc == DF_ECANCELLED;
     df_progress_end(&r->progress);
@@ -190,8 +195,10 @@ static int broken_off(render *r, df_code rc, const df_err *err, bool sent) {
     df_farm_host_stop(&r->farm, false);
     if (rc != DF_ECANCELLED) fprintf(stderr, "diffarm: error: %s\n", err->text);
     if (can_resume)
-        fprintf(stderr, "diffarm: stopped with %" PRIu64 " of %" PRIu64 " pictures done; the same command goes on from "
-                        "there\n", r->n_done, r->job->n_rows);
+        fprintf(stderr,
+                "diffarm: stopped with %" PRIu64 " of %" PRIu64 " pictures done; the same command goes on from "
+                "there\n",
+                r->n_done, r->job->n_rows);
     else
         undo(r);
     if (rc == DF_ECANCELLED || rc == DF_ENOSPACE) return DF_EXIT_SOME_FAILED;

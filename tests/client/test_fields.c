@@ -1,7 +1,8 @@
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 #include <string.h>
@@ -13,9 +14,10 @@ static void reads_sizes(void **state) {
         const char *text;
         int w, h; /* 0: refused */
     } cases[] = {
-        { "512x512", 512, 512 }, { "64X128", 64, 128 }, { "8192x1", 8192, 1 }, { "8193x1", 0, 0 }, { "512", 0, 0 },
-        { "512x", 0, 0 },        { "x512", 0, 0 },      { "0x8", 0, 0 },       { "-8x8", 0, 0 },   { "8x8x8", 0, 0 },
-        { "8 x 8", 0, 0 },       { "", 0, 0 },          { "99999999999x8", 0, 0 }, { "8x8 ", 0, 0 },
+        { "512x512", 512, 512 },   { "64X128", 64, 128 }, { "8192x1", 8192, 1 }, { "8193x1", 0, 0 },
+        { "512", 0, 0 },           { "512x", 0, 0 },      { "x512", 0, 0 },      { "0x8", 0, 0 },
+        { "-8x8", 0, 0 },          { "8x8x8", 0, 0 },     { "8 x 8", 0, 0 },     { "", 0, 0 },
+        { "99999999999x8", 0, 0 }, { "8x8 ", 0, 0 },
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -42,9 +44,8 @@ static void reads_numbers(void **state) {
 
 static void keeps_names_in_out(void **state) {
     static const char *const good[] = { "a", "cats/0001", "a b", "\xc3\xa4/\xe7\x8c\xab", "a.png.b/c", "x.png" };
-    static const char *const bad[] = { "",       "/etc/passwd", "../x",   "a/../b", "a//b",      "a/",
-                                       ".hidden", "a/.b",       "a\\b",   "a\nb",   "images/x", "images",
-                                       "a.png/b", "\x7f" };
+    static const char *const bad[] = { "",     "/etc/passwd", "../x", "a/../b",   "a//b",   "a/",      ".hidden",
+                                       "a/.b", "a\\b",        "a\nb", "images/x", "images", "a.png/b", "\x7f" };
     char longer[300] = { 0 };
     (void)state;
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) assert_null(df_name_fault(good[i]));

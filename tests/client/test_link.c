@@ -1,7 +1,8 @@
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 #include <string.h>
@@ -11,7 +12,8 @@
 #include "client/send.h"
 #include "tests/client/fake_coordinator.h"
 
-/* --- questions ---------------------------------------------------------------------------------------------------------- */
+/* --- questions
+ * ---------------------------------------------------------------------------------------------------------- */
 
 typedef struct script {
     int silent_for; /* leaves so many questions without an answer */
@@ -141,7 +143,8 @@ static void survives_a_restart(void **state) {
     fake_stop(&f);
 }
 
-/* --- sending a job ---------------------------------------------------------------------------------------------------------- */
+/* --- sending a job
+ * ---------------------------------------------------------------------------------------------------------- */
 
 typedef struct upload {
     uint64_t n_rows, batches, ended_with;
@@ -198,8 +201,9 @@ static void send_prompts(upload *u, int n, bool changed, df_code wanted, const c
     df_link *l = NULL;
     df_err err;
     df_draft job = { .rows = { .prompts = prompts, .n_prompts = n } };
-    job.rows.defaults = (df_row_defaults) { .negative = "", .scheduler = "", .width = 8, .height = 8, .steps = 1,
-                                            .count = 1, .size_multiple = 1 };
+    job.rows.defaults = (df_row_defaults) {
+        .negative = "", .scheduler = "", .width = 8, .height = 8, .steps = 1, .count = 1, .size_multiple = 1
+    };
     for (int i = 0; i < n; i++) {
         snprintf(text[i], sizeof text[i], "prompt %d", i);
         prompts[i] = text[i];

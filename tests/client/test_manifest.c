@@ -1,7 +1,8 @@
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 #include <malloc.h>
@@ -37,9 +38,10 @@ static reading read_bytes(const char *name, const void *data, size_t bytes) {
 }
 
 static void reads_all_fields(void **state) {
-    static const char text[] = "\xef\xbb\xbf{\"prompt\": \"a \\u00e9\", \"negative\": \"b\", \"seed\": 7, \"count\": 4, "
-                               "\"size\": \"512x256\", \"steps\": 30, \"guidance\": 7, \"scheduler\": \"ddim\", "
-                               "\"task\": \"txt2img\", \"name\": \"cats/1\", \"image\": null}\r\n\n  \n";
+    static const char text[] =
+        "\xef\xbb\xbf{\"prompt\": \"a \\u00e9\", \"negative\": \"b\", \"seed\": 7, \"count\": 4, "
+        "\"size\": \"512x256\", \"steps\": 30, \"guidance\": 7, \"scheduler\": \"ddim\", "
+        "\"task\": \"txt2img\", \"name\": \"cats/1\", \"image\": null}\r\n\n  \n";
     df_manifest *m = NULL;
     df_line l;
     df_line_state s;
@@ -192,8 +194,7 @@ static void names_what_is_wrong_in_csv(void **state) {
         reading r = read_bytes("t.csv", cases[i].text, strlen(cases[i].text));
         assert_int_equal(r.rc, DF_OK);
         assert_true(r.problems.n >= 1);
-        if (!strstr(r.problems.text[0], cases[i].says))
-            fail_msg("'%s' gave '%s'", cases[i].text, r.problems.text[0]);
+        if (!strstr(r.problems.text[0], cases[i].says)) fail_msg("'%s' gave '%s'", cases[i].text, r.problems.text[0]);
         df_problems_free(&r.problems);
     }
 }
@@ -263,7 +264,8 @@ static void memory_does_not_grow(void **state) {
     FILE *f = fopen(path, "w");
     (void)state;
     for (int i = 0; i < N; i++)
-        fprintf(f, "{\"prompt\": \"a long enough prompt about picture number %d of many others\", \"seed\": %d}\n", i, i);
+        fprintf(f, "{\"prompt\": \"a long enough prompt about picture number %d of many others\", \"seed\": %d}\n", i,
+                i);
     fclose(f);
     df_manifest *m = NULL;
     df_line l;

@@ -1,7 +1,8 @@
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 #include "client/draft.h"
@@ -51,8 +52,8 @@ static collector walk(df_row_source src, const char *manifest) {
     Diffarm__JobSpec spec = DIFFARM__JOB_SPEC__INIT;
     c = (collector) { .hash = df_draft_hash_begin(&spec) };
     if (manifest)
-        assert_int_equal(
-            df_manifest_open(&src.manifest, scratch_write("m.jsonl", manifest, strlen(manifest)), NULL), DF_OK);
+        assert_int_equal(df_manifest_open(&src.manifest, scratch_write("m.jsonl", manifest, strlen(manifest)), NULL),
+                         DF_OK);
     assert_int_equal(df_rows_each(&src, &c.problems, take, &c, &n, NULL), DF_OK);
     assert_int_equal(n, c.n);
     df_manifest_close(&src.manifest);
@@ -65,9 +66,10 @@ static void fills_in_defaults(void **state) {
     (void)state;
     src.defaults.negative = "ugly";
     src.defaults.scheduler = "ddim";
-    collector c = walk(src, "{\"prompt\": \"a\"}\n"
-                            "{\"prompt\": \"b\", \"size\": \"32x16\", \"steps\": 3, \"guidance\": 1, \"negative\": \"\", "
-                            "\"scheduler\": \"euler\", \"seed\": 9}");
+    collector c =
+        walk(src, "{\"prompt\": \"a\"}\n"
+                  "{\"prompt\": \"b\", \"size\": \"32x16\", \"steps\": 3, \"guidance\": 1, \"negative\": \"\", "
+                  "\"scheduler\": \"euler\", \"seed\": 9}");
     assert_int_equal(c.n, 2);
     assert_true(c.at[0].row.width == 64 && c.at[0].row.steps == 25 && c.at[0].row.guidance == 7.5);
     assert_string_equal(c.at[0].negative, "ugly");
@@ -81,7 +83,8 @@ static void fills_in_defaults(void **state) {
 
 static void counts(void **state) {
     (void)state;
-    collector c = walk(source(), "{\"prompt\": \"a\", \"seed\": 5, \"count\": 3, \"name\": \"cat\"}\n{\"prompt\": \"b\"}");
+    collector c =
+        walk(source(), "{\"prompt\": \"a\", \"seed\": 5, \"count\": 3, \"name\": \"cat\"}\n{\"prompt\": \"b\"}");
     assert_int_equal(c.n, 4);
     for (int i = 0; i < 3; i++) {
         char name[16];
@@ -168,9 +171,9 @@ static void hash_sees_what_matters(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(fills_in_defaults),     cmocka_unit_test(counts),
-        cmocka_unit_test(finds_doubled_names),   cmocka_unit_test(checks_against_the_model),
-        cmocka_unit_test(takes_prompts),         cmocka_unit_test(seeds_are_splitmix),
+        cmocka_unit_test(fills_in_defaults),      cmocka_unit_test(counts),
+        cmocka_unit_test(finds_doubled_names),    cmocka_unit_test(checks_against_the_model),
+        cmocka_unit_test(takes_prompts),          cmocka_unit_test(seeds_are_splitmix),
         cmocka_unit_test(hash_sees_what_matters),
     };
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);

@@ -1,7 +1,8 @@
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 #include "client/suggest.h"
@@ -10,9 +11,12 @@ static const char *const words[] = { "steps", "seed", "size", "scheduler", "guid
 
 static void finds_slips(void **state) {
     static const char *const cases[][2] = {
-        { "stpes", "steps" },   { "step", "steps" },       { "guidence", "guidance" }, { "guidance_scale", NULL },
-        { "sede", "seed" },     { "sheduler", "scheduler" }, { "sampler", NULL },        { "cfg", NULL },
-        { "negativ", "negative" }, { "", NULL },           { "sizes", "size" },
+        { "stpes", "steps" },       { "step", "steps" },
+        { "guidence", "guidance" }, { "guidance_scale", NULL },
+        { "sede", "seed" },         { "sheduler", "scheduler" },
+        { "sampler", NULL },        { "cfg", NULL },
+        { "negativ", "negative" },  { "", NULL },
+        { "sizes", "size" },
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

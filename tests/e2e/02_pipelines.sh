@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The bytes of pictures and lists do not depend on how many ranks share the model.
 . "$(dirname "$0")/lib.sh"
+allow_leaks_of_mpi
 
 manifest m.jsonl 4 4
 render m.jsonl base

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # A rank killed half-way: mpirun ends, the supervisor starts it again, the job goes on. No process stays behind.
 . "$(dirname "$0")/lib.sh"
+allow_leaks_of_mpi
 
 manifest m.jsonl 10 10
 render m.jsonl base

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Peers of another protocol version: refused with a reason, exit code 3, no endless restarts.
 . "$(dirname "$0")/lib.sh"
+allow_leaks_of_mpi
 : "${PEER:?path of the e2e_peer program}"
 
 start_coordinator state

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # A render killed or interrupted half-way leaves no process behind and goes on where it stopped.
 . "$(dirname "$0")/lib.sh"
+allow_leaks_of_mpi
 
 manifest m.jsonl 12 12
 render m.jsonl base

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The commands and their output, on a farm of its own.
 . "$(dirname "$0")/lib.sh"
+allow_leaks_of_mpi
 
 expect 0 "$DIFFARM" --help
 says out.txt "render"

@@ -1,7 +1,8 @@
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 #include <signal.h>
@@ -61,8 +62,11 @@ static void knows_how_it_ended(void **state) {
     static const struct {
         const char *script;
         df_keeper_state state;
-    } cases[] = { { "exit 0", DF_KEEPER_ENDED }, { "exit 2", DF_KEEPER_REFUSED }, { "exit 3", DF_KEEPER_REFUSED },
-                  { "exit 1", DF_KEEPER_WAITING }, { "kill -9 $$", DF_KEEPER_WAITING } };
+    } cases[] = { { "exit 0", DF_KEEPER_ENDED },
+                  { "exit 2", DF_KEEPER_REFUSED },
+                  { "exit 3", DF_KEEPER_REFUSED },
+                  { "exit 1", DF_KEEPER_WAITING },
+                  { "kill -9 $$", DF_KEEPER_WAITING } };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const char *argv[4];
@@ -161,9 +165,12 @@ static void dies_with_its_parent(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(knows_how_it_ended),     cmocka_unit_test(starts_it_again),
-        cmocka_unit_test(gives_up),               cmocka_unit_test(says_what_cannot_be_run),
-        cmocka_unit_test(stops_the_deaf),         cmocka_unit_test(cleans_the_environment),
+        cmocka_unit_test(knows_how_it_ended),
+        cmocka_unit_test(starts_it_again),
+        cmocka_unit_test(gives_up),
+        cmocka_unit_test(says_what_cannot_be_run),
+        cmocka_unit_test(stops_the_deaf),
+        cmocka_unit_test(cleans_the_environment),
         cmocka_unit_test(dies_with_its_parent),
     };
     return cmocka_run_group_tests(tests, make_dir, remove_dir);

@@ -1,7 +1,8 @@
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 #include <jansson.h>
@@ -43,8 +44,9 @@ static void writes_parameters(void **state) {
     Diffarm__JobSpec j = job();
     (void)state;
     df_png_parameters(&b, &r, &j, "dpmpp_2m_karras");
-    assert_string_equal(b.data, "red apple\nNegative prompt: blurry\nSteps: 20, Sampler: DPM++ 2M Karras, CFG scale: 4.0, "
-                                "Seed: 1000, Size: 64x48, Model hash: abcdef1234, Model: starter, Version: diffarm 0.1.0");
+    assert_string_equal(b.data,
+                        "red apple\nNegative prompt: blurry\nSteps: 20, Sampler: DPM++ 2M Karras, CFG scale: 4.0, "
+                        "Seed: 1000, Size: 64x48, Model hash: abcdef1234, Model: starter, Version: diffarm 0.1.0");
     df_buf_free(&b);
     r.negative = (char *)"";
     df_png_parameters(&b, &r, &j, "euler_a");
@@ -77,7 +79,8 @@ static void prints_reals_shortly(void **state) {
     static const struct {
         double x;
         const char *text;
-    } cases[] = { { 4, "4.0" }, { 7.5, "7.5" }, { 0, "0.0" }, { 0.1, "0.1" }, { 100, "100.0" }, { 1.0 / 3, NULL }, { 1e-30, NULL } };
+    } cases[] = { { 4, "4.0" },     { 7.5, "7.5" },    { 0, "0.0" },   { 0.1, "0.1" },
+                  { 100, "100.0" }, { 1.0 / 3, NULL }, { 1e-30, NULL } };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         df_buf b = { 0 };

@@ -1,8 +1,9 @@
 /* A worker's feeder over real pipelines of threads: the bundled model, few steps. */
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 #include <pthread.h>
@@ -111,8 +112,9 @@ static df_lease *lease_of(size_t n, const char *path, const char *sha256) {
 
 static df_feeder *open_feeder(df_comm *comm, int micro_batch, seen *s) {
     df_feeder *f = NULL;
-    const df_feeder_cfg cfg = { .comm = comm, .session = config(), .micro_batch = micro_batch, .ctx = s,
-                                .deliver = deliver, .fail = fail_row };
+    const df_feeder_cfg cfg = {
+        .comm = comm, .session = config(), .micro_batch = micro_batch, .ctx = s, .deliver = deliver, .fail = fail_row
+    };
     assert_int_equal(df_feeder_open(&f, &cfg, NULL), DF_OK);
     return f;
 }
