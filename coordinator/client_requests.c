@@ -5,6 +5,7 @@
 
 #include "coordinator/farm.h"
 #include "coordinator/out_dir.h"
+#include "coordinator/tar_shard.h"
 #include "coordinator/text.h"
 
 enum { MAX_LISTED_JOBS = 1000, MAX_LISTED_FAILURES = 10, MAX_WORD_BYTES = 256, MAX_OUT_BYTES = 3000 };
@@ -61,8 +62,8 @@ static df_code check_spec(const df_job_spec *s, df_err *err) {
         rc = check_word(words[i].text, words[i].field, words[i].max_bytes, err);
     if (rc) return rc;
     if (*s->out_dir != '/') return df_err_set(err, DF_EINVAL, "out_dir \"%s\" is not absolute", s->out_dir);
-    if (!strcmp(s->format, "png")) return DF_OK;
-    return df_err_set(err, DF_EUNSUPPORTED, "format \"%s\": this coordinator writes png only", s->format);
+    if (!strcmp(s->format, "png") || !strcmp(s->format, "tar")) return DF_OK;
+    return df_err_set(err, DF_EUNSUPPORTED, "format \"%s\": this coordinator writes png and tar", s->format);
 }
 
 static df_job_spec spec_from_wire(const Diffarm__JobSpec *in) {
@@ -227,6 +228,7 @@ static df_code job_cancel(df_farm *f, const Diffarm__JobCancel *in, df_err *err)
     }
     df_job_apply(job, DF_JOB_EV_CANCEL);
     df_out_lists_close(&job->lists);
+    df_tar_shard_close(&job->shard);
     df_farm_drop_results(f, job);
     revoke_leases(f, job);
     job->problem[0] = '\0';

@@ -8,6 +8,8 @@
 #include <sys/random.h>
 #include <sys/resource.h>
 
+#include "coordinator/tar_shard.h"
+
 enum { STORE_RETRY_MS = 1000, RESERVED_DESCRIPTORS = 64, TICK_MS = 250 };
 
 /* --- opening: what the state folder knows is taken up again --- */
@@ -141,6 +143,7 @@ void df_farm_turn(df_farm *f, int64_t now_ms) {
     f->work_left = false;
     forgive_lost_time(f);
     df_farm_flush_results(f);
+    df_farm_pack_shards(f);
     df_farm_keep_house(f);
     df_farm_dispatch(f);
     df_farm_finish_jobs(f);
@@ -204,4 +207,5 @@ void df_farm_sink_failed(df_farm *f, df_job *job, const df_err *why) {
     snprintf(job->problem, sizeof job->problem, "%.500s", why->text);
     job->retry_ms = f->now_ms + f->cfg.stall_retry_ms;
     df_out_lists_close(&job->lists);
+    df_tar_shard_close(&job->shard);
 }

@@ -5,8 +5,9 @@
  *   df_farm_close(&f);
  *
  * Messages change tables and queue results; the turn then does what takes the disk, in groups: write and commit
- * results (results.c), end leases of the lost (housekeeping.c), lend rows (dispatch.c), close jobs (finish.c). Answers
- * leave only after what they promise is committed. Time and the wire come from outside, so that tests own both. */
+ * results (results.c), pack shards (pack_shards.c), end leases of the lost (housekeeping.c), lend rows (dispatch.c),
+ * close jobs (finish.c). Answers leave only after what they promise is committed. Time and the wire come from outside,
+ * so that tests own both. */
 #ifndef DF_COORDINATOR_FARM_H
 #define DF_COORDINATOR_FARM_H
 
@@ -89,6 +90,8 @@ void df_farm_name_lease(df_farm *f, df_lease *lease);
 void df_farm_keep_house(df_farm *f); /* housekeeping.c: silence, timeouts, leases that ended */
 void df_farm_dispatch(df_farm *f); /* dispatch.c */
 void df_farm_finish_jobs(df_farm *f); /* finish.c */
+void df_farm_pack_shards(df_farm *f); /* pack_shards.c */
+bool df_farm_is_packed(const df_job *job); /* all shards of a tar job are finished; true for others */
 
 /* results.c: finished rows on their way to OUT and the store. */
 typedef struct df_result df_result;

@@ -56,7 +56,7 @@ static void release(df_farm *f, df_job *job) {
 }
 
 static void act(df_farm *f, df_job *job) {
-    if (job->state == DF_JOB_RUNNING && job->n_done + job->n_failed == job->n_rows)
+    if (job->state == DF_JOB_RUNNING && job->n_done + job->n_failed == job->n_rows && df_farm_is_packed(job))
         df_job_apply(job, DF_JOB_EV_ROWS_FINISHED);
     if (df_farm_store_rests(f)) return;
     if (job->state == DF_JOB_FINISHING) write_lists(f, job);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "coordinator/out_lists.h"
+#include "coordinator/tar_shard.h"
 
 typedef struct edge {
     df_job_state from;
@@ -67,9 +68,14 @@ df_job *df_job_new(const df_job_spec *spec) {
 void df_job_free(df_job **job) {
     if (!job || !*job) return;
     df_out_lists_close(&(*job)->lists);
+    df_tar_shard_close(&(*job)->shard);
     df_arena_free(&(*job)->arena);
     free(*job);
     *job = NULL;
+}
+
+bool df_job_is_tar(const df_job *job) {
+    return !strcmp(job->spec.format, "tar");
 }
 
 bool df_job_is_live(const df_job *job) {

@@ -55,6 +55,9 @@ typedef struct df_job {
     int64_t retry_ms; /* when a stalled job, or one whose OUT is not given back, is tried again */
     bool released; /* OUT holds nothing of ours but the results */
     struct df_out_lists *lists; /* while finishing */
+    struct df_tar_shard *shard; /* that is being packed, of a tar job */
+    uint64_t next_shard; /* all before it are finished */
+    uint64_t finished_at_look; /* rows done or failed when the next shard was last found incomplete */
     df_rate rate;
 } df_job;
 
@@ -64,6 +67,7 @@ bool df_job_apply(df_job *job, df_job_event event); /* false: not an edge of the
 df_job *df_job_new(const df_job_spec *spec); /* copies the strings; NULL when out of memory */
 void df_job_free(df_job **job);
 
+bool df_job_is_tar(const df_job *job);
 bool df_job_is_live(const df_job *job); /* rows may still be finished */
 uint64_t df_job_pending(const df_job *job); /* rows that nobody has */
 

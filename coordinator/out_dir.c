@@ -3,7 +3,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +21,7 @@ struct df_out_dir {
     int n_dirty;
 };
 
-static const char private_name[] = ".diffarm", claim_name[] = "job";
+static const char private_name[] = DF_OUT_DIR_PRIVATE, claim_name[] = "job";
 
 /* --- whose OUT is it --- */
 
@@ -182,11 +181,11 @@ static df_code path_error(const df_out_dir *d, const char *relative, int why, df
     return df_err_errno(err, why, "%s/%s", d->path, relative);
 }
 
-/* Opens one folder of a path, making it if need be; a new one is an entry of its parent that must be synced as well.
- * Takes parent. */
-static int step_into(df_out_dir *d, int parent, const char *name, int *why) {
-    int made = !mkdirat(parent, name, 0777);
-    if (!made && errno != EEXIST) {
+/* Opens one folder of a path, made if need be and wanted; a new one is an entry of its parent that must be synced as
+ * well. Takes parent. */
+static int step_into(df_out_dir *d, int parent, const char *name, bool make, int *why) {
+    int made = make && !mkdirat(parent, name, 0777);
+    if (make && !made && errno != EEXIST) {
         *why = errno;
         close(parent);
         return -1;
@@ -201,7 +200,7 @@ static int step_into(df_out_dir *d, int parent, const char *name, int *why) {
 }
 
 /* Descriptor of the folder that `relative` lies in; *leaf is the file's own name. */
-static int open_parent(df_out_dir *d, const char *relative, const char **leaf, int *why) {
+static int open_parent(df_out_dir *d, const char *relative, bool make, const char **leaf, int *why) {
     int fd = fcntl(d->fd, F_DUPFD_CLOEXEC, 0);
     *why = errno;
     for (const char *slash; fd >= 0 && (slash = strchr(relative, '/')); relative = slash + 1) {
@@ -214,7 +213,7 @@ static int open_parent(df_out_dir *d, const char *relative, const char **leaf, i
         }
         memcpy(part, relative, n);
         part[n] = '\0';
-        fd = step_into(d, fd, part, why);
+        fd = step_into(d, fd, part, make, why);
     }
     *leaf = relative;
     return fd;
@@ -244,7 +243,7 @@ static int write_private(df_out_dir *d, const char *name, const void *data, size
 df_code df_out_dir_write(df_out_dir *d, const char *relative, const void *data, size_t bytes, df_err *err) {
     static const char beside[] = "picture"; /* one is written at a time; what a crash leaves is written over */
     const char *leaf;
-    int why, folder = open_parent(d, relative, &leaf, &why);
+    int why, folder = open_parent(d, relative, true, &leaf, &why);
     if (folder < 0) return path_error(d, relative, why, err);
     why = write_private(d, beside, data, bytes);
     if (!why && renameat(d->private_fd, beside, folder, leaf)) {
@@ -267,4 +266,66 @@ df_code df_out_dir_place(df_out_dir *d, const char *name, df_err *err) {
     int fd = fcntl(d->fd, F_DUPFD_CLOEXEC, 0);
     if (fd < 0) return df_err_errno(err, errno, "%s", d->path);
     return mark_dirty(d, fd, err);
+}
+
+void df_out_dir_drop(df_out_dir *d, const char *name) {
+    unlinkat(d->private_fd, name, 0);
+}
+
+/* --- reading --- */
+
+static df_code read_all(const df_out_dir *d, int fd, const char *relative, char *to, size_t bytes, df_err *err) {
+    while (bytes) {
+        ssize_t n = read(fd, to, bytes);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return df_err_errno(err, errno, "%s/%s: read", d->path, relative);
+        if (!n) return df_err_set(err, DF_EIO, "%s/%s: became shorter while it was read", d->path, relative);
+        to += n;
+        bytes -= (size_t)n;
+    }
+    return DF_OK;
+}
+
+static df_code read_open(const df_out_dir *d, int fd, const char *relative, size_t max_bytes, char **data,
+                         size_t *bytes, df_err *err) {
+    struct stat is;
+    if (fstat(fd, &is)) return df_err_errno(err, errno, "%s/%s", d->path, relative);
+    if (!S_ISREG(is.st_mode) || (size_t)is.st_size > max_bytes)
+        return df_err_set(err, DF_EINVAL, "%s/%s: no file of at most %zu bytes", d->path, relative, max_bytes);
+    char *all = malloc((size_t)is.st_size + 1);
+    if (!all) return df_err_set(err, DF_ENOMEM, "%s/%s: %lld bytes", d->path, relative, (long long)is.st_size);
+    df_code rc = read_all(d, fd, relative, all, (size_t)is.st_size, err);
+    if (rc) {
+        free(all);
+        return rc;
+    }
+    *data = all;
+    *bytes = (size_t)is.st_size;
+    return DF_OK;
+}
+
+df_code df_out_dir_read(df_out_dir *d, const char *relative, size_t max_bytes, char **data, size_t *bytes,
+                        df_err *err) {
+    const char *leaf;
+    int why, folder = open_parent(d, relative, false, &leaf, &why);
+    if (folder < 0) return path_error(d, relative, why, err);
+    int fd = openat(folder, leaf, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    why = errno;
+    close(folder);
+    if (fd < 0) return path_error(d, relative, why, err);
+    df_code rc = read_open(d, fd, relative, max_bytes, data, bytes, err);
+    close(fd);
+    return rc;
+}
+
+df_code df_out_dir_has(df_out_dir *d, const char *name, bool *has, df_err *err) {
+    struct stat is;
+    *has = !fstatat(d->fd, name, &is, AT_SYMLINK_NOFOLLOW);
+    return *has || errno == ENOENT ? DF_OK : df_err_errno(err, errno, "%s/%s", d->path, name);
+}
+
+void df_out_dir_remove(df_out_dir *d, const char *relative) {
+    char name[4096];
+    snprintf(name, sizeof name, "%s/%s", d->path, relative);
+    df_file_remove_tree(name, NULL);
 }

@@ -15,9 +15,12 @@
 #ifndef DF_COORDINATOR_OUT_DIR_H
 #define DF_COORDINATOR_OUT_DIR_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/err.h"
+
+#define DF_OUT_DIR_PRIVATE ".diffarm"
 
 typedef struct df_out_dir df_out_dir;
 
@@ -34,5 +37,11 @@ df_code df_out_dir_sync(df_out_dir *d, df_err *err);
 /* A file that is written piece by piece: in OUT/.diffarm until it is put in place under its name at the top of OUT. */
 int df_out_dir_begin(df_out_dir *d, const char *name, df_err *err); /* descriptor, -1 on error; caller closes it */
 df_code df_out_dir_place(df_out_dir *d, const char *name, df_err *err); /* after fsync; then call df_out_dir_sync */
+void df_out_dir_drop(df_out_dir *d, const char *name); /* not wanted any more */
+
+/* What was written before. Caller frees *data. DF_ENOTFOUND: not there; DF_EINVAL: a link, a folder, or too large. */
+df_code df_out_dir_read(df_out_dir *d, const char *relative, size_t max_bytes, char **data, size_t *bytes, df_err *err);
+df_code df_out_dir_has(df_out_dir *d, const char *name, bool *has, df_err *err); /* at the top of OUT */
+void df_out_dir_remove(df_out_dir *d, const char *relative); /* with all below it, as far as that works */
 
 #endif

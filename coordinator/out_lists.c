@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "coordinator/json_line.h"
+#include "coordinator/metadata.h"
 #include "coordinator/out_dir.h"
 #include "coordinator/version.h"
 
@@ -23,37 +24,6 @@ struct df_out_lists {
 };
 
 /* --- lines --- */
-
-static json_t *flags_of(const char *flags) { /* one a line */
-    json_t *array = json_array();
-    while (array && *flags) {
-        size_t n = strcspn(flags, "\n");
-        if (n && json_array_append_new(array, json_stringn(flags, n))) {
-            json_decref(array);
-            return NULL;
-        }
-        flags += n + (flags[n] == '\n');
-    }
-    return array;
-}
-
-static json_t *size_of(const df_row *r) {
-    char text[32];
-    snprintf(text, sizeof text, "%ux%u", r->width, r->height);
-    return json_string(text);
-}
-
-static json_t *metadata_of(const df_job *job, const df_stored_row *r) {
-    char path[DF_ROW_PATH_BYTES];
-    const df_job_spec *spec = &job->spec;
-    return json_pack("{s:s, s:I, s:s, s:s, s:I, s:o, s:i, s:f, s:s, s:s, s:s, s:s, s:s, s:o, s:s}", "file_name",
-                     df_row_path(path, r->is.row, r->is.name), "row", (json_int_t)r->is.row, "prompt", r->is.prompt,
-                     "negative", r->is.negative, "seed", (json_int_t)r->is.seed, "size", size_of(&r->is), "steps",
-                     (int)r->is.steps, "guidance", r->is.guidance, "scheduler",
-                     *r->scheduler_used ? r->scheduler_used : r->is.scheduler, "task", r->is.task, "model",
-                     spec->model_name, "model_sha256", spec->model_sha256, "dtype", spec->dtype, "flags",
-                     flags_of(r->flags), "sha256", r->png_sha256);
-}
 
 static json_t *failure_of(const df_stored_row *r) {
     return json_pack("{s:I, s:I, s:s, s:s, s:I, s:s}", "row", (json_int_t)r->is.row, "line", (json_int_t)r->is.line,
@@ -72,7 +42,7 @@ static df_code take_row(void *ctx, const df_stored_row *r, df_err *err) {
     df_out_lists *l = ctx;
     df_code rc;
     if (r->state == DF_ROW_DONE)
-        rc = df_json_line_write(l->files[METADATA], metadata_of(l->job, r), err);
+        rc = df_json_line_write(l->files[METADATA], df_metadata_of(l->job, r), err);
     else
         rc = df_json_line_write(l->files[FAILURES], failure_of(r), err);
     l->next_row = r->is.row + 1;

@@ -12,6 +12,7 @@
 #include "coordinator/farm.h"
 #include "coordinator/out_dir.h"
 #include "coordinator/png_check.h"
+#include "coordinator/tar_shard.h"
 #include "coordinator/text.h"
 
 enum { MAX_PARKED_BYTES = 256 << 20, MAX_FLAGS_BYTES = 1024 };
@@ -205,7 +206,10 @@ static df_code write_picture(df_farm *f, df_out_dir *dir, df_result *r, df_err *
     df_arena *arena = df_arena_new();
     if (!arena) return df_err_set(err, DF_ENOMEM, "row");
     df_code rc = df_store_read_row(f->store, r->job->key, r->row, arena, &row, err);
-    if (!rc) df_row_path(path, r->row, row.is.name);
+    if (!rc && df_job_is_tar(r->job))
+        df_tar_shard_loose(path, r->row);
+    else if (!rc)
+        df_row_path(path, r->row, row.is.name);
     df_arena_free(&arena);
     return rc ? rc : df_out_dir_write(dir, path, r->picture.blob, r->picture.blob_bytes, err);
 }

@@ -91,6 +91,8 @@ df_code df_store_row_back(df_store *s, int64_t job, uint64_t row, df_err *err); 
 typedef df_code (*df_store_row_fn)(void *ctx, const df_stored_row *row, df_err *err);
 df_code df_store_each_row(df_store *s, int64_t job, uint64_t from, size_t max, df_store_row_fn take, void *ctx,
                           size_t *n, df_err *err);
+/* Is there a row in from..to-1 that is neither done nor failed? */
+df_code df_store_has_open_row(df_store *s, int64_t job, uint64_t from, uint64_t to, bool *has, df_err *err);
 /* The first failed rows. */
 df_code df_store_each_failed(df_store *s, int64_t job, size_t max, df_store_row_fn take, void *ctx, df_err *err);
 

@@ -171,3 +171,15 @@ df_code df_store_each_failed(df_store *s, int64_t job, size_t max, df_store_row_
                              "ii", job, (int64_t)max);
     return each(&q, rc, take, ctx, &n, err);
 }
+
+df_code df_store_has_open_row(df_store *s, int64_t job, uint64_t from, uint64_t to, bool *has, df_err *err) {
+    df_sql_query q;
+    df_code rc = df_sql_open(&q, &s->db, err,
+                             "SELECT 1 FROM progress WHERE job = ? AND row >= ? AND row < ? AND state < 2"
+                             " ORDER BY row LIMIT 1",
+                             "iii", job, (int64_t)from, (int64_t)to);
+    if (!rc) rc = df_sql_next(&q, err);
+    if (!rc) *has = q.has_row;
+    df_sql_end(&q);
+    return rc;
+}

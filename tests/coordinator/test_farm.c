@@ -156,12 +156,12 @@ static void half_an_upload_is_forgotten(void **state) {
     assert_null(bench_status(b, JOB_1));
 }
 
-static void tar_is_not_there_yet(void **state) {
+static void unknown_formats_are_refused(void **state) {
     bench *b = *state;
     Diffarm__JobSpec spec;
     Diffarm__SubmitBegin begin = DIFFARM__SUBMIT_BEGIN__INIT;
     bench_spec(&spec, JOB_1, b->out);
-    spec.format = (char *)"tar";
+    spec.format = (char *)"gif";
     begin.job = &spec;
     bench_say(b, "client", DF_WIRE_MESSAGE(SUBMIT_BEGIN, submit_begin, &begin), NULL, 0);
     assert_int_equal(bench_heard(b, "client", DIFFARM__MESSAGE__BODY_REPLY)->reply->code, DF_EUNSUPPORTED);
@@ -730,7 +730,7 @@ int main(void) {
         TEST(names_are_checked),
         TEST(foreign_out_is_refused),
         TEST(half_an_upload_is_forgotten),
-        TEST(tar_is_not_there_yet),
+        TEST(unknown_formats_are_refused),
         TEST(leases_fit_speed_and_share),
         TEST(a_lease_holds_rows_alike_in_manifest_order),
         TEST(only_offered_models_are_lent),
