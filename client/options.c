@@ -78,10 +78,14 @@ static const char *one_of(struct argp_state *state, const char *option, const ch
     return can;
 }
 
+static const char *format_of(struct argp_state *state, const char *arg) {
+    if (strcmp(arg, "png") && strcmp(arg, "tar")) argp_error(state, "--format must be png or tar, not '%s'", arg);
+    return arg;
+}
+
 static error_t parse_text_option(int key, char *arg, struct argp_state *state, df_render_options *o) {
     char buf[256];
-    static const char *const dtypes[] = { "bf16", "f16", NULL }, *const noises[] = { "torch-cuda", NULL },
-                             *const formats[] = { "tar", NULL };
+    static const char *const dtypes[] = { "bf16", "f16", NULL }, *const noises[] = { "torch-cuda", NULL };
     switch (key) {
     case OPT_SCHEDULER:
         o->scheduler = checked(state, "scheduler", arg, df_scheduler_fault(arg, buf, sizeof buf));
@@ -92,7 +96,7 @@ static error_t parse_text_option(int key, char *arg, struct argp_state *state, d
     case OPT_TASK: o->task = checked(state, "task", arg, df_task_fault(arg, buf, sizeof buf)); return 0;
     case OPT_DTYPE: o->dtype = one_of(state, "dtype", arg, "f32", dtypes); return 0;
     case OPT_NOISE: o->noise = one_of(state, "noise", arg, "torch-cpu", noises); return 0;
-    case OPT_FORMAT: o->format = one_of(state, "format", arg, "png", formats); return 0;
+    case OPT_FORMAT: o->format = format_of(state, arg); return 0;
     default: return ARGP_ERR_UNKNOWN;
     }
 }
@@ -127,7 +131,7 @@ static const struct argp_option render_options[] = {
     { "negative", OPT_NEGATIVE, "TEXT", 0, "Negative prompt (none)", 1 },
     { "dtype", OPT_DTYPE, "D", 0, "Arithmetic: f32", 1 },
     { "noise", OPT_NOISE, "KIND", 0, "Noise generator: torch-cpu, as PyTorch's on the CPU", 1 },
-    { "format", OPT_FORMAT, "F", 0, "png", 1 },
+    { "format", OPT_FORMAT, "F", 0, "png: a file a picture; tar: WebDataset shards of 1000 (png)", 1 },
     { "task", OPT_TASK, "TASK", 0, "txt2img", 1 },
     { "micro-batch", OPT_MICRO_BATCH, "B", 0, "Pictures that a pipeline computes together (the worker's choice)", 2 },
     { "workers", OPT_WORKERS, "N", 0, "Workers of a farm on this machine (1)", 2 },

@@ -8,10 +8,12 @@
 #include "client/exit_code.h"
 #include "client/report.h"
 #include "cluster/plan.h"
+#include "coordinator/tar_shard.h"
 #include "engine/graph/memory_plan.h"
 #include "worker/defaults.h"
 
 #define MIB (1024.0 * 1024.0)
+#define SAMPLE_BYTES 4096 /* what a picture takes in a shard beside its own: heads, padding, KEY.json, KEY.txt */
 #define METADATA_BYTES 900 /* of one picture in metadata.jsonl and runs.jsonl, about */
 
 typedef struct rank_need {
@@ -109,6 +111,14 @@ static void print_json(const df_draft *job, const needs *n, int n_workers, doubl
                                    (json_int_t)free_bytes));
 }
 
+static double disk_bytes(const df_draft *job) {
+    double rows = (double)job->n_rows, pictures = 3.0 * (double)job->total_pixels, lists = METADATA_BYTES * rows;
+    if (strcmp(job->spec.format, "tar") != 0) return pictures + lists;
+    /* While a shard is packed, its pictures are there twice. */
+    double in_one_shard = rows > DF_TAR_SHARD_ROWS ? pictures / rows * DF_TAR_SHARD_ROWS : pictures;
+    return pictures + in_one_shard + lists + SAMPLE_BYTES * rows;
+}
+
 int df_plan_report(const df_draft *job, const df_job_options *o) {
     df_err err;
     df_code rc = DF_OK;
@@ -120,7 +130,7 @@ int df_plan_report(const df_draft *job, const df_job_options *o) {
     if (!n.rank) rc = df_err_set(&err, DF_ENOMEM, "a plan");
     static const df_component used[] = { DF_TEXT_ENCODER, DF_UNET, DF_VAE_DECODER };
     for (int i = 0; !rc && i < 3; i++) rc = add_component(&n, job, used[i], &err);
-    double disk = 3.0 * (double)job->total_pixels + METADATA_BYTES * (double)job->n_rows;
+    double disk = disk_bytes(job);
     double free_bytes = free_bytes_at(job->spec.out_dir);
     if (!rc && o->output == DF_OUTPUT_JSON) print_json(job, &n, workers, disk, free_bytes);
     if (!rc && o->output == DF_OUTPUT_TEXT) print_text(job, &n, workers, disk, free_bytes);

@@ -10,6 +10,7 @@
 
 #include "base/file.h"
 #include "base/sha256.h"
+#include "client/render/unpack.h"
 #include "engine/image/contact_sheet.h"
 
 #define MAX_CELL 256
@@ -127,7 +128,7 @@ typedef struct paths {
     size_t n, cap;
 } paths;
 
-static df_code add_path(paths *p, const char *out_dir, const char *name, df_err *err) {
+static df_code add_path(paths *p, const char *folder, const char *name, df_err *err) {
     if (p->n == p->cap) {
         size_t cap = p->cap ? p->cap * 2 : 64;
         char **at = realloc(p->at, cap * sizeof *at);
@@ -135,12 +136,13 @@ static df_code add_path(paths *p, const char *out_dir, const char *name, df_err 
         p->at = at;
         p->cap = cap;
     }
-    if (asprintf(&p->at[p->n], "%s/%s", out_dir, name) < 0) return df_err_set(err, DF_ENOMEM, "a contact sheet");
+    if (asprintf(&p->at[p->n], "%s/%s", folder, name) < 0) return df_err_set(err, DF_ENOMEM, "a contact sheet");
     p->n++;
     return DF_OK;
 }
 
-static df_code read_paths(paths *p, const char *out_dir, df_err *err) {
+/* folder: where the pictures lie, OUT or what shards were unpacked to. */
+static df_code read_paths(paths *p, const char *out_dir, const char *folder, df_err *err) {
     char path[PATH_MAX], *line = NULL;
     size_t cap = 0;
     df_code rc = path_in(out_dir, "metadata.jsonl", path, err);
@@ -149,7 +151,7 @@ static df_code read_paths(paths *p, const char *out_dir, df_err *err) {
     while (!rc && getline(&line, &cap, f) > 0) {
         json_t *j = json_loads(line, 0, NULL);
         const char *name = json_string_value(json_object_get(j, "file_name"));
-        rc = name ? add_path(p, out_dir, name, err) : df_err_set(err, DF_EFORMAT, "%s: a line without file_name", path);
+        rc = name ? add_path(p, folder, name, err) : df_err_set(err, DF_EFORMAT, "%s: a line without file_name", path);
         json_decref(j);
     }
     free(line);
@@ -159,10 +161,15 @@ static df_code read_paths(paths *p, const char *out_dir, df_err *err) {
 
 df_code df_out_contact_sheet(const char *out_dir, const char *path, df_err *err) {
     paths p = { 0 };
-    df_code rc = read_paths(&p, out_dir, err);
+    char unpacked[PATH_MAX];
+    bool is_packed = false;
+    df_code rc = path_in(out_dir, ".diffarm-render/pictures", unpacked, err);
+    if (!rc) rc = df_unpack_shards(out_dir, unpacked, &is_packed, err);
+    if (!rc) rc = read_paths(&p, out_dir, is_packed ? unpacked : out_dir, err);
     if (!rc && !p.n) rc = df_err_set(err, DF_EINVAL, "%s: no pictures for a contact sheet", out_dir);
     if (!rc) rc = df_contact_sheet_write(path, (const char *const *)p.at, (int)p.n, 0, MAX_CELL, err);
     for (size_t i = 0; i < p.n; i++) free(p.at[i]);
     free(p.at);
+    if (is_packed) df_out_tidy(out_dir, NULL); /* a crash before this: the next run of the same command does it */
     return rc;
 }
