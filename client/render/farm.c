@@ -28,7 +28,7 @@ struct df_farm_host {
     df_farm_cfg cfg;
     char self[PATH_MAX], state_dir[PATH_MAX], endpoint[256];
     char pipeline[16], threads[16], micro_batch[16];
-    const char *coordinator_argv[16], *worker_argv[24], *worker_env[3];
+    const char *coordinator_argv[16], *worker_argv[24];
     member coordinator, *workers;
     int n_started; /* workers */
 };
@@ -64,23 +64,15 @@ static void write_command_lines(df_farm_host *f) {
         worker[11] = f->micro_batch;
     }
     memcpy(f->worker_argv, worker, sizeof worker);
-    /* More threads than cores: none may spin while it waits. */
-    if (f->cfg.n_workers * f->cfg.pipeline * f->cfg.threads > sysconf(_SC_NPROCESSORS_ONLN)) {
-        f->worker_env[0] = "OMP_WAIT_POLICY=passive";
-        f->worker_env[1] = "GOMP_SPINCOUNT=0";
-    }
 }
 
 static df_code start_member(df_farm_host *f, member *m, const char *const *argv, df_err *err) {
     int n = snprintf(m->log_path, sizeof m->log_path, "%s/%s.log", f->state_dir, m->name);
     if (n < 0 || (size_t)n >= sizeof m->log_path) return df_err_set(err, DF_ELIMIT, "%s: path too long", f->state_dir);
-    m->keeper = (df_keeper) { .child = { .argv = argv,
-                                         .env = f->worker_env,
-                                         .clean_launch = true,
-                                         .log_path = m->log_path,
-                                         .death_signal = SIGKILL },
-                              .name = m->name,
-                              .max_quick_failures = MAX_QUICK_FAILURES };
+    m->keeper =
+        (df_keeper) { .child = { .argv = argv, .clean_launch = true, .log_path = m->log_path, .death_signal = SIGKILL },
+                      .name = m->name,
+                      .max_quick_failures = MAX_QUICK_FAILURES };
     return df_keeper_start(&m->keeper, err);
 }
 
