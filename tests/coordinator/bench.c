@@ -25,6 +25,13 @@ char *bench_temp_dir(void) {
     return dir;
 }
 
+char *bench_memory_dir(void) {
+    if (access("/dev/shm", W_OK)) return bench_temp_dir();
+    char *dir = strdup("/dev/shm/df-test-XXXXXX");
+    assert_non_null(mkdtemp(dir));
+    return dir;
+}
+
 void bench_remove(char *dir) {
     assert_int_equal(df_file_remove_tree(dir, NULL), DF_OK);
     free(dir);
@@ -163,9 +170,14 @@ static void open_farm(bench *b) {
 }
 
 bench *bench_open(void) {
+    return bench_open_at(bench_temp_dir());
+}
+
+bench *bench_open_at(char *dir) {
     bench *b = calloc(1, sizeof *b);
     df_err err;
-    b->dir = bench_temp_dir();
+    b->dir = dir;
+    b->format = "png";
     assert_true(asprintf(&b->state, "%s/state", b->dir) > 0);
     assert_true(asprintf(&b->out, "%s/out", b->dir) > 0);
     assert_int_equal(df_file_mkdirs(b->state, &err), DF_OK);
@@ -258,6 +270,7 @@ df_code bench_begin(bench *b, const char *job_id, const char *out_dir) {
     Diffarm__JobSpec spec;
     Diffarm__SubmitBegin begin = DIFFARM__SUBMIT_BEGIN__INIT;
     bench_spec(&spec, job_id, out_dir);
+    spec.format = (char *)b->format;
     begin.job = &spec;
     bench_say(b, "client", DF_WIRE_MESSAGE(SUBMIT_BEGIN, submit_begin, &begin), NULL, 0);
     return replied(b);
@@ -336,19 +349,24 @@ static int acked(bench *b, const char *worker) {
 }
 
 int bench_result(bench *b, const char *worker, const char *token, const char *job_id, uint64_t row) {
-    Diffarm__Result result = DIFFARM__RESULT__INIT;
-    char sha256[DF_SHA256_HEX_BYTES];
     assert_true(b->n_pngs < N_PNGS);
     uint8_t *png = b->pngs[b->n_pngs++];
     bench_png(png, row, SIDE, SIDE);
-    df_sha256_of(png, BENCH_PNG_BYTES, sha256);
+    return bench_result_of(b, worker, token, job_id, row, png, BENCH_PNG_BYTES);
+}
+
+int bench_result_of(bench *b, const char *worker, const char *token, const char *job_id, uint64_t row, uint8_t *png,
+                    size_t bytes) {
+    Diffarm__Result result = DIFFARM__RESULT__INIT;
+    char sha256[DF_SHA256_HEX_BYTES];
+    df_sha256_of(png, bytes, sha256);
     result.token = (char *)token;
     result.job_id = (char *)job_id;
     result.row = row;
     result.png_sha256 = sha256;
     result.scheduler = (char *)"ddim";
     result.seconds = 0.25;
-    bench_say(b, worker, DF_WIRE_MESSAGE(RESULT, result, &result), png, BENCH_PNG_BYTES);
+    bench_say(b, worker, DF_WIRE_MESSAGE(RESULT, result, &result), png, bytes);
     return acked(b, worker);
 }
 

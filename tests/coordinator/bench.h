@@ -17,6 +17,7 @@
 /* --- folders --- */
 
 char *bench_temp_dir(void); /* fresh, to be freed; see bench_remove */
+char *bench_memory_dir(void); /* the same in memory, where there is such a place: for thousands of synced files */
 void bench_remove(char *dir); /* the tree, and frees the name */
 /* Every file below dir but `except` (may be NULL), names and bytes, as one hash into hex[65]; hidden ones too. */
 void bench_tree_hash(const char *dir, const char *except, char *hex);
@@ -48,11 +49,13 @@ typedef struct bench {
     int64_t now_ms;
     bench_sent *sent, **sent_end;
     const char *unreachable; /* sending to this peer fails */
+    const char *format; /* of jobs submitted from now on */
     uint8_t (*pngs)[BENCH_PNG_BYTES]; /* results are borrowed from here */
     size_t n_pngs;
 } bench;
 
 bench *bench_open(void);
+bench *bench_open_at(char *dir); /* takes dir */
 void bench_close(bench *b);
 void bench_restart(bench *b); /* as after a crash: what was not committed is gone */
 
@@ -81,6 +84,8 @@ Diffarm__Lease *bench_ask(bench *b, const char *worker, uint32_t max_rows, doubl
 void bench_beat(bench *b, const char *worker, const char *token); /* token NULL: names none */
 /* Sends the result of a row; returns what its ack says: 1 committed, 0 dropped, -1 no ack. */
 int bench_result(bench *b, const char *worker, const char *token, const char *job_id, uint64_t row);
+int bench_result_of(bench *b, const char *worker, const char *token, const char *job_id, uint64_t row, uint8_t *png,
+                    size_t bytes); /* the same with another picture; borrowed */
 int bench_failed(bench *b, const char *worker, const char *token, const char *job_id, uint64_t row, df_code code);
 Diffarm__JobStatus *bench_status(bench *b, const char *job_id); /* NULL: unknown job */
 

@@ -80,10 +80,15 @@ static df_code send_rows(peer_client *c, const char *job_id, uint64_t n_rows) {
 }
 
 void peer_submit(peer_client *c, const char *job_id, const char *out_dir, uint64_t n_rows) {
+    peer_submit_as(c, "png", job_id, out_dir, n_rows);
+}
+
+void peer_submit_as(peer_client *c, const char *format, const char *job_id, const char *out_dir, uint64_t n_rows) {
     Diffarm__JobSpec spec;
     Diffarm__SubmitBegin begin = DIFFARM__SUBMIT_BEGIN__INIT;
     Diffarm__SubmitEnd end = DIFFARM__SUBMIT_END__INIT;
     bench_spec(&spec, job_id, out_dir);
+    spec.format = (char *)format;
     begin.job = &spec;
     end.job_id = (char *)job_id;
     end.n_rows = n_rows;

@@ -19,6 +19,7 @@ void peer_client_close(peer_client *c);
 /* Asks every half second until the answer of this kind comes; fails the test after 20 s. Caller frees in. */
 void peer_ask(peer_client *c, const Diffarm__Message *msg, Diffarm__Message__BodyCase kind, df_wire_in *in);
 void peer_submit(peer_client *c, const char *job_id, const char *out_dir, uint64_t n_rows);
+void peer_submit_as(peer_client *c, const char *format, const char *job_id, const char *out_dir, uint64_t n_rows);
 df_code peer_cancel(peer_client *c, const char *job_id);
 
 typedef struct peer_status {
