@@ -31,16 +31,19 @@ static int put_bar(char *out, size_t out_bytes, double share) {
 }
 
 char *df_progress_text(char *out, size_t out_bytes, const Diffarm__JobStatus *j, int columns) {
-    char eta[40] = "", failed[40] = "";
+    char speed[40] = "", eta[40] = "", failed[40] = "";
+    bool over = df_job_ended(j);
     int n = columns ? put_bar(out, out_bytes, share_of(j)) : snprintf(out, out_bytes, "%.0f %%: ", 100 * share_of(j));
-    if (j->eta_seconds >= 0 && !df_job_ended(j)) {
+    /* Nothing is known of the speed before the first picture, and nothing is left to tell after the last. */
+    if (j->images_per_second > 0 && !over) snprintf(speed, sizeof speed, ", %.2f images/s", j->images_per_second);
+    if (j->eta_seconds >= 0 && !over) {
         char left[32];
         snprintf(eta, sizeof eta, ", ETA %s", df_report_duration(left, sizeof left, j->eta_seconds));
     }
     if (j->n_failed) snprintf(failed, sizeof failed, ", %" PRIu64 " failed", j->n_failed);
-    snprintf(out + n, out_bytes - (size_t)n, "%" PRIu64 "/%" PRIu64 " pictures, %.2f images/s%s, %u worker%s%s%s%s",
-             j->n_done, j->n_rows, j->images_per_second, eta, j->n_workers, j->n_workers == 1 ? "" : "s", failed,
-             j->problem[0] ? " -- " : "", j->problem);
+    snprintf(out + n, out_bytes - (size_t)n, "%" PRIu64 "/%" PRIu64 " pictures%s%s, %u worker%s%s%s%s", j->n_done,
+             j->n_rows, speed, eta, j->n_workers, j->n_workers == 1 ? "" : "s", failed, j->problem[0] ? " -- " : "",
+             j->problem);
     if (columns > 0 && strlen(out) >= (size_t)columns) out[columns - 1] = '\0';
     return out;
 }

@@ -30,7 +30,7 @@ static void reply(df_farm *f, const df_wire_in *in, uint64_t request_id, df_code
     df_farm_send(f, in->identity, in->identity_bytes, &DF_WIRE_MESSAGE(REPLY, reply, &out));
 }
 
-/* --- submit: begin --- */
+/* submit: begin */
 
 static df_code check_word(const char *text, const char *field, size_t max_bytes, df_err *err) {
     if (strlen(text) > max_bytes) return df_err_set(err, DF_EINVAL, "%s is over %zu bytes", field, max_bytes);
@@ -114,7 +114,7 @@ static df_code submit_begin(df_farm *f, const Diffarm__SubmitBegin *in, df_err *
     return DF_OK;
 }
 
-/* --- submit: rows and end --- */
+/* submit: rows and end */
 
 void df_farm_forget_upload(df_farm *f, df_job *job) {
     df_err why;
@@ -197,7 +197,7 @@ static df_code submit_end(df_farm *f, const Diffarm__SubmitEnd *in, df_err *err)
     return accept_job(f, job, err);
 }
 
-/* --- cancel --- */
+/* cancel */
 
 static void revoke_leases(df_farm *f, const df_job *job) {
     for (size_t i = 0; i < f->leases.n; i++) {
@@ -238,7 +238,7 @@ static df_code job_cancel(df_farm *f, const Diffarm__JobCancel *in, df_err *err)
     return DF_OK;
 }
 
-/* --- looking --- */
+/* looking */
 
 typedef struct listing {
     df_arena *arena;
@@ -372,7 +372,7 @@ static void workers_query(df_farm *f, const df_wire_in *in) {
     free(all);
 }
 
-/* --- the border --- */
+/* the border */
 
 void df_farm_take_client(df_farm *f, const df_wire_in *in) {
     df_err err = { 0 };

@@ -14,7 +14,7 @@
 
 enum { WINDOW_ROWS = 1024, FIRST_LEASE_ROWS = 8, SUSPECT_ROWS = 8 };
 
-/* --- how many --- */
+/* how many */
 
 static size_t workers_for(const df_farm *f, const df_job *job) {
     size_t n = 0;
@@ -38,7 +38,7 @@ static size_t limit_suspects(size_t n, const df_worker *worker, int lost) {
     return lost == 1 && n > slots ? slots : n;
 }
 
-/* --- which --- */
+/* which */
 
 typedef struct choice {
     uint64_t rows[DF_LEASE_MAX_ROWS];
@@ -83,7 +83,7 @@ static df_code choose_from(df_farm *f, const df_job *job, const df_worker *worke
     return rc;
 }
 
-/* --- lending --- */
+/* lending */
 
 static df_code store_lease(df_farm *f, const df_job *job, const df_worker *worker, const char *token, const choice *c,
                            int64_t *key, df_err *err) {

@@ -12,7 +12,7 @@
 
 enum { STORE_RETRY_MS = 1000, RESERVED_DESCRIPTORS = 64, TICK_MS = 250 };
 
-/* --- opening: what the state folder knows is taken up again --- */
+/* opening: what the state folder knows is taken up again */
 
 static df_code make_id(df_farm *f, df_err *err) {
     uint64_t random;
@@ -102,7 +102,7 @@ void df_farm_close(df_farm **f) {
     *f = NULL;
 }
 
-/* --- one message, one turn --- */
+/* one message, one turn */
 
 void df_farm_take(df_farm *f, df_wire_in *in, int64_t now_ms) {
     f->now_ms = now_ms;
@@ -161,7 +161,7 @@ bool df_farm_is_idle(const df_farm *f) {
     return f->cfg.exit_when_idle_ms > 0 && f->n_ended > 0 && f->now_ms - f->idle_since_ms >= f->cfg.exit_when_idle_ms;
 }
 
-/* --- helpers of the farm's files --- */
+/* helpers of the farm's files */
 
 df_code df_farm_send(df_farm *f, const void *to, size_t to_bytes, const Diffarm__Message *msg) {
     df_err err = { 0 };

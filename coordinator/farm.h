@@ -61,7 +61,7 @@ void df_farm_turn(df_farm *f, int64_t now_ms);
 int64_t df_farm_wait_ms(const df_farm *f); /* until something is due by the clock */
 bool df_farm_is_idle(const df_farm *f); /* cfg.exit_when_idle_ms has passed without work */
 
-/* --- between the files of the farm --- */
+/* between the files of the farm */
 
 df_code df_farm_send(df_farm *f, const void *to, size_t to_bytes, const Diffarm__Message *msg);
 void df_farm_log(df_farm *f, df_log_level level, const char *event, const char *fmt, ...)

@@ -5,7 +5,7 @@
 
 enum { FORGET_WORKER_MS = 60000 };
 
-/* --- events for leases --- */
+/* events for leases */
 
 void df_farm_name_lease(df_farm *f, df_lease *lease) {
     if (df_lease_apply(lease, DF_LEASE_EV_NAMED)) lease->named_ms = f->now_ms;
@@ -28,7 +28,7 @@ void df_farm_leases_of_worker(df_farm *f, const df_worker *worker, df_lease_even
         if (!strcmp(f->leases.at[i]->worker_id, worker->id)) lease_event(f, f->leases.at[i], event);
 }
 
-/* --- the clock --- */
+/* the clock */
 
 static void watch_worker(df_farm *f, df_worker *worker) {
     int64_t silent_ms = f->now_ms - worker->heard_ms;
@@ -69,7 +69,7 @@ static void watch_uploads(df_farm *f) {
     }
 }
 
-/* --- the end of leases --- */
+/* the end of leases */
 
 static df_code settle_rows(df_farm *f, const df_lease *lease, uint64_t *n_failed, df_err *err) {
     df_code rc = DF_OK;

@@ -43,7 +43,7 @@ bool df_job_apply(df_job *job, df_job_event event) {
     return false;
 }
 
-/* --- one job --- */
+/* one job */
 
 static bool copy_spec(df_job *job, const df_job_spec *spec) {
     job->spec = *spec;
@@ -86,7 +86,7 @@ uint64_t df_job_pending(const df_job *job) {
     return job->n_rows - job->n_done - job->n_failed - job->n_leased;
 }
 
-/* --- all jobs --- */
+/* all jobs */
 
 bool df_job_table_add(df_job_table *table, df_job *job) {
     if (table->n == table->cap) {

@@ -64,7 +64,7 @@ void df_lease_set_row(df_lease *lease, df_lease_row *row, df_lease_row_state sta
     lease->n_closed += row->state == DF_LEASE_ROW_CLOSED;
 }
 
-/* --- all leases --- */
+/* all leases */
 
 static void lease_free(df_lease *lease) {
     if (lease) free(lease->rows);

@@ -36,7 +36,7 @@ df_coordinator_cfg df_coordinator_cfg_default(void) {
     };
 }
 
-/* --- opening --- */
+/* opening */
 
 static df_code zmq_failed(const char *what, df_err *err) {
     return df_err_set(err, DF_EIO, "%s: %s", what, zmq_strerror(zmq_errno()));
@@ -106,7 +106,7 @@ const char *df_coordinator_endpoint(const df_coordinator *c) {
     return c->endpoint;
 }
 
-/* --- running --- */
+/* running */
 
 static df_code wait_for_work(df_coordinator *c, df_err *err) {
     zmq_pollitem_t items[] = { { c->socket, 0, ZMQ_POLLIN, 0 }, { NULL, c->wake_fd, ZMQ_POLLIN, 0 } };

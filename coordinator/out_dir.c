@@ -23,7 +23,7 @@ struct df_out_dir {
 
 static const char private_name[] = DF_OUT_DIR_PRIVATE, claim_name[] = "job";
 
-/* --- whose OUT is it --- */
+/* whose OUT is it */
 
 /* The job id in OUT/.diffarm/job into id[64]; "" if there is none. */
 static df_code read_claim(int private_fd, const char *path, char id[64], df_err *err) {
@@ -111,7 +111,7 @@ df_code df_out_dir_release(const char *path, const char *job_id, df_err *err) {
     return df_file_remove_tree(name, err);
 }
 
-/* --- writing --- */
+/* writing */
 
 static df_code open_folders(df_out_dir *d, const char *job_id, df_err *err) {
     char id[64];
@@ -272,7 +272,7 @@ void df_out_dir_drop(df_out_dir *d, const char *name) {
     unlinkat(d->private_fd, name, 0);
 }
 
-/* --- reading --- */
+/* reading */
 
 static df_code read_all(const df_out_dir *d, int fd, const char *relative, char *to, size_t bytes, df_err *err) {
     while (bytes) {

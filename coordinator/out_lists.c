@@ -23,7 +23,7 @@ struct df_out_lists {
     uint64_t next_row;
 };
 
-/* --- lines --- */
+/* lines */
 
 static json_t *failure_of(const df_stored_row *r) {
     return json_pack("{s:I, s:I, s:s, s:s, s:I, s:s}", "row", (json_int_t)r->is.row, "line", (json_int_t)r->is.line,
@@ -58,7 +58,7 @@ static json_t *job_of(const df_job *job) {
                      DF_COORDINATOR_SOFTWARE);
 }
 
-/* --- files --- */
+/* files */
 
 static FILE *begin(df_out_dir *dir, const char *name, df_err *err) {
     int fd = df_out_dir_begin(dir, name, err);

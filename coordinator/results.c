@@ -49,7 +49,7 @@ struct df_result {
     bool ended_failed; /* set in the transaction: the row is failed now */
 };
 
-/* --- into the queue --- */
+/* into the queue */
 
 void df_farm_ack(df_farm *f, const char *worker_id, const char *token, uint64_t row, bool committed) {
     df_worker *worker = df_worker_table_find(&f->workers, worker_id);
@@ -165,7 +165,7 @@ void df_farm_queue_result(df_farm *f, df_worker *worker, df_lease *lease, df_wir
     in->frame = NULL;
 }
 
-/* --- out of the queue --- */
+/* out of the queue */
 
 static void release_picture(df_farm *f, df_result *r) {
     f->results_bytes -= r->picture.blob_bytes;
@@ -198,7 +198,7 @@ bool df_farm_has_results(const df_farm *f, const df_job *job) {
     return false;
 }
 
-/* --- files --- */
+/* files */
 
 static df_code write_picture(df_farm *f, df_out_dir *dir, df_result *r, df_err *err) {
     char path[DF_ROW_PATH_BYTES];
@@ -289,7 +289,7 @@ static void write_files(df_farm *f) {
     limit_parked(f);
 }
 
-/* --- the transaction --- */
+/* the transaction */
 
 static df_code commit_one(df_farm *f, df_result *r, df_err *err) {
     if (r->kind == GIVEN_BACK) return df_store_row_back(f->store, r->job->key, r->row, err);

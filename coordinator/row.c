@@ -10,7 +10,7 @@
 
 enum { MAX_PART_BYTES = 200, MAX_WORD_BYTES = 64 };
 
-/* --- names --- */
+/* names */
 
 /* "images/DDDDDD/DDDDDDDD": where pictures without a name go. */
 static bool is_numbered(const char *name) {
@@ -69,7 +69,7 @@ char *df_row_path(char *out, uint64_t row, const char *name) {
     return out;
 }
 
-/* --- rows --- */
+/* rows */
 
 static df_code check_text(const char *text, const char *what, size_t max_bytes, df_err *err) {
     size_t bytes = strlen(text);

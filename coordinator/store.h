@@ -30,7 +30,7 @@ df_code df_store_begin(df_store *s, bool durable, df_err *err);
 df_code df_store_commit(df_store *s, df_err *err);
 void df_store_rollback(df_store *s); /* fine without a transaction */
 
-/* --- jobs (store_jobs.c) --- */
+/* jobs (store_jobs.c) */
 
 df_code df_store_add_job(df_store *s, df_job *job, df_err *err); /* sets job->key */
 df_code df_store_save_job(df_store *s, const df_job *job, df_err *err); /* state and counts */
@@ -39,7 +39,7 @@ df_code df_store_remove_job(df_store *s, int64_t job, df_err *err); /* with its 
 typedef df_code (*df_store_job_fn)(void *ctx, df_job *job, df_err *err);
 df_code df_store_load_jobs(df_store *s, df_store_job_fn add, void *ctx, df_err *err);
 
-/* --- rows (store_rows.c) --- */
+/* rows (store_rows.c) */
 
 typedef enum df_row_state { /* in the file: numbers never change */
                             DF_ROW_PENDING = 0,
@@ -96,7 +96,7 @@ df_code df_store_has_open_row(df_store *s, int64_t job, uint64_t from, uint64_t 
 /* The first failed rows. */
 df_code df_store_each_failed(df_store *s, int64_t job, size_t max, df_store_row_fn take, void *ctx, df_err *err);
 
-/* --- leases (store_leases.c) --- */
+/* leases (store_leases.c) */
 
 df_code df_store_add_lease(df_store *s, int64_t job, const char *token, const char *worker_id, int64_t *key,
                            df_err *err);

@@ -3,7 +3,7 @@
 
 #include "coordinator/store_internal.h"
 
-/* --- writing --- */
+/* writing */
 
 df_code df_store_add_row(df_store *s, int64_t job, const df_row *r, df_err *err) {
     df_code rc = df_sql_run(&s->db, err,
@@ -68,7 +68,7 @@ df_code df_store_row_back(df_store *s, int64_t job, uint64_t row, df_err *err) {
                       (int64_t)row);
 }
 
-/* --- reading --- */
+/* reading */
 
 #define ROW_COLUMNS                                                                                                    \
     "SELECT r.row, r.line, r.seed, r.width, r.height, r.steps, r.guidance, r.prompt, r.negative, r.scheduler, r.task," \

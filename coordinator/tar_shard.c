@@ -28,7 +28,7 @@ struct df_tar_shard {
     size_t n_lost;
 };
 
-/* --- names --- */
+/* names */
 
 uint64_t df_tar_shard_count(uint64_t n_rows) {
     return (n_rows + DF_TAR_SHARD_ROWS - 1) / DF_TAR_SHARD_ROWS;
@@ -51,7 +51,7 @@ static void set_names(df_tar_shard *s, uint64_t number) {
     snprintf(s->loose, sizeof s->loose, DF_OUT_DIR_PRIVATE "/shard-%06" PRIu64, number);
 }
 
-/* --- samples --- */
+/* samples */
 
 /* The object as one line of text; caller frees *text. */
 static df_code text_of(json_t *object, char **text, size_t *bytes, df_err *err) {
@@ -131,7 +131,7 @@ static df_code take_row(df_tar_shard *s, df_store *store, size_t *slice, df_err 
     return rc;
 }
 
-/* --- into place --- */
+/* into place */
 
 static df_code write_stats(df_tar_shard *s, uint64_t bytes, const char *sha256, df_err *err) {
     char *text;
@@ -182,7 +182,7 @@ static df_code look(df_tar_shard *s, df_err *err) {
     return rc;
 }
 
-/* --- the whole --- */
+/* the whole */
 
 df_code df_tar_shard_open(df_tar_shard **out, const df_job *job, uint64_t number, df_err *err) {
     df_tar_shard *s = calloc(1, sizeof *s);

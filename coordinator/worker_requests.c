@@ -12,7 +12,7 @@ void df_farm_revoke(df_farm *f, const df_worker *worker, const char *token, cons
         df_farm_send(f, worker->identity, worker->identity_bytes, &DF_WIRE_MESSAGE(LEASE_REVOKED, lease_revoked, &out));
 }
 
-/* --- hello --- */
+/* hello */
 
 static df_code check_hello(const df_farm *f, const Diffarm__Hello *hello, df_err *err) {
     static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._:@+-";
@@ -93,7 +93,7 @@ static void hello(df_farm *f, const df_wire_in *in) {
         welcome(f, in);
 }
 
-/* --- work --- */
+/* work */
 
 static void lease_request(df_farm *f, df_worker *worker, const Diffarm__LeaseRequest *in) {
     worker->asks = worker->state == DF_WORKER_READY;
@@ -161,7 +161,7 @@ static void row_failed(df_farm *f, df_worker *worker, const Diffarm__RowFailed *
         df_farm_ack(f, worker->id, in->token, in->row, false);
 }
 
-/* --- leaving --- */
+/* leaving */
 
 static void lease_returned(df_farm *f, df_worker *worker, const Diffarm__LeaseReturned *in) {
     df_lease *lease = lease_of(f, worker, in->token);
@@ -180,7 +180,7 @@ static void goodbye(df_farm *f, df_worker *worker) {
     df_farm_leases_of_worker(f, worker, DF_LEASE_EV_GIVEN_UP);
 }
 
-/* --- the border --- */
+/* the border */
 
 static void say_hello(df_farm *f, const df_wire_in *in) {
     Diffarm__SayHello out = DIFFARM__SAY_HELLO__INIT;

@@ -51,7 +51,7 @@ bool df_worker_offers(const df_worker *worker, const char *model_sha256) {
     return false;
 }
 
-/* --- all workers --- */
+/* all workers */
 
 static void worker_free(df_worker *worker) {
     if (worker) free(worker->models);

@@ -16,7 +16,7 @@ typedef struct head {
     uint32_t body_bytes, blob_bytes;
 } head;
 
-/* --- little-endian, whatever the machine --- */
+/* little-endian, whatever the machine */
 
 static void put16(uint8_t *p, unsigned v) {
     p[0] = (uint8_t)v;
@@ -68,7 +68,7 @@ static df_code check_head(const head *h, df_err *err) {
     return DF_OK;
 }
 
-/* --- the body --- */
+/* the body */
 
 /* An empty sub-message takes 2 bytes on the wire and over 100 in memory: without a budget a 16 MiB body would grow to
  * gigabytes. 16 bytes for one is thrice what honest rows need. */
@@ -121,7 +121,7 @@ df_code df_wire_decode(df_wire_in *in, const void *head_data, size_t head_bytes,
     return decode_body(&in->msg, body, body_bytes, err);
 }
 
-/* --- sending --- */
+/* sending */
 
 static df_code send_error(df_err *err) {
     switch (zmq_errno()) {
@@ -169,7 +169,7 @@ df_code df_wire_send(void *socket, const void *to, size_t to_bytes, const Diffar
     return rc;
 }
 
-/* --- receiving --- */
+/* receiving */
 
 /* The frames of one message as they came; more than fit are counted and dropped. */
 typedef struct frames {
@@ -312,7 +312,7 @@ void df_wire_in_free(df_wire_in *in) {
     *in = (df_wire_in) { 0 };
 }
 
-/* --- the socket's options --- */
+/* the socket's options */
 
 df_code df_wire_tune(void *socket, int queue_messages, int heartbeat_ms, df_err *err) {
     const struct {

@@ -67,7 +67,7 @@ typedef struct render {
     df_progress progress;
     const volatile sig_atomic_t *stop;
     df_out_kind kind;
-    int64_t stalled_since;
+    int64_t began_ms, stalled_since;
     uint64_t n_done;
 } render;
 
@@ -150,7 +150,11 @@ static void summary(const render *r, uint64_t n_done, uint64_t n_failed, const c
                                        (json_int_t)n_failed, "manifest_sha256", r->job->spec.manifest_sha256, "state",
                                        how));
     if (r->o->job.output != DF_OUTPUT_TEXT) return;
-    printf("%s: %" PRIu64 " pictures in %s, listed in metadata.jsonl\n", how, n_done, out);
+    char took[32] = "", duration[32];
+    if (r->began_ms)
+        snprintf(took, sizeof took, " (%s)",
+                 df_report_duration(duration, sizeof duration, (double)(df_clock_ms() - r->began_ms) / 1000));
+    printf("%s: %" PRIu64 " pictures in %s, listed in metadata.jsonl%s\n", how, n_done, out, took);
     if (n_failed) printf("%" PRIu64 " failed: see %s/failures.jsonl\n", n_failed, out);
     if (r->o->contact_sheet && n_done) printf("all on one: %s\n", r->o->contact_sheet);
 }
@@ -227,6 +231,7 @@ static int look_and_run(const render_options *o, df_draft *job) {
     if (df_out_look(job->spec.out_dir, job->spec.manifest_sha256, &r.kind, &err)) return df_exit_with(&err);
     if (r.kind == DF_OUT_COMPLETE) return complete(&r);
     r.stop = df_stop_on_signals();
+    r.began_ms = df_clock_ms();
     return run(&r);
 }
 

@@ -12,7 +12,7 @@ struct df_bpe {
     int32_t inner[256], last[256]; /* id of each byte inside a word and at its end */
 };
 
-/* ---- opening ---- */
+/* opening */
 
 static int32_t id_of(json_t *vocab, const char *symbol, size_t bytes) {
     json_t *id = json_object_getn(vocab, symbol, bytes);
@@ -103,7 +103,7 @@ void df_bpe_close(df_bpe **b) {
     *b = NULL;
 }
 
-/* ---- one word ---- */
+/* one word */
 
 /* A word is a linked list of symbols inside an array; joining two removes the right one. */
 typedef struct symbol {

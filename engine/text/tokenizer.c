@@ -25,7 +25,7 @@ struct df_tokenizer {
     int vocab_size;
 };
 
-/* ---- opening ---- */
+/* opening */
 
 static df_code check_vocab(df_tokenizer *t, json_t *vocab, const char *path, df_err *err) {
     const char *symbol;
@@ -91,7 +91,7 @@ int df_tokenizer_vocab_size(const df_tokenizer *t) {
     return t->vocab_size;
 }
 
-/* ---- encoding ---- */
+/* encoding */
 
 /* What one call works in. */
 typedef struct scratch {

@@ -17,7 +17,7 @@
 
 enum { N_PNGS = 4096, SIDE = 64 };
 
-/* --- folders --- */
+/* folders */
 
 char *bench_temp_dir(void) {
     char *dir = strdup("/tmp/df-test-XXXXXX");
@@ -92,7 +92,7 @@ void bench_copy_store(const char *from_dir, const char *to_dir) {
     }
 }
 
-/* --- rows, jobs, pictures --- */
+/* rows, jobs, pictures */
 
 static void put_big_endian(uint8_t *p, uint64_t v, int n) {
     for (int i = 0; i < n; i++) p[i] = (uint8_t)(v >> 8 * (n - 1 - i));
@@ -136,7 +136,7 @@ void bench_spec(Diffarm__JobSpec *spec, const char *job_id, const char *out_dir)
     spec->manifest_sha256 = (char *)"cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc";
 }
 
-/* --- a farm without a socket --- */
+/* a farm without a socket */
 
 static Diffarm__Message *copy_of(const Diffarm__Message *msg) {
     size_t n = diffarm__message__get_packed_size(msg);
@@ -250,7 +250,7 @@ size_t bench_count(const bench *b, const char *to, Diffarm__Message__BodyCase ki
     return n;
 }
 
-/* --- conversations --- */
+/* conversations */
 
 static char last_text[1200];
 

@@ -14,7 +14,7 @@
 #define JOB_1 "1111111111111111"
 #define JOB_2 "2222222222222222"
 
-/* --- folders --- */
+/* folders */
 
 char *bench_temp_dir(void); /* fresh, to be freed; see bench_remove */
 char *bench_memory_dir(void); /* the same in memory, where there is such a place: for thousands of synced files */
@@ -25,7 +25,7 @@ char *bench_read(const char *dir, const char *name); /* whole file, freed by the
 bool bench_exists(const char *dir, const char *name);
 void bench_copy_store(const char *from_dir, const char *to_dir); /* database and log, as a crash would leave them */
 
-/* --- rows, jobs, pictures --- */
+/* rows, jobs, pictures */
 
 enum { BENCH_PNG_BYTES = 64 };
 
@@ -34,7 +34,7 @@ void bench_png(uint8_t out[BENCH_PNG_BYTES], uint64_t row, uint32_t width, uint3
 void bench_row(Diffarm__Row *row, uint64_t number); /* "prompt N", 64x64, 4 steps */
 void bench_spec(Diffarm__JobSpec *spec, const char *job_id, const char *out_dir); /* model A, png */
 
-/* --- a farm without a socket --- */
+/* a farm without a socket */
 
 typedef struct bench_sent {
     struct bench_sent *next;

@@ -17,7 +17,7 @@
 
 enum { ASK_AGAIN_MS = 500, ASK_GIVE_UP_MS = 20000, WAIT_GIVE_UP_MS = 30000, MAX_ITEMS = 512, SIDE = 64 };
 
-/* --- client --- */
+/* client */
 
 static void *open_socket(void *ctx, const char *endpoint) {
     df_err err;
@@ -136,7 +136,7 @@ void peer_wait_done(peer_client *c, const char *job_id, uint64_t n_done) {
     fail_msg("job %s never had %d rows done", job_id, (int)n_done);
 }
 
-/* --- worker --- */
+/* worker */
 
 typedef struct item {
     char token[64], job_id[17];

@@ -8,7 +8,7 @@
 
 #include "proto/envelope.h"
 
-/* --- client --- */
+/* client */
 
 typedef struct peer_client {
     void *ctx, *socket;
@@ -31,7 +31,7 @@ peer_status peer_look(peer_client *c, const char *job_id);
 peer_status peer_wait_state(peer_client *c, const char *job_id, const char *state); /* fails the test after 30 s */
 void peer_wait_done(peer_client *c, const char *job_id, uint64_t n_done); /* at least so many */
 
-/* --- worker --- */
+/* worker */
 
 typedef struct peer_worker peer_worker;
 

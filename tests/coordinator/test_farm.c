@@ -45,7 +45,7 @@ static void expect_state(bench *b, const char *job_id, const char *state, uint64
     assert_int_equal(s->n_failed, n_failed);
 }
 
-/* --- the straight way --- */
+/* the straight way */
 
 static void a_job_becomes_files_and_lists(void **state) {
     bench *b = *state;
@@ -75,7 +75,7 @@ static void a_job_becomes_files_and_lists(void **state) {
     free(metadata), free(job), free(failures), free(runs);
 }
 
-/* --- submit --- */
+/* submit */
 
 static void submit_may_come_twice(void **state) {
     bench *b = *state;
@@ -167,7 +167,7 @@ static void unknown_formats_are_refused(void **state) {
     assert_int_equal(bench_heard(b, "client", DIFFARM__MESSAGE__BODY_REPLY)->reply->code, DF_EUNSUPPORTED);
 }
 
-/* --- leases --- */
+/* leases */
 
 static void leases_fit_speed_and_share(void **state) {
     bench *b = *state;
@@ -386,7 +386,7 @@ static void our_own_stand_still_blames_nobody(void **state) {
     finish_lease(b, "w1", lease);
 }
 
-/* --- failures --- */
+/* failures */
 
 static void a_failed_row_is_tried_by_another_worker(void **state) {
     bench *b = *state;
@@ -496,7 +496,7 @@ static void other_bytes_for_a_committed_row_raise_an_alarm(void **state) {
     assert_int_equal(bench_status(b, JOB_1)->n_done, 1);
 }
 
-/* --- restarts --- */
+/* restarts */
 
 static void a_worker_keeps_its_lease_over_a_restart(void **state) {
     bench *b = *state;
@@ -565,7 +565,7 @@ static void results_and_restarts_in_any_order_give_the_same_out(void **state) {
     assert_string_equal(undisturbed, disturbed);
 }
 
-/* --- cancel, stall --- */
+/* cancel, stall */
 
 static void cancel_revokes_and_keeps_pictures(void **state) {
     bench *b = *state;
@@ -689,7 +689,7 @@ static void memory_does_not_grow_with_the_job(void **state) {
     free(metadata);
 }
 
-/* --- looking --- */
+/* looking */
 
 static void numbers_are_shown(void **state) {
     bench *b = *state;

@@ -85,7 +85,7 @@ static void add_rows(df_store *s, const df_job *job, uint64_t from, uint64_t n) 
     }
 }
 
-/* --- the script: each step is one transaction --- */
+/* the script: each step is one transaction */
 
 typedef struct script {
     df_store *store;

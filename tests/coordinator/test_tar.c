@@ -23,7 +23,7 @@
 
 enum { N_ROWS = 1010, DIED = 9 }; /* two shards */
 
-/* --- dying --- */
+/* dying */
 
 static int calls_to_live; /* 0: for ever */
 static int pictures_removed;
@@ -52,7 +52,7 @@ int __wrap_remove(const char *path) { /* of a thousand pictures the first few st
     return __real_remove(path);
 }
 
-/* --- helpers --- */
+/* helpers */
 
 static int open_bench(void **state) {
     bench *b = bench_open_at(bench_memory_dir());
@@ -129,7 +129,7 @@ static void expect_undisturbed(const bench *b) {
     assert_string_equal(got, expected);
 }
 
-/* --- what is in it --- */
+/* what is in it */
 
 typedef struct member {
     const char *name;
@@ -234,7 +234,7 @@ static void a_shard_of_failures_is_an_empty_archive(void **state) {
     expect_members(b, "shard-000000.tar", NULL, 0);
 }
 
-/* --- when it appears --- */
+/* when it appears */
 
 static void a_shard_appears_when_its_last_row_is_finished(void **state) {
     bench *b = *state;
@@ -298,7 +298,7 @@ static void a_large_shard_is_packed_over_several_turns(void **state) {
     expect_state(b, "done", N, 0);
 }
 
-/* --- what goes wrong --- */
+/* what goes wrong */
 
 static void pictures_that_are_gone_are_rendered_again(void **state) {
     bench *b = *state;

@@ -122,7 +122,7 @@ static void too_large_a_message_is_not_sent(void **state) {
     free(text);
 }
 
-/* --- frames made by hand --- */
+/* frames made by hand */
 
 typedef struct part {
     const void *data;
@@ -234,7 +234,7 @@ static void huge_counts_meet_the_budget(void **state) {
     free(body);
 }
 
-/* --- seeded mutations of honest bodies --- */
+/* seeded mutations of honest bodies */
 
 static uint64_t next_random(uint64_t *s) {
     *s ^= *s << 13, *s ^= *s >> 7, *s ^= *s << 17;

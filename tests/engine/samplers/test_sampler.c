@@ -13,7 +13,7 @@
 #include "engine/samplers/sampler.h"
 #include "tests/support/golden.h"
 
-/* ---- every run of the goldens, fed with the model outputs and the draws of the reference ---- */
+/* every run of the goldens, fed with the model outputs and the draws of the reference */
 
 typedef struct draws {
     const golden *g;
@@ -243,7 +243,7 @@ static void noises_as_the_class_scales(void **state) {
     golden_close(&g);
 }
 
-/* ---- properties of every class ---- */
+/* properties of every class */
 
 typedef struct counter {
     int n;

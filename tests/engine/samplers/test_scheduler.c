@@ -29,7 +29,7 @@ static df_scheduler read_text(const char *text) {
     return s;
 }
 
-/* ---- tables ---- */
+/* tables */
 
 static void tables_match(void **state) {
     (void)state;
@@ -193,7 +193,7 @@ static void trailing_never_spills_over(void **state) {
     df_sampler_free(&sampler);
 }
 
-/* ---- configs ---- */
+/* configs */
 
 static void reads_the_starter_model(void **state) {
     (void)state;
@@ -300,7 +300,7 @@ static void ignores_what_does_no_harm(void **state) {
     assert_true(s.beta_start == 0.0001 && s.spacing == DF_SPACING_LINSPACE);
 }
 
-/* ---- names of a manifest ---- */
+/* names of a manifest */
 
 static df_scheduler named(const char *name, const char *config_path) {
     df_scheduler s;

@@ -51,7 +51,7 @@ static void check(const df_tokenizer *t, const char *text, const int32_t *want, 
         fail_msg("'%.60s': %d tokens, not %d", text, n, n_wanted);
 }
 
-/* ---- against the reference ---- */
+/* against the reference */
 
 static void starter_ids(void **state) {
     (void)state;
@@ -119,7 +119,7 @@ static void cut_vocabularies(void **state) {
     }
 }
 
-/* ---- a vocabulary small enough to follow by hand ---- */
+/* a vocabulary small enough to follow by hand */
 
 static const char *small_tokenizer(const char *vocab, const char *merges, const char *map, const char *config) {
     static int serial;
@@ -248,7 +248,7 @@ static void broken_folders_are_named(void **state) {
     df_tokenizer_close(&t);
 }
 
-/* ---- robustness ---- */
+/* robustness */
 
 static uint32_t random_bits(uint64_t *seed) {
     *seed = *seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
