@@ -36,8 +36,7 @@ struct df_feeder {
     int64_t rated_ns;
 };
 
-/* --- rows that end
- * ---------------------------------------------------------------------------------------------------- */
+/* rows that end */
 
 static df_result *result_of(df_lease *lease, size_t i) {
     df_result *r = calloc(1, sizeof *r);
@@ -96,8 +95,7 @@ static void on_failed(void *ctx, uint64_t id, const df_err *why) {
     forget(f, row);
 }
 
-/* --- models
- * ------------------------------------------------------------------------------------------------------------ */
+/* models */
 
 static void close_session(df_feeder *f) {
     df_renderer_close(&f->renderer);
@@ -142,8 +140,7 @@ static df_code open_session(df_feeder *f, const df_session_want *want, df_err *e
     return rc;
 }
 
-/* --- rows that begin
- * ----------------------------------------------------------------------------------------------------- */
+/* rows that begin */
 
 static df_code request_of(const df_feeder *f, const Diffarm__Row *row, const Diffarm__JobSpec *job, df_request *rq,
                           df_err *err) {
@@ -219,8 +216,7 @@ static void begin_rows(df_feeder *f) {
     }
 }
 
-/* --- the interface
- * --------------------------------------------------------------------------------------------------------- */
+/* the interface */
 
 df_code df_feeder_open(df_feeder **out, const df_feeder_cfg *cfg, df_err *err) {
     df_feeder *f = calloc(1, sizeof *f);

@@ -28,8 +28,7 @@ struct df_session {
     int micro_batch, n_slots;
 };
 
-/* --- messages between the ranks of a worker
- * ---------------------------------------------------------------------------- */
+/* messages between the ranks of a worker */
 
 static df_code complete(df_comm *c, df_comm_request **req, df_err *err) {
     df_code rc;
@@ -56,8 +55,7 @@ static df_code send_to_all(df_comm *c, const control *m, df_err *err) {
     return rc;
 }
 
-/* --- one rank's part
- * ------------------------------------------------------------------------------------------------------ */
+/* one rank's part */
 
 static df_code open_model(df_session *s, const char *path, const char *sha256, df_err *err) {
     char hex[DF_SHA256_HEX_BYTES];
@@ -89,8 +87,7 @@ void df_session_close(df_session **s) {
     *s = NULL;
 }
 
-/* --- rank 0
- * ------------------------------------------------------------------------------------------------------------------ */
+/* rank 0 */
 
 /* Every rank's answer is taken, also after the first bad one: none may stay on the wire. */
 static df_code all_ready(df_comm *comm, df_code mine, control *m, df_err *err) {
@@ -151,8 +148,7 @@ void df_session_dismiss(df_comm *comm) {
     send_to_all(comm, &m, NULL);
 }
 
-/* --- the other ranks
- * ----------------------------------------------------------------------------------------------------------- */
+/* the other ranks */
 
 static df_code follow_once(df_comm *comm, const df_session_cfg *cfg, control *m, df_err *err) {
     df_code rc;

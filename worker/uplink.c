@@ -53,8 +53,7 @@ struct df_uplink {
     } question;
 };
 
-/* --- events for the renderer's thread -------------------------------------------------------------------------------
- */
+/* events for the renderer's thread */
 
 static void tell(df_uplink *u, int kind, df_lease *lease, const df_err *why) {
     df_uplink_event *e = calloc(1, sizeof *e);
@@ -70,8 +69,7 @@ static void refuse(df_uplink *u, const df_err *why) {
     u->refused = true;
 }
 
-/* --- what comes from the coordinator --------------------------------------------------------------------------------
- */
+/* what comes from the coordinator */
 
 static void greet_again(df_uplink *u) {
     u->welcomed = false;
@@ -154,8 +152,7 @@ static void receive_all(df_uplink *u) {
     }
 }
 
-/* --- what other threads ask ------------------------------------------------------------------------------------------
- */
+/* what other threads ask */
 
 static void on_result(df_uplink *u, df_result **r) {
     df_err err;
@@ -191,8 +188,7 @@ static void carry_out(df_uplink *u, order *o) {
     free(o);
 }
 
-/* --- what is due
- * ------------------------------------------------------------------------------------------------------ */
+/* what is due */
 
 static void say_hello(df_uplink *u, int64_t now) {
     if (now < u->hello_due) return;
@@ -265,8 +261,7 @@ static void *uplink_thread(void *arg) {
     return NULL;
 }
 
-/* --- life
- * -------------------------------------------------------------------------------------------------------------- */
+/* life */
 
 static df_code open_socket(df_uplink *u, df_err *err) {
     df_code rc;
@@ -341,8 +336,7 @@ void df_uplink_close(df_uplink **up) {
     *up = NULL;
 }
 
-/* --- calls from other threads
- * -------------------------------------------------------------------------------------------- */
+/* calls from other threads */
 
 static void give(df_uplink *u, const order *what) {
     order *o = malloc(sizeof *o);

@@ -36,8 +36,7 @@ static void fail(void *ctx, df_result **r) {
     df_uplink_result(w->uplink, r);
 }
 
-/* --- offers
- * ------------------------------------------------------------------------------------------------------------ */
+/* offers */
 
 static df_code make_offer(df_offer *o, const char *path, df_err *err) {
     df_model *m = NULL;
@@ -56,8 +55,7 @@ static df_code make_offers(worker *w, df_err *err) {
     return rc;
 }
 
-/* --- opening and closing
- * -------------------------------------------------------------------------------------------------- */
+/* opening and closing */
 
 static df_session_cfg session_cfg(const df_worker_cfg *cfg) {
     return (df_session_cfg) { .backend = cfg->backend, .backend_cfg = { .dtype = DF_F32, .threads = cfg->threads } };
@@ -100,8 +98,7 @@ static void close_parts(worker *w) {
     free(w->offers);
 }
 
-/* --- the loop
- * --------------------------------------------------------------------------------------------------------------- */
+/* the loop */
 
 static df_code take(worker *w, df_uplink_event *e, df_err *err) {
     switch (e->kind) {

@@ -37,8 +37,7 @@ const char *df_farm_host_endpoint(const df_farm_host *f) {
     return f->endpoint;
 }
 
-/* --- command lines
- * ------------------------------------------------------------------------------------------------------ */
+/* command lines */
 
 static void write_command_lines(df_farm_host *f) {
     const char *coordinator[] = { f->self,
@@ -76,8 +75,7 @@ static df_code start_member(df_farm_host *f, member *m, const char *const *argv,
     return df_keeper_start(&m->keeper, err);
 }
 
-/* --- watching over them
- * --------------------------------------------------------------------------------------------------- */
+/* watching over them */
 
 /* An orderly end is none while the farm is wanted; refusals and failures that repeat end it. */
 static df_code check_member(const member *m, df_err *err) {
@@ -98,9 +96,7 @@ df_code df_farm_host_poll(df_farm_host *f, df_err *err) {
     return rc;
 }
 
-/* --- start
- * -------------------------------------------------------------------------------------------------------------------
- */
+/* start */
 
 /* The coordinator writes where it listens once it does. */
 static df_code read_endpoint(df_farm_host *f, const char *path, bool *there, df_err *err) {
@@ -164,9 +160,7 @@ fail:
     return rc;
 }
 
-/* --- stop
- * ----------------------------------------------------------------------------------------------------------------------
- */
+/* stop */
 
 static bool any_worker_runs(df_farm_host *f) {
     bool any = false;

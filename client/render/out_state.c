@@ -120,8 +120,7 @@ uint64_t df_out_count_lines(const char *out_dir, const char *name) {
     return n;
 }
 
-/* --- contact sheet
- * -------------------------------------------------------------------------------------------------------- */
+/* contact sheet */
 
 typedef struct paths {
     char **at;

@@ -76,8 +76,7 @@ static int share_of_cores(const df_render_options *o) {
     return n > 1 ? (int)n : 1;
 }
 
-/* --- while it runs
- * --------------------------------------------------------------------------------------------------------- */
+/* while it runs */
 
 /* The state "stalled" is about OUT: the coordinator would try for ever, but here nobody else can make room. */
 static df_code check_stall(render *r, const Diffarm__JobStatus *j, df_err *err) {
@@ -131,8 +130,7 @@ static df_code send_job(render *r, df_err *err) {
     return df_send_job(r->link, r->job, -1, err);
 }
 
-/* --- how it ends
- * ------------------------------------------------------------------------------------------------------------ */
+/* how it ends */
 
 static int contact_sheet(const render *r) {
     df_err err;

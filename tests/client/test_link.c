@@ -12,8 +12,7 @@
 #include "client/send.h"
 #include "tests/client/fake_coordinator.h"
 
-/* --- questions
- * ---------------------------------------------------------------------------------------------------------- */
+/* questions */
 
 typedef struct script {
     int silent_for; /* leaves so many questions without an answer */
@@ -143,8 +142,7 @@ static void survives_a_restart(void **state) {
     fake_stop(&f);
 }
 
-/* --- sending a job
- * ---------------------------------------------------------------------------------------------------------- */
+/* sending a job */
 
 typedef struct upload {
     uint64_t n_rows, batches, ended_with;
