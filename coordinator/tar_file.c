@@ -3,6 +3,7 @@
 #include <archive.h>
 #include <archive_entry.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -15,17 +16,21 @@ struct df_tar_file {
     uint64_t bytes;
     int fd; /* borrowed */
     int why; /* errno of a write that failed */
+    bool deaf; /* nothing more is written */
 };
 
+/* Tells libarchive of no failure: 3.6 would keep its buffers for ever. The callers look at `why`. */
 static la_ssize_t write_block(struct archive *archive, void *ctx, const void *data, size_t bytes) {
+    (void)archive;
     df_tar_file *t = ctx;
     ssize_t n;
+    if (t->deaf) return (la_ssize_t)bytes;
     do n = write(t->fd, data, bytes);
     while (n < 0 && errno == EINTR);
     if (n < 0) {
         t->why = errno;
-        archive_set_error(archive, errno, "write");
-        return -1;
+        t->deaf = true;
+        return (la_ssize_t)bytes;
     }
     df_sha256_add(t->hash, data, (size_t)n);
     t->bytes += (uint64_t)n;
@@ -67,10 +72,8 @@ df_code df_tar_file_open(df_tar_file **out, int fd, df_err *err) {
 void df_tar_file_close(df_tar_file **t) {
     char unused[DF_SHA256_HEX_BYTES];
     if (!t || !*t) return;
-    if ((*t)->archive) {
-        archive_write_fail((*t)->archive); /* or it would write its end now */
-        archive_write_free((*t)->archive);
-    }
+    (*t)->deaf = true; /* to the end that libarchive writes now */
+    if ((*t)->archive) archive_write_free((*t)->archive);
     archive_entry_free((*t)->entry);
     if ((*t)->hash) df_sha256_end(&(*t)->hash, unused);
     free(*t);
@@ -86,11 +89,12 @@ df_code df_tar_file_add(df_tar_file *t, const char *name, const void *data, size
     archive_entry_set_mtime(t->entry, 0, 0);
     if (archive_write_header(t->archive, t->entry)) return failed(t, name, err);
     if (bytes && archive_write_data(t->archive, data, bytes) != (la_ssize_t)bytes) return failed(t, name, err);
+    if (t->why) return failed(t, name, err);
     return DF_OK;
 }
 
 df_code df_tar_file_end(df_tar_file *t, uint64_t *bytes, char sha256[DF_SHA256_HEX_BYTES], df_err *err) {
-    if (archive_write_close(t->archive)) return failed(t, "end a tar archive", err);
+    if (archive_write_close(t->archive) || t->why) return failed(t, "end a tar archive", err);
     df_sha256_end(&t->hash, sha256);
     *bytes = t->bytes;
     return DF_OK;
