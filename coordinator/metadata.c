@@ -27,16 +27,16 @@ static json_t *size_of(const df_row *r) {
 json_t *df_metadata_of(const df_job *job, const df_stored_row *r) {
     char path[DF_ROW_PATH_BYTES];
     const df_job_spec *spec = &job->spec;
-    bool tar = df_job_is_tar(job);
+    bool tar = df_job_is_tar(job); /* where a row's name is no path of its own, it would be lost */
     if (tar)
         df_tar_shard_member(path, r->is.row);
     else
         df_row_path(path, r->is.row, r->is.name);
-    return json_pack("{s:s, s:s*, s:I, s:s, s:s, s:I, s:o, s:i, s:f, s:s, s:s, s:s, s:s, s:s, s:o, s:s}", "file_name",
-                     path, "name", tar ? r->is.name : NULL, "row", (json_int_t)r->is.row, "prompt", r->is.prompt,
-                     "negative", r->is.negative, "seed", (json_int_t)r->is.seed, "size", size_of(&r->is), "steps",
-                     (int)r->is.steps, "guidance", r->is.guidance, "scheduler",
-                     *r->scheduler_used ? r->scheduler_used : r->is.scheduler, "task", r->is.task, "model",
-                     spec->model_name, "model_sha256", spec->model_sha256, "dtype", spec->dtype, "flags",
-                     flags_of(r->flags), "sha256", r->png_sha256);
+    return json_pack("{s:s, s:I, s:s, s:s, s:I, s:o, s:i, s:f, s:s, s:s, s:s, s:s, s:s, s:o, s:s, s:s*}", "file_name",
+                     path, "row", (json_int_t)r->is.row, "prompt", r->is.prompt, "negative", r->is.negative, "seed",
+                     (json_int_t)r->is.seed, "size", size_of(&r->is), "steps", (int)r->is.steps, "guidance",
+                     r->is.guidance, "scheduler", *r->scheduler_used ? r->scheduler_used : r->is.scheduler, "task",
+                     r->is.task, "model", spec->model_name, "model_sha256", spec->model_sha256, "dtype", spec->dtype,
+                     "flags", flags_of(r->flags), "sha256", r->png_sha256, "name",
+                     tar && *r->is.name ? r->is.name : NULL);
 }

@@ -198,9 +198,10 @@ static void a_shard_holds_its_samples_in_order(void **state) {
         { "00000002.json", second, strlen(second) }, { "00000002.txt", text, strlen(text) },
     };
     expect_members(b, "shard-000000.tar", members, 6);
-    assert_memory_equal(lines, "{\"file_name\":\"shard-000000.tar/00000000.png\",\"name\":\"\",\"row\":0,", 63);
-    assert_memory_equal(second, "{\"file_name\":\"shard-000000.tar/00000002.png\",\"name\":\"v1.5/a.b\",\"row\":2,",
-                        71);
+    assert_null(memmem(lines, (size_t)(second - lines), "\"name\"", 6));
+    assert_memory_equal(lines, "{\"file_name\":\"shard-000000.tar/00000000.png\",\"row\":0,", 53);
+    assert_memory_equal(second, "{\"file_name\":\"shard-000000.tar/00000002.png\",\"row\":2,", 53);
+    assert_non_null(strstr(second, "\",\"name\":\"v1.5/a.b\"}\n")); /* last, where the contract has no field */
     free(lines);
     char *job = bench_read(b->out, "job.json");
     assert_non_null(strstr(job, "\"format\":\"tar\""));
@@ -215,11 +216,11 @@ static void the_bytes_of_a_shard_are_fixed(void **state) {
     three_rows(b);
     snprintf(path, sizeof path, "%s/shard-000000.tar", b->out);
     assert_int_equal(df_sha256_file(path, sha256, &err), DF_OK);
-    assert_string_equal(sha256, "8f8cd240da7ee4282e87be486ac5e09f69144ef1bee3c066ec00731a7f1758f0");
+    assert_string_equal(sha256, "d6985f41fb34f39d6f55a13a0e238932620f8b466be0c44d366a0cbd355252aa");
     char *stats = bench_read(b->out, "shard-000000_stats.json");
     assert_string_equal(stats, "{\"shard\":\"shard-000000.tar\",\"first_row\":0,\"n_rows\":3,\"n_done\":2,"
                                "\"n_failed\":1,\"bytes\":7168,\"sha256\":"
-                               "\"8f8cd240da7ee4282e87be486ac5e09f69144ef1bee3c066ec00731a7f1758f0\"}\n");
+                               "\"d6985f41fb34f39d6f55a13a0e238932620f8b466be0c44d366a0cbd355252aa\"}\n");
     free(stats);
 }
 
