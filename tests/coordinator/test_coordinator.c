@@ -22,9 +22,9 @@
 #include "tests/coordinator/bench.h"
 #include "tests/coordinator/peer.h"
 
-enum { N_ROWS = 50 };
+enum { N_ROWS = 50, N_TAR_ROWS = 1040 };
 
-/* --- the coordinator's process --- */
+/* the coordinator's process */
 
 typedef struct place {
     char *dir, state[256], out[256], endpoint[256];
@@ -92,16 +92,24 @@ static int end(place *p, int signal_number) {
     return status;
 }
 
-static int open_place(void **state) {
+static int open_place_at(void **state, char *dir) {
     place *p = calloc(1, sizeof *p);
     df_err err;
-    p->dir = bench_temp_dir();
+    p->dir = dir;
     snprintf(p->state, sizeof p->state, "%s/state", p->dir);
     snprintf(p->out, sizeof p->out, "%s/out", p->dir);
     assert_int_equal(df_file_mkdirs(p->state, &err), DF_OK);
     start(p);
     *state = p;
     return 0;
+}
+
+static int open_place(void **state) {
+    return open_place_at(state, bench_temp_dir());
+}
+
+static int open_place_in_memory(void **state) {
+    return open_place_at(state, bench_memory_dir());
 }
 
 static int close_place(void **state) {
@@ -113,29 +121,28 @@ static int close_place(void **state) {
 }
 
 /* The hash of OUT when nothing goes wrong; every test must come to the same. */
-static void undisturbed_hash(char *hex) {
-    static char known[65];
-    if (!known[0]) {
-        bench *b = bench_open();
-        assert_int_equal(bench_submit(b, JOB_1, b->out, N_ROWS, NULL), DF_OK);
-        bench_hello(b, "w", NULL, NULL);
-        for (Diffarm__Lease *lease; (lease = bench_ask(b, "w", 8, 1));)
-            for (size_t i = 0; i < lease->n_rows; i++) bench_result(b, "w", lease->token, JOB_1, lease->rows[i]->row);
-        assert_string_equal(bench_status(b, JOB_1)->state, "done");
-        bench_tree_hash(b->out, "runs.jsonl", known);
-        bench_close(b);
-    }
-    memcpy(hex, known, sizeof known);
+static void undisturbed_hash(const char *format, uint64_t n_rows, char *hex) {
+    bench *b = bench_open_at(bench_memory_dir());
+    b->format = format;
+    assert_int_equal(bench_submit(b, JOB_1, b->out, n_rows, NULL), DF_OK);
+    bench_hello(b, "w", NULL, NULL);
+    for (Diffarm__Lease *lease; (lease = bench_ask(b, "w", 8, 1));)
+        for (size_t i = 0; i < lease->n_rows; i++) bench_result(b, "w", lease->token, JOB_1, lease->rows[i]->row);
+    bench_wait(b, 1000);
+    assert_string_equal(bench_status(b, JOB_1)->state, "done");
+    bench_tree_hash(b->out, "runs.jsonl", hex);
+    bench_close(b);
 }
 
 static void expect_same_out(const place *p) {
-    char expected[65], got[65];
-    undisturbed_hash(expected);
+    static char expected[65];
+    char got[65];
+    if (!expected[0]) undisturbed_hash("png", N_ROWS, expected);
     bench_tree_hash(p->out, "runs.jsonl", got);
     assert_string_equal(got, expected);
 }
 
-/* --- tests --- */
+/* tests */
 
 static void two_workers_finish_a_job(void **state) {
     place *p = *state;
@@ -215,6 +222,33 @@ static void killed_at_random_moments_out_is_the_same(void **state) {
     peer_worker_stop(&w1);
     peer_client_close(&c);
     expect_same_out(p);
+}
+
+static void killed_at_random_moments_shards_are_the_same(void **state) {
+    place *p = *state;
+    peer_client c;
+    unsigned seed = 11;
+    char expected[65], got[65];
+    peer_client_open(&c, p->endpoint);
+    peer_worker *w1 = peer_worker_start(p->endpoint, "w1", 0), *w2 = peer_worker_start(p->endpoint, "w2", 0);
+    peer_submit_as(&c, "tar", JOB_1, p->out, N_TAR_ROWS);
+    int n_killed = 0;
+    for (; n_killed < 60 && !bench_exists(p->out, "job.json"); n_killed++) {
+        df_clock_sleep_ms(20 + rand_r(&seed) % 120);
+        end(p, SIGKILL);
+        start(p);
+    }
+    assert_true(n_killed > 5);
+    peer_status s = peer_wait_state(&c, JOB_1, "done");
+    assert_int_equal(s.n_done, N_TAR_ROWS);
+    assert_int_equal(s.n_conflicts, 0);
+    peer_worker_stop(&w1);
+    peer_worker_stop(&w2);
+    peer_client_close(&c);
+    undisturbed_hash("tar", N_TAR_ROWS, expected);
+    bench_tree_hash(p->out, "runs.jsonl", got);
+    assert_string_equal(got, expected);
+    assert_true(bench_exists(p->out, "shard-000001_stats.json"));
 }
 
 static void cancel_stops_the_workers(void **state) {
@@ -325,6 +359,8 @@ int main(int argc, char **argv) {
         TEST(a_worker_that_stops_answering_is_replaced),
         TEST(killed_coordinator_goes_on_where_it_was),
         TEST(killed_at_random_moments_out_is_the_same),
+        cmocka_unit_test_setup_teardown(killed_at_random_moments_shards_are_the_same, open_place_in_memory,
+                                        close_place),
         TEST(cancel_stops_the_workers),
         TEST(another_protocol_version_is_refused_with_a_reason),
         TEST(another_thread_may_stop_it_and_the_port_stays),

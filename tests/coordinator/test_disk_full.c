@@ -108,6 +108,31 @@ static void a_disk_full_at_the_lists_is_waited_for(void **state) {
     assert_true(bench_exists(b->out, "job.json"));
 }
 
+static void a_disk_full_at_a_shard_is_waited_for(void **state) {
+    bench *b = *state;
+    need_mount();
+    mount_small(b->out, "256k");
+    b->format = "tar";
+    assert_int_equal(bench_submit(b, JOB_1, b->out, 2, NULL), DF_OK);
+    bench_hello(b, "w1", NULL, NULL);
+    Diffarm__Lease *lease = bench_ask(b, "w1", 2, 1);
+    assert_int_equal(bench_result(b, "w1", lease->token, JOB_1, 0), 1);
+    fill(b->out);
+    assert_int_equal(bench_failed(b, "w1", lease->token, JOB_1, 1, DF_EINVAL), 0);
+    Diffarm__JobStatus *s = bench_status(b, JOB_1);
+    assert_string_equal(s->state, "stalled");
+    assert_non_null(strstr(s->problem, "shard-000000.tar: "));
+    assert_non_null(strstr(s->problem, "No space left on device"));
+    assert_false(bench_exists(b->out, ".diffarm/shard-000000.tar")); /* half of one would take space for nothing */
+    bench_wait(b, 2 * b->cfg.stall_retry_ms + 500);
+    assert_string_equal(bench_status(b, JOB_1)->state, "stalled");
+    empty(b->out);
+    bench_wait(b, b->cfg.stall_retry_ms + 500);
+    assert_string_equal(bench_status(b, JOB_1)->state, "done");
+    assert_true(bench_exists(b->out, "shard-000000_stats.json"));
+    assert_false(bench_exists(b->out, ".diffarm"));
+}
+
 static void a_full_state_folder_answers_errors_and_goes_on(void **state) {
     bench *b = *state;
     need_mount();
@@ -151,6 +176,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(a_full_out_stalls_the_job_until_there_is_space),
         TEST(a_disk_full_at_the_lists_is_waited_for),
+        TEST(a_disk_full_at_a_shard_is_waited_for),
         TEST(a_full_state_folder_answers_errors_and_goes_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
