@@ -260,7 +260,8 @@ df_value_id df_g_add_constant(df_graph *g, const char *name, df_value_id x, cons
 df_value_id df_g_class_embedding(df_graph *g, const char *name, df_value_id ids, int64_t vocab, int64_t d);
 /* ids [T] I32 -> [T][D] without positions (T5); weight "NAME.weight". */
 df_value_id df_g_token_embedding(df_graph *g, const char *name, df_value_id ids, int64_t vocab, int64_t d);
-/* Attention without scaling and with T5's relative position bias: weight "NAME.weight" [buckets][heads], bidirectional.
+/* Attention without scaling and with T5's relative position bias, bidirectional: the weight named `bias_weight`
+ * [buckets][heads] (every layer names the first one's table).
  * Raffel et al. 2020, arXiv:1910.10683, section 2.1. */
 df_value_id df_g_attention_relative(df_graph *g, const char *name, df_value_id q, df_value_id k, df_value_id v,
                                     int heads, const char *bias_weight, int buckets, int max_distance);
@@ -278,8 +279,8 @@ int64_t df_shape_elements(df_shape s); /* of one row; shapes in a graph are chec
 /* Everything the node reads, fused operands included; returns how many. */
 int df_node_reads(const df_node *n, df_value_id reads[DF_NODE_MAX_READS]);
 
-/* True if the op may write its result over in[0] (ACTIVATION, ADD, ADD_CHANNEL and the norms: every backend reads an
- * element before it writes it, or keeps statistics aside). */
+/* True if the op may write its result over in[0] (element-wise operations and the norms: every backend reads an element
+ * before it writes it, or keeps statistics aside). */
 bool df_op_can_run_in_place(df_op op);
 
 #endif
