@@ -1,6 +1,7 @@
 /* The builders: each fills in one node and appends it. What an op accepts is said in shape.c. */
 #include <string.h>
 
+#include "base/size.h"
 #include "engine/graph/graph_impl.h"
 #include "engine/graph/infer.h"
 
@@ -207,6 +208,27 @@ df_value_id df_g_add_constant(df_graph *g, const char *name, df_value_id x, cons
     int64_t positions = df_constant_positions(df_graph_shape(g, x), grid_h, grid_w);
     add_named_weight(g, &n, 0, weight_name, DF_SHAPE(1, positions, width(g, x)));
     return df_graph_append(g, &n, (df_shape) { 0 });
+}
+
+/* A table lies in the graph because no file has it; backends see it as any other weight. */
+static void set_values(df_graph *g, df_weight_id w, const float *values) {
+    size_t bytes;
+    if (w == DF_NO_WEIGHT) return;
+    float *copy = NULL;
+    if (df_size_mul(&bytes, (size_t)df_shape_elements(g->weights[w].shape), sizeof *copy))
+        copy = df_arena_alloc(g->impl->arena, bytes);
+    if (copy)
+        g->weights[w].values = memcpy(copy, values, bytes);
+    else
+        df_graph_fail(g, DF_ENOMEM, "table '%s'", g->weights[w].name);
+}
+
+df_value_id df_g_add_table(df_graph *g, const char *name, df_value_id x, const float *values) {
+    df_node n = begin1(g, DF_OP_ADD_CONSTANT, name, x);
+    add_weight(g, &n, 0, "table", DF_SHAPE(1, df_constant_positions(df_graph_shape(g, x), 0, 0), width(g, x)));
+    df_value_id out = df_graph_append(g, &n, (df_shape) { 0 });
+    if (out != DF_NO_VALUE) set_values(g, n.weight[0], values);
+    return out;
 }
 
 df_value_id df_g_class_embedding(df_graph *g, const char *name, df_value_id ids, int64_t vocab, int64_t d) {

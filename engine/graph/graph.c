@@ -168,7 +168,7 @@ df_weight_id df_graph_add_weight(df_graph *g, const char *name, df_shape shape) 
     df_weight *weights = grown(g, g->weights, &g->impl->cap_weights, g->n_weights, sizeof *weights);
     if (!weights) return DF_NO_WEIGHT;
     g->weights = weights;
-    weights[g->n_weights] = (df_weight) { name, shape };
+    weights[g->n_weights] = (df_weight) { .name = name, .shape = shape };
     return g->n_weights++;
 }
 

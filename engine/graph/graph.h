@@ -164,6 +164,7 @@ typedef struct df_value {
 typedef struct df_weight {
     const char *name; /* name in the model file */
     df_shape shape; /* PyTorch's */
+    const float *values; /* owned by the graph: computed, in no file; NULL: to be read from the file */
 } df_weight;
 
 typedef struct df_port {
@@ -256,6 +257,9 @@ df_value_id df_g_slice_tokens(df_graph *g, const char *name, df_value_id x, int6
  * centred crop of h x w (SD3's positions). */
 df_value_id df_g_add_constant(df_graph *g, const char *name, df_value_id x, const char *weight_name, int64_t grid_h,
                               int64_t grid_w);
+/* x [h][w][D] or [T][D] + values, as many, computed by the model's builder and copied here (positions that no file
+ * holds). They become the weight "NAME.table". */
+df_value_id df_g_add_table(df_graph *g, const char *name, df_value_id x, const float *values);
 /* ids [1] I32 -> row of the table [V][D], weight "NAME.weight" -> [D]; out of range ids are a run-time error. */
 df_value_id df_g_class_embedding(df_graph *g, const char *name, df_value_id ids, int64_t vocab, int64_t d);
 /* ids [T] I32 -> [T][D] without positions (T5); weight "NAME.weight". */
