@@ -6,10 +6,10 @@
 #include "engine/models/component_classes.h"
 
 static const df_component_class *const classes[] = {
-    &df_class_clip_text,
-    &df_class_clip_text_projection,
-    &df_class_unet,
-    &df_class_autoencoder_kl,
+    &df_class_clip_text, &df_class_clip_text_projection,
+    &df_class_unet,      &df_class_autoencoder_kl,
+    &df_class_unet2d,    &df_class_vq,
+    &df_class_dit,       &df_class_dit_transformer_2d,
 };
 
 #define UNET                                                                                                           \
@@ -27,6 +27,21 @@ static const df_component_class *const classes[] = {
 #define CLIP_TEXT_2                                                                                                    \
     {                                                                                                                  \
         .folder = "text_encoder_2", .what = "the second text encoder", .classes = { "CLIPTextModelWithProjection" }    \
+    }
+#define UNET_2D                                                                                                        \
+    {                                                                                                                  \
+        .folder = "unet", .what = "the U-Net", .classes = { "UNet2DModel" }                                            \
+    }
+#define AUTOENCODER_VQ                                                                                                 \
+    {                                                                                                                  \
+        .folder = "vqvae", .what = "the autoencoder", .classes = { "VQModel" }                                         \
+    }
+#define DIT                                                                                                            \
+    {                                                                                                                  \
+        .folder = "transformer", .what = "the transformer", .classes = {                                               \
+            "DiTTransformer2DModel",                                                                                   \
+            "Transformer2DModel"                                                                                       \
+        }                                                                                                              \
     }
 /* They look at finished pictures, or serve tasks that are not offered. */
 #define CHECKERS "safety_checker", "feature_extractor", "image_encoder"
@@ -80,6 +95,23 @@ static const df_pipeline_class pipelines[] = {
         .sample = DF_SAMPLE_PICTURE,
         .low_res_scheduler = true,
         .ignored = { CHECKERS, "watermarker" },
+    },
+    {
+        .name = "DDPMPipeline",
+        .part = { [DF_PART_DENOISER] = UNET_2D },
+    },
+    {
+        .name = "LDMPipeline",
+        .part = { [DF_PART_DENOISER] = UNET_2D, [DF_PART_AUTOENCODER] = AUTOENCODER_VQ },
+    },
+    {
+        .name = "LDMSuperResolutionPipeline",
+        .part = { [DF_PART_DENOISER] = UNET_2D, [DF_PART_AUTOENCODER] = AUTOENCODER_VQ },
+        .sample = DF_SAMPLE_PICTURE,
+    },
+    {
+        .name = "DiTPipeline",
+        .part = { [DF_PART_DENOISER] = DIT, [DF_PART_AUTOENCODER] = AUTOENCODER_KL },
     },
 };
 enum { N_CLASSES = sizeof classes / sizeof classes[0], N_PIPELINES = sizeof pipelines / sizeof pipelines[0] };

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 
+#include "engine/models/component_classes.h"
 #include "engine/models/resnet.h"
 #include "engine/models/spatial_attention.h"
 
@@ -114,3 +115,29 @@ void df_unet2d_build(df_graph *g, const df_unet2d_config *cfg, int64_t h, int64_
     x = df_conv_same(g, "conv_out", x, cfg->out_channels, 3);
     df_graph_output(g, "out", x);
 }
+
+static df_code read(void *config, df_config *c) {
+    return df_unet2d_config_read(config, c);
+}
+
+static void describe(const void *config, df_part_facts *out) {
+    const df_unet2d_config *u = config;
+    out->denoiser.in_channels = u->in_channels;
+    out->denoiser.out_channels = u->out_channels;
+    out->denoiser.classes = u->n_classes;
+    out->denoiser.sample_h = u->sample_h;
+    out->denoiser.sample_w = u->sample_w;
+}
+
+static void build(df_graph *g, const void *config, const df_build_size *s) {
+    df_unet2d_build(g, config, s->latent_h, s->latent_w);
+}
+
+const df_component_class df_class_unet2d = {
+    .name = "UNet2DModel",
+    .stem = "diffusion_pytorch_model",
+    .config_bytes = sizeof(df_unet2d_config),
+    .read = read,
+    .describe = describe,
+    .build = build,
+};

@@ -114,7 +114,7 @@ static void read_sample_size(df_config *c, df_unet2d_config *u) {
     u->sample_w = side[1];
 }
 
-df_code df_unet2d_config_parse(df_unet2d_config *out, df_config *c) {
+df_code df_unet2d_config_read(df_unet2d_config *out, df_config *c) {
     df_unet2d_config config = { 0 }, *u = &config;
     refuse_unsupported(c);
     u->mid_attention = df_config_bool(c, "add_attention", true);
@@ -134,13 +134,4 @@ df_code df_unet2d_config_parse(df_unet2d_config *out, df_config *c) {
     read_sample_size(c, u);
     if (!c->rc) *out = config;
     return c->rc;
-}
-
-df_code df_unet2d_config_read(df_unet2d_config *out, const char *path, df_err *err) {
-    df_config c;
-    json_t *root = NULL;
-    df_code rc = df_config_load(&c, &root, path, err);
-    if (!rc) rc = df_unet2d_config_parse(out, &c);
-    json_decref(root);
-    return rc;
 }

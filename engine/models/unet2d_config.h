@@ -32,7 +32,6 @@ typedef struct df_unet2d_config {
     int64_t sample_h, sample_w; /* sample it was trained on */
 } df_unet2d_config;
 
-df_code df_unet2d_config_parse(df_unet2d_config *out, df_config *c); /* returns c->rc */
-df_code df_unet2d_config_read(df_unet2d_config *out, const char *path, df_err *err);
+df_code df_unet2d_config_read(df_unet2d_config *out, df_config *c); /* returns c->rc */
 
 #endif

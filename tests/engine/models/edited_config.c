@@ -9,6 +9,7 @@
 #include <cmocka.h>
 #include <jansson.h>
 
+#include "engine/models/config_check.h"
 #include "tests/support/golden.h"
 
 const char *edited_config(const char *from, const char *edit) {
@@ -21,4 +22,13 @@ const char *edited_config(const char *from, const char *edit) {
     json_decref(config);
     json_decref(fields);
     return path;
+}
+
+df_code read_config(void *config, const df_component_class *klass, const char *path, df_err *err) {
+    df_config c;
+    json_t *root = NULL;
+    df_code rc = df_config_load(&c, &root, path, err);
+    if (!rc) rc = klass->read(config, &c);
+    json_decref(root);
+    return rc;
 }

@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "engine/models/component_classes.h"
 #include "engine/models/unet2d.h"
 #include "tests/engine/models/edited_config.h"
 #include "tests/engine/models/inner.h"
@@ -27,7 +28,7 @@ static bench bench_open(const char *name, const backend_case *b) {
     bench o = { .g = golden_open(name) };
     df_unet2d_config cfg;
     df_err err;
-    if (df_unet2d_config_read(&cfg, golden_path(name, "unet/config.json"), &err)) fail_msg("%s", err.text);
+    if (read_config(&cfg, &df_class_unet2d, golden_path(name, "unet/config.json"), &err)) fail_msg("%s", err.text);
     const df_tensor_view *t = golden_view(o.g, "unet.sample");
     df_graph *g = df_graph_new("unet");
     assert_non_null(g);
@@ -103,8 +104,8 @@ static void test_config_fields(void **state) {
     (void)state;
     df_unet2d_config ddpm, sr;
     df_err err;
-    if (df_unet2d_config_read(&ddpm, golden_path("ddpm", "unet/config.json"), &err)) fail_msg("%s", err.text);
-    if (df_unet2d_config_read(&sr, golden_path("ldm_sr", "unet/config.json"), &err)) fail_msg("%s", err.text);
+    if (read_config(&ddpm, &df_class_unet2d, golden_path("ddpm", "unet/config.json"), &err)) fail_msg("%s", err.text);
+    if (read_config(&sr, &df_class_unet2d, golden_path("ldm_sr", "unet/config.json"), &err)) fail_msg("%s", err.text);
     assert_int_equal(ddpm.level[1].heads, 1); /* attention_head_dim null */
     assert_true(ddpm.pad_right_bottom_only);
     assert_false(ddpm.flip_sin_to_cos);
@@ -116,7 +117,7 @@ static void test_config_fields(void **state) {
 }
 
 static df_code read_edited(const char *edit, df_unet2d_config *cfg, df_err *err) {
-    return df_unet2d_config_read(cfg, edited_config(golden_path("ldm_uncond", "unet/config.json"), edit), err);
+    return read_config(cfg, &df_class_unet2d, edited_config(golden_path("ldm_uncond", "unet/config.json"), edit), err);
 }
 
 static void test_config_refuses(void **state) {
