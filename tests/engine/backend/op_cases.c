@@ -377,7 +377,8 @@ static float *random_weight(const df_weight *w) {
     int64_t n = df_shape_elements(w->shape);
     float *data = malloc((size_t)n * sizeof *data);
     bool vector = w->shape.rank == 1;
-    double fan_in = vector || w->shape.rank == 3 ? 1 : (double)(n / w->shape.dim[0]), scale = vector ? 0.5 : 1 / sqrt(fan_in);
+    double fan_in = vector || w->shape.rank == 3 ? 1 : (double)(n / w->shape.dim[0]),
+           scale = vector ? 0.5 : 1 / sqrt(fan_in);
     double centre = vector && strstr(w->name, ".weight") ? 1 : 0; /* gamma */
     for (int64_t i = 0; i < n; i++) data[i] = (float)(centre + scale * (double)number(seed_of(w->name), 0, i));
     return data;

@@ -76,8 +76,7 @@ static void modulate(float *y, const float *x, int64_t n, int64_t c, const float
     vf one = v_set1(1.0f);
     for (int64_t p = 0; p < n; p++, y += c, x += c) {
         int64_t i = 0;
-        for (; i + VL <= c; i += VL)
-            v_store(y + i, v_fma(v_load(x + i), one + v_load(scale + i), v_load(shift + i)));
+        for (; i + VL <= c; i += VL) v_store(y + i, v_fma(v_load(x + i), one + v_load(scale + i), v_load(shift + i)));
         int tail = (int)(c - i);
         if (!tail) continue;
         vf by = one + v_load_n(scale + i, tail);
