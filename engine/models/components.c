@@ -108,6 +108,7 @@ static const df_pipeline_class pipelines[] = {
         .name = "LDMSuperResolutionPipeline",
         .part = { [DF_PART_DENOISER] = UNET_2D, [DF_PART_AUTOENCODER] = AUTOENCODER_VQ },
         .sample = DF_SAMPLE_PICTURE,
+        .unscaled = true,
     },
     {
         .name = "DiTPipeline",

@@ -43,7 +43,7 @@ void df_model_fill_info(df_model *m) {
         .n_classes = (int)d->denoiser.classes,
         .max_noise_level = m->index.max_noise_level,
         .force_zeros = m->index.force_zeros,
-        .scaling_factor = latent ? a->autoencoder.scaling_factor : 1,
+        .scaling_factor = latent && !m->index.pipeline->unscaled ? a->autoencoder.scaling_factor : 1,
         .shift_factor = a->autoencoder.shift_factor,
         .pipeline_class = m->index.pipeline->name,
     };

@@ -110,6 +110,18 @@ static void test_dit(void **state) {
     df_model_close(&m);
 }
 
+/* Super-resolution does not look at the factor; published configs leave it to a default that is not 1. */
+static void test_ldm_sr_unscaled(void **state) {
+    (void)state;
+    const char *dir = model_folder_new("ldm_sr");
+    df_model *m = NULL;
+    df_err err;
+    model_folder_set(dir, "vqvae/config.json", "scaling_factor", NULL);
+    if (df_model_open(&m, dir, &err)) fail_msg("%s", err.text);
+    assert_true(df_model_info_of(m)->scaling_factor == 1);
+    df_model_close(&m);
+}
+
 /* The class name that published DiT folders have. */
 static void test_old_name(void **state) {
     (void)state;
@@ -148,8 +160,10 @@ static void test_misfits(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_ddpm), cmocka_unit_test(test_ldm_uncond), cmocka_unit_test(test_ldm_sr),
-        cmocka_unit_test(test_dit),  cmocka_unit_test(test_old_name),   cmocka_unit_test(test_misfits),
+        cmocka_unit_test(test_ddpm),    cmocka_unit_test(test_ldm_uncond),
+        cmocka_unit_test(test_ldm_sr),  cmocka_unit_test(test_ldm_sr_unscaled),
+        cmocka_unit_test(test_dit),     cmocka_unit_test(test_old_name),
+        cmocka_unit_test(test_misfits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
