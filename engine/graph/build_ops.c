@@ -250,7 +250,8 @@ df_value_id df_g_attention_relative(df_graph *g, const char *name, df_value_id q
     n.attr.attention.scale = 1;
     n.attr.attention.bias_buckets = buckets;
     n.attr.attention.bias_max_distance = max_distance;
-    add_named_weight(g, &n, 0, bias_weight, DF_SHAPE(buckets, heads));
+    const char *weight = bias_weight ? df_graph_name(g, "%s.weight", bias_weight) : NULL;
+    add_named_weight(g, &n, 0, weight, DF_SHAPE(buckets, heads));
     return df_graph_append(g, &n, (df_shape) { 0 });
 }
 

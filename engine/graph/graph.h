@@ -234,8 +234,9 @@ df_value_id df_g_reshape(df_graph *g, const char *name, df_value_id x, df_shape 
 
 /* --- Operations of the transformer families ---------------------------------------------------------------------- */
 
-/* y = gamma[d] * x / sqrt(mean(x^2) + eps) over the last dimension; weight "NAME.weight" [D]; any rank: with x [T][K][d]
- * (a reshape of [T][K*d]) it is the norm of every head, gamma [d] shared. Zhang and Sennrich 2019, arXiv:1910.07467. */
+/* y = gamma[d] * x / sqrt(mean(x^2) + eps) over the last dimension; weight "NAME.weight" [D]; any rank: with x
+ * [T][K][d] (a reshape of [T][K*d]) it is the norm of every head, gamma [d] shared. Zhang and Sennrich 2019,
+ * arXiv:1910.07467. */
 df_value_id df_g_rms_norm(df_graph *g, const char *name, df_value_id x, double eps);
 /* Layer norm without gamma and beta. */
 df_value_id df_g_layer_norm_plain(df_graph *g, const char *name, df_value_id x, double eps);
@@ -264,8 +265,8 @@ df_value_id df_g_add_table(df_graph *g, const char *name, df_value_id x, const f
 df_value_id df_g_class_embedding(df_graph *g, const char *name, df_value_id ids, int64_t vocab, int64_t d);
 /* ids [T] I32 -> [T][D] without positions (T5); weight "NAME.weight". */
 df_value_id df_g_token_embedding(df_graph *g, const char *name, df_value_id ids, int64_t vocab, int64_t d);
-/* Attention without scaling and with T5's relative position bias, bidirectional: the weight named `bias_weight`
- * [buckets][heads] (every layer names the first one's table).
+/* Attention without scaling and with T5's relative position bias, bidirectional; weight "BIAS_WEIGHT.weight"
+ * [buckets][heads], of the module that every layer names: the first one's.
  * Raffel et al. 2020, arXiv:1910.10683, section 2.1. */
 df_value_id df_g_attention_relative(df_graph *g, const char *name, df_value_id q, df_value_id k, df_value_id v,
                                     int heads, const char *bias_weight, int buckets, int max_distance);

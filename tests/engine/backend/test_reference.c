@@ -257,7 +257,7 @@ static void test_rms_norm_takes_no_mean_off(void **state) {
     df_graph *g = df_graph_new("rms_norm");
     df_value_id x = input(g, "x", DF_SHAPE(2, 2));
     /* mean squares 1 and 25, eps 24 inside the root: 5 and 7 */
-    check(g, df_g_rms_norm(g, "n", x, 24), 1, (const void *[]) { V(1, 1, 1, 7) }, (const float *[]) { W(10, 35) },
+    check(g, df_g_rms_norm(g, "n", x, 24), 1, (const void *[]) { V(1, 1, 1, 7) }, (const float *[]) { W(10, 35), NULL },
           V(2, 7, 10.0 / 7, 35));
 }
 
@@ -266,7 +266,7 @@ static void test_rms_norm_of_heads(void **state) {
     (void)state;
     df_graph *g = df_graph_new("rms_norm");
     df_value_id x = input(g, "x", DF_SHAPE(1, 2, 2));
-    check(g, df_g_rms_norm(g, "n", x, 0), 1, (const void *[]) { V(2, 2, 1, 7) }, (const float *[]) { W(3, 5) },
+    check(g, df_g_rms_norm(g, "n", x, 0), 1, (const void *[]) { V(2, 2, 1, 7) }, (const float *[]) { W(3, 5), NULL },
           V(3, 5, 0.6, 7));
 }
 
@@ -333,7 +333,7 @@ static void test_add_constant(void **state) {
     df_graph *g = df_graph_new("add_constant");
     df_value_id x = input(g, "x", DF_SHAPE(2, 1));
     check(g, df_g_add_constant(g, "pos", x, "pos_embed", 0, 0), 2, (const void *[]) { V(1, 2, 3, 4) },
-          (const float *[]) { W(10, 20) }, V(11, 22, 13, 24));
+          (const float *[]) { W(10, 20), NULL }, V(11, 22, 13, 24));
 }
 
 /* 2 x 1 of 5 x 4: top (5 - 2) / 2 = 1, left (4 - 1) / 2 = 1, both rounded down. */
@@ -344,7 +344,7 @@ static void test_add_constant_crops_the_centre(void **state) {
     df_graph *g = df_graph_new("add_constant");
     df_value_id x = input(g, "x", DF_SHAPE(2, 1, 1));
     check(g, df_g_add_constant(g, "pos", x, "pos_embed", 5, 4), 1, (const void *[]) { V(100, 200) },
-          (const float *[]) { grid }, V(105, 209));
+          (const float *[]) { grid, NULL }, V(105, 209));
 }
 
 static void test_embeddings_without_positions(void **state) {
@@ -365,10 +365,9 @@ static void test_relative_buckets(void **state) {
     static const struct {
         int distance, of_32, of_8;
     } cases[] = {
-        { 0, 0, 0 },   { 1, 17, 5 },   { -1, 1, 1 },    { 2, 18, 6 },    { 7, 23, 7 },   { -7, 7, 3 },
-        { 8, 24, 7 },  { 11, 24, 7 },  { 12, 25, 7 },   { 15, 25, 7 },   { 16, 26, 7 },  { -22, 10, 3 },
-        { 23, 27, 7 }, { -31, 11, 3 }, { 32, 28, 7 },   { 64, 30, 7 },   { -90, 14, 3 }, { 91, 31, 7 },
-        { 127, 31, 7 }, { 128, 31, 7 }, { -5000, 15, 3 },
+        { 0, 0, 0 },   { 1, 17, 5 },  { -1, 1, 1 },   { 2, 18, 6 },  { 7, 23, 7 },   { -7, 7, 3 },   { 8, 24, 7 },
+        { 11, 24, 7 }, { 12, 25, 7 }, { 15, 25, 7 },  { 16, 26, 7 }, { -22, 10, 3 }, { 23, 27, 7 },  { -31, 11, 3 },
+        { 32, 28, 7 }, { 64, 30, 7 }, { -90, 14, 3 }, { 91, 31, 7 }, { 127, 31, 7 }, { 128, 31, 7 }, { -5000, 15, 3 },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         assert_int_equal(df_relative_bucket(cases[i].distance, 32, 128), cases[i].of_32);
@@ -408,7 +407,7 @@ static void test_quantize_takes_the_first_of_equals(void **state) {
     df_graph *g = df_graph_new("quantize");
     df_value_id x = input(g, "x", DF_SHAPE(1, 3, 2));
     check(g, df_g_quantize(g, "q", x, 4), 1, (const void *[]) { V(0, 0, 5, 4, 2.5, 0) },
-          (const float *[]) { W(2, 0, 3, 0, 4, 4, -2, 0) }, V(2, 0, 4, 4, 2, 0));
+          (const float *[]) { W(2, 0, 3, 0, 4, 4, -2, 0), NULL }, V(2, 0, 4, 4, 2, 0));
 }
 
 int main(void) {

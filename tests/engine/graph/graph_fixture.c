@@ -101,7 +101,7 @@ static df_value_id modulated_block(maker *m, df_value_id x) {
     df_value_id q =
         df_g_reshape(g, name_of(m, "heads"), df_g_linear(g, name_of(m, "to_q"), n, C, true), DF_SHAPE(H * W, 2, C / 2));
     q = df_g_reshape(g, name_of(m, "joined"), df_g_rms_norm(g, name_of(m, "norm_q"), q, 1e-6), DF_SHAPE(H * W, C));
-    df_value_id y = df_g_attention_relative(g, name_of(m, "attention"), q, n, t, 2, "relative.weight", 8, 20);
+    df_value_id y = df_g_attention_relative(g, name_of(m, "attention"), q, n, t, 2, "relative", 8, 20);
     y = df_g_gate(g, name_of(m, "gate"), y, df_g_slice(g, name_of(m, "gate_by"), all, 2 * C, C));
     y = df_g_add(g, name_of(m, "add"), t, y);
     return df_g_reshape(g, name_of(m, "to_picture"), y, DF_SHAPE(H, W, C));

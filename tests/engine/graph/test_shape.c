@@ -304,7 +304,7 @@ static void test_unpatchify(void **state) {
 static void test_attention_relative(void **state) {
     (void)state;
     inputs in = with(DF_SHAPE(9, 8), DF_SHAPE(7, 8), DF_SHAPE(7, 12));
-    df_value_id y = df_g_attention_relative(in.g, "a", in.a, in.b, in.c, 4, "bias.weight", 32, 128);
+    df_value_id y = df_g_attention_relative(in.g, "a", in.a, in.b, in.c, 4, "bias", 32, 128);
     assert_string_equal(in.g->weights[0].name, "bias.weight");
     assert_true(df_shape_equal(in.g->weights[0].shape, DF_SHAPE(32, 4)));
     assert_true(in.g->nodes[0].attr.attention.scale == 1);
