@@ -192,6 +192,8 @@ const op_case op_cases[] = {
     { "upsample, twice", DF_OP_UPSAMPLE_NEAREST, { S(5, 6, 17) }, .to = S(10, 12, 17) },
     { "upsample, odd", DF_OP_UPSAMPLE_NEAREST, { S(4, 5, 8) }, .to = S(7, 9, 8) },
     { "upsample, shrinking", DF_OP_UPSAMPLE_NEAREST, { S(9, 8, 3) }, .to = S(4, 5, 3) },
+    /* 41 * 2 / 82 in f32 is just below 1 */
+    { "upsample, an inexact ratio", DF_OP_UPSAMPLE_NEAREST, { S(2, 2, 3) }, .to = S(3, 82, 3) },
     { "embedding", DF_OP_EMBEDDING, { S(77) }, 48 },
     { "embedding, odd", DF_OP_EMBEDDING, { S(5) }, 13 },
     /* angles up to 999 in f32 would be off by 6e-5; they are taken in f64, what is left is sin and cos */
