@@ -134,6 +134,11 @@ df_code df_model_open_with(df_model **out, const char *path, const df_model_opti
         goto fail;
     }
     m->options = *options;
+    if (options->context_tokens < 0 || options->context_tokens > DF_MODEL_MAX_TOKENS) {
+        rc = df_err_set(err, DF_EINVAL, "model '%s': text of %d tokens; 1 to %d are possible", path,
+                        options->context_tokens, DF_MODEL_MAX_TOKENS);
+        goto fail;
+    }
     if ((rc = open_folder(m, err))) goto fail;
     limit_tokens(m);
     df_model_fill_info(m);
