@@ -168,9 +168,9 @@ static void walk_free(df_walk *w) {
 df_code df_eval_sample(df_eval *e, const df_eval_settings *settings, df_err *err) {
     /* Guidance 1 is the conditional output alone; so it is below 1, as diffusers has it. */
     df_walk w = { .e = e, .set = settings, .guided = settings->guidance > 1 };
-    const df_model_info *info = df_model_info_of(e->model);
+    bool guidable = df_model_info_of(e->model)->text_width || df_model_pipeline(e->model)->guided_by_class;
     df_code rc;
-    if (!info->text_width && !info->n_classes) w.guided = false; /* nothing to guide by */
+    if (!guidable) w.guided = false;
     if ((rc = df_walk_read_size(&w, err))) goto done;
     int level = w.task == DF_EVAL_TASK_UPSCALE ? settings->noise_level : -1;
     if ((rc = df_eval_conditions_read_guided(&w.conditions, e, w.n, w.guided, level, err))) goto done;

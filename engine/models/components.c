@@ -113,6 +113,7 @@ static const df_pipeline_class pipelines[] = {
     {
         .name = "DiTPipeline",
         .part = { [DF_PART_DENOISER] = DIT, [DF_PART_AUTOENCODER] = AUTOENCODER_KL },
+        .guided_by_class = true,
     },
 };
 enum { N_CLASSES = sizeof classes / sizeof classes[0], N_PIPELINES = sizeof pipelines / sizeof pipelines[0] };

@@ -118,6 +118,7 @@ typedef struct df_pipeline_class {
     df_context context;
     df_pooled pooled;
     df_sample_input sample;
+    bool guided_by_class; /* away from the last class, which is that of no class */
     bool low_res_scheduler; /* it has a second noise schedule, for the picture that it is given */
     bool unscaled; /* the latents are decoded as they are, whatever scaling_factor the autoencoder's config has */
     const char *ignored[DF_MAX_IGNORED]; /* entries of model_index.json that do not change what is computed */

@@ -7,6 +7,8 @@
 /* Of the norms before attention and output; norm_eps is that of norm3 alone. */
 static const double plain_eps = 1e-6;
 enum { TIME_WIDTH = 256 }; /* sines and cosines of the time step, whatever the width of the model */
+/* Of the table of positions, before it is allocated by a config that may be hostile: 256 x 256 patches, 4096 wide. */
+static const int64_t max_positions = (int64_t)1 << 28;
 
 /* emb: time step and class, learned anew by every block. */
 static df_value_id embed_condition(df_graph *g, const df_dit_config *cfg, const char *name, df_value_id time,
@@ -72,6 +74,11 @@ static df_value_id block(df_graph *g, const df_dit_config *cfg, const char *name
 static df_value_id add_positions(df_graph *g, const df_dit_config *cfg, df_value_id x) {
     df_shape s = df_graph_shape(g, x);
     if (!s.rank) return x; /* the graph has failed already */
+    if (df_shape_elements(s) > max_positions) {
+        df_graph_fail(g, DF_ELIMIT, "positions of %lld x %lld patches of width %lld are more than %lld numbers",
+                      (long long)s.dim[0], (long long)s.dim[1], (long long)s.dim[2], (long long)max_positions);
+        return DF_NO_VALUE;
+    }
     float *table = malloc(sizeof *table * (size_t)df_shape_elements(s));
     if (!table) {
         df_graph_fail(g, DF_ENOMEM, "positions of %lld x %lld patches", (long long)s.dim[0], (long long)s.dim[1]);

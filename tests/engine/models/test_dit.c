@@ -186,6 +186,16 @@ static void test_odd_size(void **state) {
     df_graph_free(&g);
 }
 
+/* A config must not make a builder allocate without bounds. */
+static void test_too_large(void **state) {
+    (void)state;
+    df_err err;
+    df_graph *g = build("{\"num_attention_heads\": 128, \"attention_head_dim\": 64}", 4096, 4096);
+    assert_int_equal(df_graph_finish(g, &err), DF_ELIMIT);
+    assert_non_null(strstr(err.text, "positions"));
+    df_graph_free(&g);
+}
+
 int main(void) {
     static backend_case cpu = { "cpu", DF_F32, "cpu" }, f32 = { "reference", DF_F32, "reference" },
                         f64 = { "reference", DF_F64, "reference f64" };
@@ -200,6 +210,7 @@ int main(void) {
         cmocka_unit_test(test_config_refuses),
         cmocka_unit_test(test_builds),
         cmocka_unit_test(test_odd_size),
+        cmocka_unit_test(test_too_large),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

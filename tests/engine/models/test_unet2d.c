@@ -2,6 +2,7 @@
  *   ddpm        pixels; one head per attention, padding right and bottom only, sine first, another epsilon
  *   ldm_uncond  latents; two residual blocks a level
  *   ldm_sr      six channels in, three out */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -176,6 +177,72 @@ static void test_config_builds(void **state) {
     df_graph_free(&g);
 }
 
+/* Classes. No golden has them, but a row of the table is added where a bias is: with the bias less the row of class 1,
+ * class 1 gives the golden's numbers, and class 0, a row of zeros, others. */
+
+static const char bias_name[] = "time_embedding.linear_2.bias";
+
+static void must(df_code rc, const df_err *err) {
+    if (rc) fail_msg("%s", err->text);
+}
+
+/* A folder with the weights of `name`, but for the bias, and a table of two classes. */
+static const char *class_weights(const char *name, int64_t width) {
+    static char path[512];
+    const char *dir = golden_temp_dir();
+    df_err err = { 0 };
+    df_safetensors *from = NULL;
+    df_safetensors_writer *to = df_safetensors_writer_new();
+    float *table = calloc(2 * (size_t)width, sizeof *table), *bias = malloc((size_t)width * sizeof *bias);
+    assert_true(to && table && bias);
+    must(df_safetensors_open(&from, golden_path(name, "unet/diffusion_pytorch_model.safetensors"), &err), &err);
+    for (int i = 0; i < df_safetensors_count(from); i++) {
+        const df_tensor_view *t = df_safetensors_at(from, i);
+        if (strcmp(t->name, bias_name) != 0)
+            must(df_safetensors_writer_add(to, t->name, t->dtype, t->dim, t->rank, t->data, &err), &err);
+    }
+    must(df_tensor_to_f32(df_safetensors_find(from, bias_name), bias, &err), &err);
+    for (int64_t i = 0; i < width; i++) {
+        table[width + i] = (float)(i % 7 - 3) * 0.25f;
+        bias[i] -= table[width + i];
+    }
+    must(df_safetensors_writer_add(to, bias_name, DF_F32, &width, 1, bias, &err), &err);
+    must(df_safetensors_writer_add(to, "class_embedding.weight", DF_F32, (int64_t[]) { 2, width }, 2, table, &err),
+         &err);
+    snprintf(path, sizeof path, "%s/diffusion_pytorch_model.safetensors", dir);
+    must(df_safetensors_writer_write(to, path, &err), &err);
+    df_safetensors_writer_free(&to);
+    df_safetensors_close(&from);
+    free(table);
+    free(bias);
+    return dir;
+}
+
+static void test_classes(void **state) {
+    bench b = { .g = golden_open("ldm_uncond") };
+    const df_tensor_view *t = golden_view(b.g, "unet.sample");
+    df_unet2d_config cfg;
+    df_err err;
+    if (read_edited("{\"num_class_embeds\": 2}", &cfg, &err)) fail_msg("%s", err.text);
+    df_graph *g = df_graph_new("unet");
+    assert_non_null(g);
+    df_unet2d_build(g, &cfg, t->dim[2], t->dim[3]);
+    b.c = component_of_graph(g, class_weights("ldm_uncond", cfg.temb_width), *state, t->dim[0]);
+
+    size_t n, row = (size_t)(t->n_elements / t->dim[0]);
+    float *want = golden_f32(b.g, "unet.out.t500", NULL);
+    component_set_ids(&b.c, "class_labels", (const int32_t[]) { 1, 0 });
+    run(&b, 500);
+    float *out = component_get(&b.c, "out", &n);
+    golden_compare_f32("class 1", out, want, row, tolerance);
+    double apart = 0;
+    for (size_t i = row; i < 2 * row; i++) apart = fmax(apart, fabs((double)out[i] - (double)want[i]));
+    assert_true(apart > 0.01);
+    free(out);
+    free(want);
+    bench_close(&b);
+}
+
 int main(void) {
     static backend_case cpu = { "cpu", DF_F32, "cpu" }, f32 = { "reference", DF_F32, "reference" },
                         f64 = { "reference", DF_F64, "reference f64" };
@@ -187,6 +254,8 @@ int main(void) {
         { "ldm_uncond cpu", test_ldm_uncond, NULL, NULL, &cpu },
         { "ldm_sr reference", test_ldm_sr, NULL, NULL, &f32 },
         { "ldm_sr cpu", test_ldm_sr, NULL, NULL, &cpu },
+        { "classes reference", test_classes, NULL, NULL, &f32 },
+        { "classes cpu", test_classes, NULL, NULL, &cpu },
         cmocka_unit_test(test_config_fields),
         cmocka_unit_test(test_config_refuses),
         cmocka_unit_test(test_config_builds),
