@@ -35,7 +35,7 @@ static const char doc[] =
     "               text_encode_2 and text_encode_3 are the other encoders\n"
     "  unet         sample, timestep, encoder_hidden_states, [pooled]\n"
     "               [time_ids] [class_labels] -> out; transformer likewise\n"
-    "  vae_encode   image -> moments\n"
+    "  vae_encode   image -> moments; encoded, where there is a codebook\n"
     "  vae_decode   z -> image\n"
     "  sample       cond [uncond] [latents] [noise.0 ...] [pooled_cond]\n"
     "               [pooled_uncond] [time_ids] [class_labels] [image_u8] [mask_u8]\n"

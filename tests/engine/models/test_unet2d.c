@@ -25,16 +25,24 @@ typedef struct bench {
     component c;
 } bench;
 
-static bench bench_open(const char *name, const backend_case *b) {
-    bench o = { .g = golden_open(name) };
+static void must(df_code rc, const df_err *err) {
+    if (rc) fail_msg("%s", err->text);
+}
+
+static df_graph *new_graph(const char *name, const df_tensor_view *sample) {
     df_unet2d_config cfg;
-    df_err err;
-    if (read_config(&cfg, &df_class_unet2d, golden_path(name, "unet/config.json"), &err)) fail_msg("%s", err.text);
-    const df_tensor_view *t = golden_view(o.g, "unet.sample");
+    df_err err = { 0 };
     df_graph *g = df_graph_new("unet");
     assert_non_null(g);
-    df_unet2d_build(g, &cfg, t->dim[2], t->dim[3]);
-    o.c = component_of_graph(g, golden_path(name, "unet"), b, t->dim[0]);
+    must(read_config(&cfg, &df_class_unet2d, golden_path(name, "unet/config.json"), &err), &err);
+    df_unet2d_build(g, &cfg, sample->dim[2], sample->dim[3]);
+    return g;
+}
+
+static bench bench_open(const char *name, const backend_case *b) {
+    bench o = { .g = golden_open(name) };
+    const df_tensor_view *t = golden_view(o.g, "unet.sample");
+    o.c = component_of_graph(new_graph(name, t), golden_path(name, "unet"), b, t->dim[0]);
     return o;
 }
 
@@ -52,17 +60,21 @@ static void run(bench *b, float timestep) {
     free(x);
 }
 
+static void compare_out(bench *b, const char *name) {
+    size_t n;
+    float *out = component_get(&b->c, "out", &n);
+    golden_compare(b->g, name, out, n, tolerance);
+    free(out);
+}
+
 static void check_forwards(const char *name, const backend_case *backend) {
     static const float timesteps[] = { 981, 500, 1 };
     bench b = bench_open(name, backend);
     for (size_t i = 0; i < 3; i++) {
-        char golden_name[32];
-        size_t n;
-        snprintf(golden_name, sizeof golden_name, "unet.out.t%g", (double)timesteps[i]);
+        char name_out[32];
+        snprintf(name_out, sizeof name_out, "unet.out.t%g", (double)timesteps[i]);
         run(&b, timesteps[i]);
-        float *out = component_get(&b.c, "out", &n);
-        golden_compare(b.g, golden_name, out, n, tolerance);
-        free(out);
+        compare_out(&b, name_out);
     }
     bench_close(&b);
 }
@@ -153,6 +165,46 @@ static void test_config_refuses(void **state) {
     }
 }
 
+/* The names that published DDPM files have for the projections of an attention. */
+static const char *old_name(char out[256], const char *name) {
+    static const char *const pairs[][2] = {
+        { ".to_q.", ".query." }, { ".to_k.", ".key." }, { ".to_v.", ".value." }, { ".to_out.0.", ".proj_attn." }
+    };
+    snprintf(out, 256, "%s", name);
+    for (int i = 0; i < 4; i++) {
+        const char *at = strstr(name, pairs[i][0]);
+        if (at) snprintf(out, 256, "%.*s%s%s", (int)(at - name), name, pairs[i][1], at + strlen(pairs[i][0]));
+    }
+    return out;
+}
+
+static void test_old_names(void **state) {
+    static char names[256][256];
+    char path[512];
+    const char *dir = golden_temp_dir();
+    bench b = { .g = golden_open("ddpm") };
+    df_err err = { 0 };
+    df_safetensors *from = NULL;
+    df_safetensors_writer *to = df_safetensors_writer_new();
+    assert_non_null(to);
+    must(df_safetensors_open(&from, golden_path("ddpm", "unet/diffusion_pytorch_model.safetensors"), &err), &err);
+    assert_true(df_safetensors_count(from) <= 256);
+    for (int i = 0; i < df_safetensors_count(from); i++) {
+        const df_tensor_view *t = df_safetensors_at(from, i);
+        must(df_safetensors_writer_add(to, old_name(names[i], t->name), t->dtype, t->dim, t->rank, t->data, &err),
+             &err);
+    }
+    snprintf(path, sizeof path, "%s/diffusion_pytorch_model.safetensors", dir);
+    must(df_safetensors_writer_write(to, path, &err), &err);
+    df_safetensors_writer_free(&to);
+    df_safetensors_close(&from);
+
+    b.c = component_of_graph(new_graph("ddpm", golden_view(b.g, "unet.sample")), dir, *state, 2);
+    run(&b, 500);
+    compare_out(&b, "unet.out.t500");
+    bench_close(&b);
+}
+
 /* What no golden has: a table of classes, pixels in 0..1, a middle without attention. */
 static void test_config_builds(void **state) {
     (void)state;
@@ -181,10 +233,6 @@ static void test_config_builds(void **state) {
  * class 1 gives the golden's numbers, and class 0, a row of zeros, others. */
 
 static const char bias_name[] = "time_embedding.linear_2.bias";
-
-static void must(df_code rc, const df_err *err) {
-    if (rc) fail_msg("%s", err->text);
-}
 
 /* A folder with the weights of `name`, but for the bias, and a table of two classes. */
 static const char *class_weights(const char *name, int64_t width) {
@@ -254,6 +302,7 @@ int main(void) {
         { "ldm_uncond cpu", test_ldm_uncond, NULL, NULL, &cpu },
         { "ldm_sr reference", test_ldm_sr, NULL, NULL, &f32 },
         { "ldm_sr cpu", test_ldm_sr, NULL, NULL, &cpu },
+        { "old names reference", test_old_names, NULL, NULL, &f32 },
         { "classes reference", test_classes, NULL, NULL, &f32 },
         { "classes cpu", test_classes, NULL, NULL, &cpu },
         cmocka_unit_test(test_config_fields),
