@@ -196,8 +196,7 @@ static void noise_source(df_walk *w) {
 
 /* Samplers that evaluate twice a step skip two calls for each step that is left out. */
 static int calls_per_step(df_scheduler_class klass) {
-    bool twice = klass == DF_SCHEDULER_HEUN || klass == DF_SCHEDULER_KDPM2 || klass == DF_SCHEDULER_KDPM2_ANCESTRAL;
-    return twice ? 2 : 1;
+    return klass == DF_SCHEDULER_HEUN ? 2 : 1;
 }
 
 static df_code skip_steps(df_walk *w, double strength, df_err *err) {
