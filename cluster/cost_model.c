@@ -29,7 +29,8 @@ static double last_dim(const df_graph *g, df_value_id v) {
 static double attention_flops(const df_graph *g, const df_node *n) {
     double t = (double)df_graph_shape(g, n->in[0]).dim[0], s = (double)df_graph_shape(g, n->in[1]).dim[0];
     double d = last_dim(g, n->in[0]), dv = last_dim(g, n->in[2]);
-    return 2 * t * s * (d + dv) + 10 * n->attr.attention.heads * t * s;
+    double of_a_score = n->attr.attention.bias_buckets ? 11 : 10;
+    return 2 * t * s * (d + dv) + of_a_score * n->attr.attention.heads * t * s;
 }
 
 static double stored_bytes(const df_graph *g, const df_node *n) {
@@ -49,16 +50,32 @@ static work work_of(const df_graph *g, const df_node *n) {
         return (work) { 2 * out * last_dim(g, n->in[0]) * k * k, DENSE_FLOPS, stored };
     }
     case DF_OP_ATTENTION: return (work) { attention_flops(g, n), ATTENTION_FLOPS, 0 };
-    case DF_OP_EMBEDDING: return (work) { out, POINTWISE_FLOPS, 2 * out * F32_BYTES * ROWS_PER_BATCH };
+    case DF_OP_EMBEDDING:
+    case DF_OP_CLASS_EMBEDDING: return (work) { out, POINTWISE_FLOPS, 2 * out * F32_BYTES * ROWS_PER_BATCH };
     case DF_OP_TIMESTEP_EMBEDDING: return (work) { 40 * out, POINTWISE_FLOPS, 0 };
     case DF_OP_GROUP_NORM:
     case DF_OP_LAYER_NORM: return (work) { 8 * out, POINTWISE_FLOPS, stored };
+    case DF_OP_RMS_NORM: return (work) { 5 * out, POINTWISE_FLOPS, stored };
+    case DF_OP_QUANTIZE: /* every position against every code */
+        return (work) { 3 * out * stored / F32_BYTES / last_dim(g, n->in[0]), POINTWISE_FLOPS, stored };
     case DF_OP_ACTIVATION: return (work) { 12 * out, POINTWISE_FLOPS, 0 };
     case DF_OP_GEGLU: return (work) { 24 * out, POINTWISE_FLOPS, 0 };
     case DF_OP_ADD:
-    case DF_OP_ADD_CHANNEL: return (work) { out, POINTWISE_FLOPS, 0 };
+    case DF_OP_ADD_CHANNEL:
+    case DF_OP_GATE:
+    case DF_OP_MUL: return (work) { out, POINTWISE_FLOPS, 0 };
+    case DF_OP_ADD_CONSTANT: return (work) { out, POINTWISE_FLOPS, out * F32_BYTES }; /* of the grid, its crop only */
+    case DF_OP_MODULATE:
+    case DF_OP_SCALE: return (work) { 2 * out, POINTWISE_FLOPS, 0 };
     default: return (work) { 0, POINTWISE_FLOPS, 0 }; /* moves bytes only */
     }
+}
+
+static double moved_bytes(const df_graph *g, const df_node *n) {
+    double out = elements(g, n->out), moved = out + elements(g, n->residual) + elements(g, n->fused_add_channel);
+    bool slice = n->op == DF_OP_SLICE || n->op == DF_OP_SLICE_TOKENS; /* reads what it gives, not all there is */
+    for (int i = 0; i < n->n_in; i++) moved += slice ? out : elements(g, n->in[i]);
+    return F32_BYTES * moved;
 }
 
 static void node_cost(const df_graph *g, const df_node *n, double *seconds, double *flops) {
@@ -66,12 +83,10 @@ static void node_cost(const df_graph *g, const df_node *n, double *seconds, doub
     if (n->op == DF_OP_RESHAPE) return; /* same memory, other shape */
     work w = work_of(g, n);
     double out = elements(g, n->out);
-    double bytes = F32_BYTES * (out + elements(g, n->residual) + elements(g, n->fused_add_channel));
-    for (int i = 0; i < n->n_in; i++) bytes += F32_BYTES * elements(g, n->in[i]);
     double fused = (n->act != DF_ACT_NONE ? 12 * out : 0) + (n->residual != DF_NO_VALUE ? out : 0) +
                    (n->fused_add_channel != DF_NO_VALUE ? out : 0);
     double compute = w.flops / w.rate + fused / POINTWISE_FLOPS;
-    double move = (bytes + w.weight_bytes / ROWS_PER_BATCH) / BYTES_PER_SECOND;
+    double move = (moved_bytes(g, n) + w.weight_bytes / ROWS_PER_BATCH) / BYTES_PER_SECOND;
     *flops = w.flops + fused;
     *seconds = (compute > move ? compute : move) + NODE_SECONDS / ROWS_PER_BATCH;
 }

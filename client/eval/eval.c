@@ -1,4 +1,5 @@
 /* `diffarm eval`: one component of a model on given tensors. */
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -6,19 +7,22 @@
 #include "client/eval/calls.h"
 
 static const char *const no_settings[] = { NULL };
-static const char *const sample_settings[] = {
-    "scheduler", "steps", "guidance", "guidance_rescale", "eta", "task", NULL
-};
+static const char *const sample_settings[] = { "scheduler",        "steps",       "guidance",
+                                               "guidance_rescale", "eta",         "task",
+                                               "strength",         "noise_level", NULL };
 static const char *const add_noise_settings[] = { "scheduler", NULL };
 
 static const df_eval_call calls[] = {
-    { "tokenize", true, no_settings, df_eval_tokenize },
-    { "text_encode", false, no_settings, df_eval_text_encode },
-    { "unet", false, no_settings, df_eval_unet },
-    { "vae_encode", false, no_settings, df_eval_vae_encode },
-    { "vae_decode", false, no_settings, df_eval_vae_decode },
-    { "sample", false, sample_settings, df_eval_sample },
-    { "add_noise", false, add_noise_settings, df_eval_add_noise },
+    { "tokenize", true, no_settings, 0, df_eval_tokenize },
+    { "text_encode", false, no_settings, DF_TEXT_ENCODER, df_eval_text_encode },
+    { "text_encode_2", false, no_settings, DF_TEXT_ENCODER_2, df_eval_text_encode },
+    { "text_encode_3", false, no_settings, DF_TEXT_ENCODER_3, df_eval_text_encode },
+    { "unet", false, no_settings, 0, df_eval_denoiser },
+    { "transformer", false, no_settings, 0, df_eval_denoiser },
+    { "vae_encode", false, no_settings, 0, df_eval_vae_encode },
+    { "vae_decode", false, no_settings, 0, df_eval_vae_decode },
+    { "sample", false, sample_settings, 0, df_eval_sample },
+    { "add_noise", false, add_noise_settings, 0, df_eval_add_noise },
 };
 
 const df_eval_call *df_eval_call_find(const char *name) {
@@ -39,14 +43,30 @@ static df_code lead(df_eval *e, const df_eval_call *call, const df_eval_settings
     return rc;
 }
 
+/* Text may have another number of tokens than the pipeline's own, and a graph is built for one number. Every rank looks
+ * for itself; a file that cannot be read is the leading rank's to report. */
+static int context_tokens(const df_eval_options *o) {
+    static const char *const names[] = { "encoder_hidden_states", "cond" };
+    df_safetensors *file = NULL;
+    int tokens = 0;
+    if (!o->in || df_safetensors_open(&file, o->in, NULL)) return 0;
+    for (int i = 0; i < 2 && !tokens; i++) {
+        const df_tensor_view *t = df_safetensors_find(file, names[i]);
+        if (t && t->rank == 3 && t->dim[1] > 0 && t->dim[1] <= INT_MAX) tokens = (int)t->dim[1];
+    }
+    df_safetensors_close(&file);
+    return tokens;
+}
+
 static df_code eval(const df_eval_options *o, df_err *err) {
     const df_eval_call *call = df_eval_call_find(o->call);
     df_eval_settings settings;
     df_model *model = NULL;
-    df_eval e = { .options = o };
+    df_eval e = { .options = o, .call = call };
     df_code rc;
     if ((rc = df_eval_settings_read(&settings, o, call->settings, err))) return rc;
-    if ((rc = df_model_open(&model, o->model, err))) return rc;
+    df_model_options how = { .context_tokens = call->takes_prompts ? 0 : context_tokens(o) };
+    if ((rc = df_model_open_with(&model, o->model, &how, err))) return rc;
     e.model = model;
     if (!(rc = df_eval_runner_open(&e.runner, model, o, err)))
         rc = df_eval_runner_leads(e.runner) ? lead(&e, call, &settings, err) : df_eval_runner_serve(e.runner, err);

@@ -1,100 +1,20 @@
-/* A whole sampling run with every random draw given: scheduler, guidance, U-Net, decoder. */
+/* A whole sampling run with every random draw given: scheduler, guidance, denoiser, decoder. */
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/eval/calls.h"
 #include "client/eval/guidance.h"
-#include "engine/samplers/sampler.h"
+#include "client/eval/walk.h"
 
-typedef struct walk walk;
-
-/* The draws of one row, in order. */
-typedef struct row_draws {
-    const walk *w;
-    int64_t row;
-    int next;
-} row_draws;
-
-struct walk {
-    df_eval *e;
-    const df_eval_settings *set;
-    int64_t dim[4]; /* of the latents: n, channels, h, w */
-    int64_t n, row; /* pictures, elements of one's latents */
-    int n_calls;
-    bool guided; /* then the model takes 2 * n rows: unconditional ones first */
-    float *context; /* [model rows][tokens][width] */
-    float **noise; /* [n_noise][n][row] */
-    int n_noise;
-    df_sampler **samplers; /* [n] */
-    row_draws *draws; /* [n] */
-    float *model_in, *model_out, *timestep; /* [model rows][...] */
-    float *x; /* [n][row] */
-    float *timesteps, *latents, *outputs; /* results, [n_calls][...] */
-};
-
-static int64_t model_rows(const walk *w) {
+static int64_t model_rows(const df_walk *w) {
     return w->guided ? 2 * w->n : w->n;
 }
 
-static df_code draw(void *ctx, float *out, size_t n, df_err *err) {
-    row_draws *d = ctx;
-    if (d->next >= d->w->n_noise)
-        return df_err_set(err, DF_ENOTFOUND,
-                          "%s: tensor 'noise.%d' is missing: the sampler makes more draws than the "
-                          "%d that are there",
-                          d->w->e->in.path, d->next, d->w->n_noise);
-    memcpy(out, d->w->noise[d->next++] + d->row * d->w->row, n * sizeof *out);
-    return DF_OK;
+static const df_part_facts *denoiser_of(const df_walk *w) {
+    return df_model_facts(w->e->model, DF_DENOISER);
 }
 
-static df_code read_noise(walk *w, df_err *err) {
-    char name[32];
-    while (snprintf(name, sizeof name, "noise.%d", w->n_noise), df_eval_has(&w->e->in, name)) w->n_noise++;
-    int n = w->n_noise;
-    w->n_noise = 0; /* counts what is owned */
-    if (!(w->noise = calloc((size_t)n + 1, sizeof *w->noise))) return df_err_set(err, DF_ENOMEM, "%d draws", n);
-    for (; w->n_noise < n; w->n_noise++) {
-        snprintf(name, sizeof name, "noise.%d", w->n_noise);
-        df_code rc = df_eval_read_f32(&w->e->in, name, w->dim, 4, &w->noise[w->n_noise], err);
-        if (rc) return rc;
-    }
-    return DF_OK;
-}
-
-/* The start: `latents`, or the first of the draws. */
-static df_code read_start(walk *w, df_err *err) {
-    const df_model_info *info = df_model_info_of(w->e->model);
-    w->dim[0] = w->dim[2] = w->dim[3] = DF_ANY;
-    w->dim[1] = info->latent_channels;
-    bool given = df_eval_has(&w->e->in, "latents");
-    df_code rc = df_eval_read_f32(&w->e->in, given ? "latents" : "noise.0", w->dim, 4, &w->x, err);
-    if (rc) return rc;
-    w->n = w->dim[0];
-    w->row = w->dim[1] * w->dim[2] * w->dim[3];
-    if ((rc = read_noise(w, err))) return rc;
-    if (!(w->draws = calloc((size_t)w->n, sizeof *w->draws))) return df_err_set(err, DF_ENOMEM, "draws");
-    for (int64_t r = 0; r < w->n; r++) w->draws[r] = (row_draws) { .w = w, .row = r, .next = given ? 0 : 1 };
-    return DF_OK;
-}
-
-static df_code read_context(walk *w, df_err *err) {
-    const df_model_info *info = df_model_info_of(w->e->model);
-    int64_t dim[3] = { w->n, info->max_tokens, info->text_width };
-    size_t bytes = sizeof(float) * (size_t)(dim[0] * dim[1] * dim[2]);
-    float *cond = NULL, *uncond = NULL;
-    df_code rc = df_eval_read_f32(&w->e->in, "cond", dim, 3, &cond, err);
-    if (!rc && w->guided) rc = df_eval_read_f32(&w->e->in, "uncond", dim, 3, &uncond, err);
-    if (!rc && !(w->context = malloc(w->guided ? 2 * bytes : bytes))) rc = df_err_set(err, DF_ENOMEM, "text states");
-    if (!rc && w->guided) memcpy(w->context, uncond, bytes);
-    if (!rc) memcpy((char *)w->context + (w->guided ? bytes : 0), cond, bytes);
-    free(cond);
-    free(uncond);
-    return rc;
-}
-
-static df_code open_samplers(walk *w, df_err *err) {
+static df_code open_samplers(df_walk *w, df_err *err) {
     df_scheduler sched;
     df_code rc = df_eval_scheduler(&sched, w->e, w->set, err);
     if (rc) return rc;
@@ -105,11 +25,11 @@ static df_code open_samplers(walk *w, df_err *err) {
     return rc;
 }
 
-static df_code reserve(walk *w, df_err *err) {
+static df_code reserve(df_walk *w, df_err *err) {
     size_t rows = (size_t)model_rows(w);
-    int64_t dim[5] = { w->n_calls, w->dim[0], w->dim[1], w->dim[2], w->dim[3] };
-    w->model_in = calloc(rows * (size_t)w->row, sizeof *w->model_in);
-    w->model_out = calloc(rows * (size_t)w->row, sizeof *w->model_out);
+    int64_t dim[5] = { w->n_calls - w->first_call, w->dim[0], w->dim[1], w->dim[2], w->dim[3] };
+    w->model_in = calloc(rows * (size_t)(w->row + w->beside_row), sizeof *w->model_in);
+    w->model_out = calloc(rows * (size_t)(denoiser_of(w)->denoiser.out_channels * w->plane), sizeof *w->model_out);
     w->timestep = calloc(rows, sizeof *w->timestep);
     if (!w->model_in || !w->model_out || !w->timestep) return df_err_set(err, DF_ENOMEM, "%zu rows", rows);
     df_code rc = df_eval_output(&w->e->out, "timesteps", DF_F32, dim, 1, &w->timesteps, err);
@@ -118,52 +38,71 @@ static df_code reserve(walk *w, df_err *err) {
     return rc;
 }
 
-static void prepare_call(walk *w, int call) {
-    w->timesteps[call] = df_sampler_timestep(w->samplers[0], call);
+static void prepare_call(df_walk *w, int call) {
+    w->timesteps[call - w->first_call] = df_sampler_timestep(w->samplers[0], call);
     for (int64_t m = 0; m < model_rows(w); m++) {
         int64_t r = m % w->n;
-        df_sampler_scale_input(w->samplers[r], call, w->x + r * w->row, w->model_in + m * w->row);
+        float *to = w->model_in + m * (w->row + w->beside_row);
+        df_sampler_scale_input(w->samplers[r], call, w->x + r * w->row, to);
+        if (w->scale_beside)
+            df_sampler_scale_input(w->samplers[r], call, w->beside + r * w->beside_row, to + w->row);
+        else if (w->beside)
+            memcpy(to + w->row, w->beside + r * w->beside_row, sizeof *to * (size_t)w->beside_row);
         w->timestep[m] = df_sampler_timestep(w->samplers[r], call);
     }
 }
 
-/* The U-Net's rows to one guided output per picture. */
-static void guide(walk *w, float *out) {
-    if (!w->guided) {
-        memcpy(out, w->model_out, sizeof *out * (size_t)(w->n * w->row));
-        return;
-    }
-    for (int64_t r = 0; r < w->n; r++) {
-        const float *uncond = w->model_out + r * w->row, *cond = w->model_out + (w->n + r) * w->row;
-        df_guidance(cond, uncond, (float)w->set->guidance, out + r * w->row, (size_t)w->row);
-        df_guidance_rescale(out + r * w->row, cond, w->set->guidance_rescale, (size_t)w->row);
+/* The denoiser's rows to one guided output per picture. Where it also tells a variance, that lies behind. */
+static void guide(df_walk *w, float *out) {
+    int64_t wide = denoiser_of(w)->denoiser.out_channels * w->plane;
+    for (int64_t r = 0; r < w->n; r++, out += w->row) {
+        const float *cond = w->model_out + (w->guided ? w->n + r : r) * wide;
+        memcpy(out, cond, sizeof *out * (size_t)w->row);
+        if (!w->guided) continue;
+        df_guidance(cond, w->model_out + r * wide, (float)w->set->guidance, out, (size_t)w->row);
+        df_guidance_rescale(out, cond, w->set->guidance_rescale, (size_t)w->row);
     }
 }
 
-static df_code step(walk *w, int call, int program, df_err *err) {
-    df_eval_port in[] = { { "sample", w->model_in },
-                          { "timestep", w->timestep },
-                          { "encoder_hidden_states", w->context } };
-    float *guided = w->outputs + call * w->n * w->row;
+/* Outside the mask the latents are the source's, as noisy as the others are before the next call. */
+static void blend(df_walk *w, int call) {
+    if (!w->source_noise) return;
+    for (int64_t r = 0; r < w->n; r++) {
+        float *x = w->x + r * w->row, *kept = w->model_in; /* free by now */
+        if (call + 1 < w->n_calls)
+            df_sampler_add_noise(w->samplers[r], call + 1, w->source + r * w->row, w->source_noise + r * w->row, kept);
+        else
+            memcpy(kept, w->source + r * w->row, sizeof *kept * (size_t)w->row);
+        for (int64_t i = 0; i < w->row; i++) {
+            float m = w->mask[i % w->plane];
+            x[i] = (1.0f - m) * kept[i] + m * x[i];
+        }
+    }
+}
+
+static df_code step(df_walk *w, int call, int program, df_err *err) {
+    df_eval_port in[2 + DF_EVAL_MAX_CONDITIONS] = { { "sample", w->model_in }, { "timestep", w->timestep } };
+    int64_t at = (call - w->first_call) * w->n * w->row;
+    float *guided = w->outputs + at;
+    for (int i = 0; i < w->conditions.n; i++) in[2 + i] = w->conditions.port[i];
     prepare_call(w, call);
-    df_code rc = df_eval_runner_run(w->e->runner, program, model_rows(w), in, 3,
+    df_code rc = df_eval_runner_run(w->e->runner, program, model_rows(w), in, 2 + w->conditions.n,
                                     &(df_eval_port) { "out", w->model_out }, 1, err);
     if (rc) return rc;
     guide(w, guided);
     for (int64_t r = 0; r < w->n && !rc; r++)
-        rc = df_sampler_step(w->samplers[r], call, guided + r * w->row, w->x + r * w->row, draw, &w->draws[r], err);
-    if (!rc) memcpy(w->latents + call * w->n * w->row, w->x, sizeof *w->x * (size_t)(w->n * w->row));
-    return rc;
+        rc = df_sampler_step(w->samplers[r], call, guided + r * w->row, w->x + r * w->row, df_walk_draw, &w->draws[r],
+                             err);
+    if (rc) return rc;
+    memcpy(w->latents + at, w->x, sizeof *w->x * (size_t)(w->n * w->row));
+    blend(w, call);
+    return DF_OK;
 }
 
-static df_code denoise(walk *w, df_err *err) {
+static df_code denoise(df_walk *w, df_err *err) {
     int program;
-    df_code rc = df_eval_runner_load(w->e->runner, DF_UNET, w->dim[2], w->dim[3], &program, err);
-    for (int64_t r = 0; r < w->n; r++) {
-        float sigma = df_sampler_init_sigma(w->samplers[r]);
-        for (int64_t i = 0; i < w->row; i++) w->x[r * w->row + i] *= sigma;
-    }
-    for (int call = 0; call < w->n_calls && !rc; call++) rc = step(w, call, program, err);
+    df_code rc = df_eval_runner_load(w->e->runner, DF_DENOISER, w->dim[2], w->dim[3], &program, err);
+    for (int call = w->first_call; call < w->n_calls && !rc; call++) rc = step(w, call, program, err);
     return rc;
 }
 
@@ -178,31 +117,46 @@ static void to_bytes(uint8_t *out, const float *image, const int64_t *dim) {
             }
 }
 
-static df_code decode(walk *w, df_err *err) {
+static df_code run_decoder(df_walk *w, float *image, df_err *err) {
+    const df_model_info *info = df_model_info_of(w->e->model);
+    int64_t n = w->n * w->row;
+    int program;
+    if (!df_model_has(w->e->model, DF_VAE_DECODER)) { /* it works on pictures */
+        memcpy(image, w->x, sizeof *image * (size_t)n);
+        return DF_OK;
+    }
+    df_code rc = df_eval_runner_load(w->e->runner, DF_VAE_DECODER, w->dim[2], w->dim[3], &program, err);
+    float *z = w->model_in; /* free by now, and large enough */
+    for (int64_t i = 0; i < n && !rc; i++) z[i] = w->x[i] / (float)info->scaling_factor + (float)info->shift_factor;
+    return rc ? rc
+              : df_eval_runner_run(w->e->runner, program, w->n, &(df_eval_port) { "z", z }, 1,
+                                   &(df_eval_port) { "image", image }, 1, err);
+}
+
+static df_code decode(df_walk *w, df_err *err) {
     const df_model_info *info = df_model_info_of(w->e->model);
     int64_t dim[4] = { w->n, 3, w->dim[2] * info->vae_factor, w->dim[3] * info->vae_factor };
-    float *image, *z = w->model_in; /* free by now, and large enough */
+    float *image;
     uint8_t *bytes;
-    int program;
-    df_code rc;
-    if ((rc = df_eval_runner_load(w->e->runner, DF_VAE_DECODER, w->dim[2], w->dim[3], &program, err))) return rc;
-    if ((rc = df_eval_output(&w->e->out, "decoded", DF_F32, dim, 4, &image, err))) return rc;
-    for (int64_t i = 0; i < w->n * w->row; i++) z[i] = w->x[i] / (float)info->scaling_factor;
-    if ((rc = df_eval_runner_run(w->e->runner, program, w->n, &(df_eval_port) { "z", z }, 1,
-                                 &(df_eval_port) { "image", image }, 1, err)))
-        return rc;
-    rc = df_eval_output(&w->e->out, "image_u8", DF_U8, (int64_t[]) { dim[0], dim[2], dim[3], 3 }, 4, &bytes, err);
+    df_code rc = df_eval_output(&w->e->out, "decoded", DF_F32, dim, 4, &image, err);
+    if (!rc) rc = run_decoder(w, image, err);
+    if (!rc)
+        rc = df_eval_output(&w->e->out, "image_u8", DF_U8, (int64_t[]) { dim[0], dim[2], dim[3], 3 }, 4, &bytes, err);
     if (!rc) to_bytes(bytes, image, dim);
     return rc;
 }
 
-static void walk_free(walk *w) {
-    for (int i = 0; i < w->n_noise; i++) free(w->noise[i]);
+static void walk_free(df_walk *w) {
+    for (int i = 0; i < w->n_noise; i++) free(w->noise[i].values);
     for (int64_t r = 0; w->samplers && r < w->n; r++) df_sampler_free(&w->samplers[r]);
+    df_eval_conditions_free(&w->conditions);
     free(w->noise);
     free(w->samplers);
     free(w->draws);
-    free(w->context);
+    free(w->beside);
+    free(w->source);
+    free(w->source_noise);
+    free(w->mask);
     free(w->model_in);
     free(w->model_out);
     free(w->timestep);
@@ -211,11 +165,15 @@ static void walk_free(walk *w) {
 
 df_code df_eval_sample(df_eval *e, const df_eval_settings *settings, df_err *err) {
     /* Guidance 1 is the conditional output alone; so it is below 1, as diffusers has it. */
-    walk w = { .e = e, .set = settings, .guided = settings->guidance > 1 };
+    df_walk w = { .e = e, .set = settings, .guided = settings->guidance > 1 };
+    bool guidable = df_model_info_of(e->model)->text_width || df_model_pipeline(e->model)->guided_by_class;
     df_code rc;
-    if ((rc = read_start(&w, err))) goto done;
-    if ((rc = read_context(&w, err))) goto done;
+    if (!guidable) w.guided = false;
+    if ((rc = df_walk_read_size(&w, err))) goto done;
+    int level = w.task == DF_EVAL_TASK_UPSCALE ? settings->noise_level : -1;
+    if ((rc = df_eval_conditions_read_guided(&w.conditions, e, w.n, w.guided, level, err))) goto done;
     if ((rc = open_samplers(&w, err))) goto done;
+    if ((rc = df_walk_start(&w, err))) goto done;
     if ((rc = reserve(&w, err))) goto done;
     if ((rc = denoise(&w, err))) goto done;
     rc = decode(&w, err);

@@ -16,17 +16,30 @@ static df_code read_number(double *out, const df_eval_setting *s, double min, do
     return DF_OK;
 }
 
-static df_code read_steps(df_eval_settings *out, const df_eval_setting *s, df_err *err) {
+static df_code read_whole(int *out, const df_eval_setting *s, double min, double max, df_err *err) {
     double x;
-    df_code rc = read_number(&x, s, 1, 1000, err);
-    if (!rc && x != floor(x)) rc = df_err_set(err, DF_EINVAL, "--set steps=%s: a whole number is needed", s->value);
-    if (!rc) out->steps = (int)x;
+    df_code rc = read_number(&x, s, min, max, err);
+    if (!rc && x != floor(x))
+        rc = df_err_set(err, DF_EINVAL, "--set %s=%s: a whole number is needed", s->key, s->value);
+    if (!rc) *out = (int)x;
     return rc;
 }
 
-static df_code read_task(const df_eval_setting *s, df_err *err) {
-    if (strcmp(s->value, "txt2img") == 0) return DF_OK;
-    return df_err_set(err, DF_EUNSUPPORTED, "--set task=%s: only txt2img is available yet", s->value);
+static df_code read_task(df_eval_settings *out, const df_eval_setting *s, df_err *err) {
+    static const struct {
+        const char *name;
+        df_eval_task task;
+    } tasks[] = {
+        { "txt2img", DF_EVAL_TASK_TXT2IMG }, { "img2img", DF_EVAL_TASK_IMG2IMG }, { "inpaint", DF_EVAL_TASK_INPAINT },
+        { "upscale", DF_EVAL_TASK_UPSCALE }, { "class", DF_EVAL_TASK_MODEL },     { "uncond", DF_EVAL_TASK_MODEL },
+    };
+    for (size_t i = 0; i < sizeof tasks / sizeof tasks[0]; i++)
+        if (strcmp(s->value, tasks[i].name) == 0) {
+            out->task = tasks[i].task;
+            return DF_OK;
+        }
+    return df_err_set(err, DF_EUNSUPPORTED,
+                      "--set task=%s: one of txt2img, img2img, inpaint, upscale, class, uncond is needed", s->value);
 }
 
 static df_code refuse(const char *key, const char *call, const char *const *allowed, df_err *err) {
@@ -39,18 +52,20 @@ static df_code refuse(const char *key, const char *call, const char *const *allo
 }
 
 static df_code read_one(df_eval_settings *out, const df_eval_setting *s, df_err *err) {
-    if (strcmp(s->key, "steps") == 0) return read_steps(out, s, err);
+    if (strcmp(s->key, "steps") == 0) return read_whole(&out->steps, s, 1, 1000, err);
     if (strcmp(s->key, "guidance") == 0) return read_number(&out->guidance, s, 0, 1000, err);
     if (strcmp(s->key, "guidance_rescale") == 0) return read_number(&out->guidance_rescale, s, 0, 1, err);
     if (strcmp(s->key, "eta") == 0) return read_number(&out->eta, s, 0, 1, err);
-    if (strcmp(s->key, "task") == 0) return read_task(s, err);
+    if (strcmp(s->key, "task") == 0) return read_task(out, s, err);
+    if (strcmp(s->key, "strength") == 0) return read_number(&out->strength, s, 0.001, 1, err);
+    if (strcmp(s->key, "noise_level") == 0) return read_whole(&out->noise_level, s, 0, 1000000, err);
     out->scheduler = s->value;
     return DF_OK;
 }
 
 df_code df_eval_settings_read(df_eval_settings *out, const df_eval_options *o, const char *const *allowed,
                               df_err *err) {
-    *out = (df_eval_settings) { .steps = 25, .guidance = 7.5 };
+    *out = (df_eval_settings) { .steps = 25, .guidance = 7.5, .noise_level = 20 };
     for (int i = 0; i < o->n_settings; i++) {
         const df_eval_setting *s = &o->settings[i];
         int k = 0;

@@ -14,14 +14,25 @@ static df_code check_prompts(const json_t *root, const char *path, df_err *err) 
     return DF_OK;
 }
 
-static df_code tokenize_all(df_eval *e, const json_t *prompts, df_err *err) {
-    int max = df_model_info_of(e->model)->max_tokens;
-    int64_t n = (int64_t)json_array_size(prompts);
+static df_code tokenize_for(df_eval *e, df_component c, const char *name, const json_t *prompts, df_err *err) {
+    int64_t n = (int64_t)json_array_size(prompts), max = df_model_facts(e->model, c)->text.tokens;
     int32_t *ids;
-    df_code rc = df_eval_output(&e->out, "ids", DF_I32, (int64_t[]) { n, max }, 2, &ids, err);
+    df_code rc = df_eval_output(&e->out, name, DF_I32, (int64_t[]) { n, max }, 2, &ids, err);
     for (int64_t i = 0; i < n && !rc; i++)
-        rc = df_tokenizer_encode(df_model_tokenizer(e->model), json_string_value(json_array_get(prompts, (size_t)i)),
-                                 ids + i * max, max, NULL, err);
+        rc = df_model_tokenize(e->model, c, json_string_value(json_array_get(prompts, (size_t)i)), ids + i * max,
+                               (int)max, NULL, err);
+    return rc;
+}
+
+static df_code tokenize_all(df_eval *e, const json_t *prompts, df_err *err) {
+    static const char *const names[] = { "ids", "ids_2", "ids_3" };
+    df_code rc = DF_OK;
+    for (int i = 0; i < DF_MAX_TOKENIZERS && !rc; i++)
+        if (df_model_has(e->model, (df_component)(DF_TEXT_ENCODER + i)))
+            rc = tokenize_for(e, (df_component)(DF_TEXT_ENCODER + i), names[i], prompts, err);
+    if (!rc && !df_model_has(e->model, DF_TEXT_ENCODER))
+        rc = df_err_set(err, DF_EUNSUPPORTED, "%s: a %s takes no text", df_model_dir(e->model),
+                        df_model_info_of(e->model)->pipeline_class);
     return rc;
 }
 
@@ -35,68 +46,54 @@ df_code df_eval_tokenize(df_eval *e, const df_eval_settings *settings, df_err *e
     return rc;
 }
 
-/* Shorter rows are filled up to what the graph takes; the encoder is causal, so what comes behind does not show. */
-static df_code read_ids(df_eval *e, int64_t *n, int64_t *length, int64_t max, int32_t **out, df_err *err) {
-    int64_t dim[2] = { DF_ANY, DF_ANY };
+/* dim: [n, length]. */
+static df_code read_ids(df_eval *e, int64_t dim[2], int32_t **out, df_err *err) {
+    const df_part_facts *facts = df_model_facts(e->model, e->call->component);
     int32_t *ids = NULL;
     df_code rc = df_eval_read_i32(&e->in, "ids", dim, 2, &ids, err);
     if (rc) return rc;
-    *n = dim[0];
-    *length = dim[1];
-    int64_t vocab = df_model_info_of(e->model)->vocab_size;
     for (int64_t i = 0; i < dim[0] * dim[1] && !rc; i++)
-        if (ids[i] < 0 || ids[i] >= vocab)
+        if (ids[i] < 0 || ids[i] >= facts->text.vocab)
             rc = df_err_set(err, DF_EINVAL, "%s: 'ids' has %d at [%lld, %lld]; the model has ids 0 to %lld", e->in.path,
-                            ids[i], (long long)(i / dim[1]), (long long)(i % dim[1]), (long long)vocab - 1);
-    if (!rc && dim[1] > max)
+                            ids[i], (long long)(i / dim[1]), (long long)(i % dim[1]), (long long)facts->text.vocab - 1);
+    if (!rc && facts->text.pooled && dim[1] > facts->text.tokens) /* an encoder that pools has a table of positions */
         rc = df_err_set(err, DF_ESHAPE, "%s: 'ids' is [%lld, %lld]; the model takes at most %lld tokens", e->in.path,
-                        (long long)dim[0], (long long)dim[1], (long long)max);
-    int32_t *padded = rc ? NULL : calloc((size_t)(dim[0] * max), sizeof *padded);
-    for (int64_t r = 0; padded && r < dim[0]; r++)
-        memcpy(padded + r * max, ids + r * dim[1], sizeof *ids * (size_t)dim[1]);
-    free(ids);
-    if (!rc && !padded) rc = df_err_set(err, DF_ENOMEM, "%s: 'ids'", e->in.path);
-    if (!rc) *out = padded;
+                        (long long)dim[0], (long long)dim[1], (long long)facts->text.tokens);
+    if (rc)
+        free(ids);
+    else
+        *out = ids;
     return rc;
 }
 
-/* Row r of [n][max][width] becomes row r of [n][length][width], in place. */
-static void cut_rows(float *x, int64_t n, int64_t max, int64_t length, int64_t width) {
-    for (int64_t r = 1; r < n; r++)
-        memmove(x + r * length * width, x + r * max * width, sizeof *x * (size_t)(length * width));
-}
-
-static df_code add_pooled(df_eval *e, const int32_t *ids, const float *last, int64_t n, int64_t max, int64_t length,
-                          df_err *err) {
-    int64_t width = df_model_info_of(e->model)->text_width;
+static df_code add_pooled(df_eval *e, const int32_t *ids, const float *states, const int64_t dim[2], df_err *err) {
+    df_component c = e->call->component;
+    int64_t width = df_model_facts(e->model, c)->text.pooled;
     float *pooled;
-    df_code rc = df_eval_output(&e->out, "pooled", DF_F32, (int64_t[]) { n, width }, 2, &pooled, err);
-    for (int64_t r = 0; r < n && !rc; r++) {
-        int64_t at = df_model_pooled_position(e->model, ids + r * max, length);
-        memcpy(pooled + r * width, last + (r * length + at) * width, sizeof *last * (size_t)width);
+    df_code rc = df_eval_output(&e->out, "pooled", DF_F32, (int64_t[]) { dim[0], width }, 2, &pooled, err);
+    for (int64_t r = 0; r < dim[0] && !rc; r++) {
+        int64_t at = df_model_pooled_position_of(e->model, c, ids + r * dim[1], dim[1]);
+        memcpy(pooled + r * width, states + (r * dim[1] + at) * width, sizeof *states * (size_t)width);
     }
     return rc;
 }
 
-static df_code encode(df_eval *e, int program, int32_t *ids, int64_t n, int64_t length, df_err *err) {
+static df_code encode(df_eval *e, int program, int32_t *ids, const int64_t dim[2], df_err *err) {
     const df_graph *g = df_eval_runner_graph(e->runner, program);
-    int64_t max = df_model_info_of(e->model)->max_tokens, width = df_model_info_of(e->model)->text_width;
+    const df_part_facts *facts = df_model_facts(e->model, e->call->component);
+    const char *pooled_from = facts->text.projected ? "projected" : "last_hidden_state";
     df_eval_port in = { "ids", ids };
     df_eval_port *out = calloc((size_t)g->n_outputs, sizeof *out);
     df_code rc = out ? DF_OK : df_err_set(err, DF_ENOMEM, "outputs of the text encoder");
-    const float *last = NULL;
+    const float *states = NULL;
     for (int i = 0; i < g->n_outputs && !rc; i++) {
-        /* sized for the graph's tokens; cut below */
+        int64_t width = df_graph_shape(g, g->outputs[i].value).dim[1];
         out[i].name = g->outputs[i].name;
-        rc = df_eval_output(&e->out, out[i].name, DF_F32, (int64_t[]) { n, max, width }, 3, &out[i].rows, err);
-        if (!rc && strcmp(out[i].name, "last_hidden_state") == 0) last = out[i].rows;
+        rc = df_eval_output(&e->out, out[i].name, DF_F32, (int64_t[]) { dim[0], dim[1], width }, 3, &out[i].rows, err);
+        if (!rc && strcmp(out[i].name, pooled_from) == 0) states = out[i].rows;
     }
-    if (!rc) rc = df_eval_runner_run(e->runner, program, n, &in, 1, out, g->n_outputs, err);
-    for (int i = 0; i < g->n_outputs && !rc; i++) {
-        cut_rows(out[i].rows, n, max, length, width);
-        e->out.tensors[i].dim[1] = length;
-    }
-    if (!rc) rc = add_pooled(e, ids, last, n, max, length, err);
+    if (!rc) rc = df_eval_runner_run(e->runner, program, dim[0], &in, 1, out, g->n_outputs, err);
+    if (!rc && facts->text.pooled) rc = add_pooled(e, ids, states, dim, err);
     free(out);
     return rc;
 }
@@ -104,11 +101,15 @@ static df_code encode(df_eval *e, int program, int32_t *ids, int64_t n, int64_t 
 df_code df_eval_text_encode(df_eval *e, const df_eval_settings *settings, df_err *err) {
     (void)settings;
     int program;
-    int64_t n, length;
+    int64_t dim[2] = { DF_ANY, DF_ANY };
     int32_t *ids = NULL;
-    df_code rc = read_ids(e, &n, &length, df_model_info_of(e->model)->max_tokens, &ids, err);
-    if (!rc) rc = df_eval_runner_load(e->runner, DF_TEXT_ENCODER, 0, 0, &program, err);
-    if (!rc) rc = encode(e, program, ids, n, length, err);
+    df_code rc = DF_OK;
+    if (!df_model_has(e->model, e->call->component))
+        return df_err_set(err, DF_EUNSUPPORTED, "%s: a %s has no %s", df_model_dir(e->model),
+                          df_model_info_of(e->model)->pipeline_class, df_component_name(e->call->component));
+    if ((rc = read_ids(e, dim, &ids, err))) return rc;
+    rc = df_eval_runner_load(e->runner, e->call->component, dim[1], 0, &program, err);
+    if (!rc) rc = encode(e, program, ids, dim, err);
     free(ids);
     return rc;
 }

@@ -6,6 +6,8 @@
 df_code df_eval_vae_encode(df_eval *e, const df_eval_settings *settings, df_err *err) {
     (void)settings;
     const df_model_info *info = df_model_info_of(e->model);
+    bool quantizes = df_model_facts(e->model, DF_VAE_ENCODER)->autoencoder.quantizes;
+    const char *name = quantizes ? "encoded" : "moments";
     int64_t dim[4] = { DF_ANY, 3, DF_ANY, DF_ANY }, f = info->vae_factor;
     float *image = NULL, *moments;
     int program;
@@ -17,11 +19,11 @@ df_code df_eval_vae_encode(df_eval *e, const df_eval_settings *settings, df_err 
                        e->in.path, (long long)dim[0], (long long)dim[2], (long long)dim[3], (int)f);
         goto done;
     }
-    int64_t out_dim[4] = { dim[0], 2 * info->latent_channels, dim[2] / f, dim[3] / f };
+    int64_t out_dim[4] = { dim[0], (quantizes ? 1 : 2) * info->latent_channels, dim[2] / f, dim[3] / f };
     if ((rc = df_eval_runner_load(e->runner, DF_VAE_ENCODER, out_dim[2], out_dim[3], &program, err))) goto done;
-    if ((rc = df_eval_output(&e->out, "moments", DF_F32, out_dim, 4, &moments, err))) goto done;
+    if ((rc = df_eval_output(&e->out, name, DF_F32, out_dim, 4, &moments, err))) goto done;
     rc = df_eval_runner_run(e->runner, program, dim[0], &(df_eval_port) { "image", image }, 1,
-                            &(df_eval_port) { "moments", moments }, 1, err);
+                            &(df_eval_port) { name, moments }, 1, err);
 done:
     free(image);
     return rc;

@@ -12,6 +12,7 @@ static int64_t stored_bytes(const df_weights *w, const df_weight *wanted) {
 
 static void count_weights(df_component_facts *c, const df_weights *w) {
     for (int i = 0; i < c->graph->n_weights; i++) {
+        if (c->graph->weights[i].values) continue; /* computed, in no file */
         c->parameters += df_shape_elements(c->graph->weights[i].shape);
         c->stored_bytes += stored_bytes(w, &c->graph->weights[i]);
     }
@@ -21,7 +22,8 @@ static void count_weights(df_component_facts *c, const df_weights *w) {
 static df_code gather_component(df_facts *f, df_component id, df_err *err) {
     df_component_facts *c = &f->component[id];
     df_cost cost = { 0 };
-    df_code rc = df_model_graph(f->model, id, f->latent_h, f->latent_w, &c->graph, err);
+    bool text = id < DF_DENOISER;
+    df_code rc = df_model_graph(f->model, id, text ? 0 : f->latent_h, text ? 0 : f->latent_w, &c->graph, err);
     if (!rc) rc = df_cost_model(&cost, c->graph, err);
     if (rc) return rc;
     count_weights(c, df_model_weights(f->model, id));
@@ -51,7 +53,8 @@ df_code df_facts_gather(df_facts *f, const df_inspect_options *o, df_err *err) {
     *f = (df_facts) { .n_ranks = o->pipeline };
     df_code rc = df_model_open(&f->model, o->model, err);
     if (!rc) rc = set_size(f, o, err);
-    for (int i = 0; i < DF_COMPONENT_COUNT && !rc; i++) rc = gather_component(f, (df_component)i, err);
+    for (int i = 0; i < DF_COMPONENT_COUNT && !rc; i++)
+        if (df_model_has(f->model, (df_component)i)) rc = gather_component(f, (df_component)i, err);
     if (!rc && o->hash) rc = df_model_sha256(f->model, f->sha256, err);
     return rc;
 }

@@ -7,7 +7,7 @@
 #include "engine/models/model.h"
 
 typedef struct df_component_facts {
-    df_graph *graph;
+    df_graph *graph; /* NULL: the model has no such component */
     df_plan *plan; /* NULL without --pipeline */
     df_cut *cut; /* with plan */
     int64_t parameters;

@@ -37,8 +37,8 @@ static json_t *json_of_plan(const df_component_facts *c) {
                      "efficiency", p->efficiency, "stages", stages, "segments", segments, "values", values);
 }
 
-static json_t *json_of_component(const df_component_facts *c, df_component id) {
-    json_t *o = json_pack("{s:s, s:I, s:I, s:I, s:f, s:i}", "name", df_component_name(id), "parameters",
+static json_t *json_of_component(const df_component_facts *c) {
+    json_t *o = json_pack("{s:s, s:I, s:I, s:I, s:f, s:i}", "name", c->graph->name, "parameters",
                           (json_int_t)c->parameters, "stored_bytes", (json_int_t)c->stored_bytes, "f32_bytes",
                           (json_int_t)c->computed_bytes, "flops_per_row", c->flops, "nodes", c->graph->n_nodes);
     if (c->plan) json_object_set_new(o, "plan", json_of_plan(c));
@@ -50,7 +50,7 @@ static json_t *json_of_facts(const df_facts *f) {
     const df_scheduler *s = df_model_scheduler(f->model);
     json_t *components = json_array();
     for (int i = 0; i < DF_COMPONENT_COUNT; i++)
-        json_array_append_new(components, json_of_component(&f->component[i], (df_component)i));
+        if (f->component[i].graph) json_array_append_new(components, json_of_component(&f->component[i]));
     json_t *o =
         json_pack("{s:s, s:s, s:[ii], s:[ii], s:i, s:i, s:i, s:i, s:i, s:s, s:i, s:I, s:I, s:I, s:o}", "model",
                   df_model_dir(f->model), "pipeline_class", info->pipeline_class, "default_size", info->default_width,

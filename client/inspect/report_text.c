@@ -31,7 +31,9 @@ static void print_model(const df_facts *f) {
     printf("  default size  %dx%d pixels; sides are multiples of %d\n", info->default_width, info->default_height,
            info->size_multiple);
     printf("  latents       %d channels, %d times smaller than the picture\n", info->latent_channels, info->vae_factor);
-    printf("  text          %d tokens of %d, width %d\n", info->max_tokens, info->vocab_size, info->text_width);
+    if (info->max_tokens)
+        printf("  text          %d tokens of %d, width %d\n", info->max_tokens, info->vocab_size, info->text_width);
+    if (info->n_classes) printf("  classes       %d\n", info->n_classes);
     printf("  scheduler     %s, %d training steps\n", s->name, s->n_train_timesteps);
     if (f->sha256[0]) printf("  sha256        %s\n", f->sha256);
 }
@@ -47,9 +49,10 @@ static void print_components(const df_facts *f) {
     print_line("component", "parameters", "stored", "memory (f32)", "FLOP per row", "nodes");
     for (int i = 0; i < DF_COMPONENT_COUNT; i++) {
         const df_component_facts *p = &f->component[i];
+        if (!p->graph) continue;
         snprintf(nodes, sizeof nodes, "%d", p->graph->n_nodes);
-        print_line(df_component_name((df_component)i), count(a, (double)p->parameters),
-                   bytes(b, (double)p->stored_bytes), bytes(c, (double)p->computed_bytes), count(d, p->flops), nodes);
+        print_line(p->graph->name, count(a, (double)p->parameters), bytes(b, (double)p->stored_bytes),
+                   bytes(c, (double)p->computed_bytes), count(d, p->flops), nodes);
     }
     print_line("all", count(a, (double)f->parameters), bytes(b, (double)f->stored_bytes),
                bytes(c, (double)f->computed_bytes), "", "");
@@ -108,9 +111,9 @@ static void print_balance(const df_plan *p) {
     printf(", %.1f %% above the mean; predicted efficiency %.1f %%\n", 100 * p->imbalance, 100 * p->efficiency);
 }
 
-static void print_plan(const df_component_facts *c, df_component id, bool values) {
+static void print_plan(const df_component_facts *c, bool values) {
     const df_plan *p = c->plan;
-    printf("\n%s on %d rank%s: %s plan\n", df_component_name(id), p->n_stages, p->n_stages == 1 ? "" : "s",
+    printf("\n%s on %d rank%s: %s plan\n", c->graph->name, p->n_stages, p->n_stages == 1 ? "" : "s",
            p->kind == DF_PLAN_FOLDED ? "folded" : "linear");
     print_stages(c);
     if (values) print_values(c);
@@ -121,5 +124,6 @@ static void print_plan(const df_component_facts *c, df_component id, bool values
 void df_report_text(const df_facts *f, bool values) {
     print_model(f);
     print_components(f);
-    for (int i = 0; i < DF_COMPONENT_COUNT && f->n_ranks; i++) print_plan(&f->component[i], (df_component)i, values);
+    for (int i = 0; i < DF_COMPONENT_COUNT && f->n_ranks; i++)
+        if (f->component[i].graph) print_plan(&f->component[i], values);
 }

@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/size.h"
@@ -41,6 +42,10 @@ static df_code read_weight(const df_stage_cfg *cfg, df_weight_id id, float **dat
     size_t bytes = (size_t)df_shape_elements(w->shape) * sizeof(float);
     *data = malloc(bytes);
     if (!*data) return df_err_set(err, DF_ENOMEM, "'%s': %zu bytes", w->name, bytes);
+    if (w->values) {
+        memcpy(*data, w->values, bytes);
+        return DF_OK;
+    }
     return df_weights_read_f32(cfg->weights, w->name, w->shape.dim, w->shape.rank, *data, err);
 }
 

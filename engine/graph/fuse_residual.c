@@ -1,11 +1,12 @@
-/* conv or linear, then ADD: either operand may be the one that takes the other in. */
+/* conv, linear or gate, then ADD: either operand may be the one that takes the other in. */
 #include "engine/graph/fuse_pass.h"
 
 static bool takes_residual(const df_graph *g, int i, int k) {
     int source = df_fuse_source(g, i, k);
     if (source < 0) return false;
     const df_node *n = &g->nodes[source];
-    return (n->op == DF_OP_CONV2D || n->op == DF_OP_LINEAR) && n->residual == DF_NO_VALUE;
+    bool op = n->op == DF_OP_CONV2D || n->op == DF_OP_LINEAR || n->op == DF_OP_GATE;
+    return op && n->residual == DF_NO_VALUE;
 }
 
 bool df_fuse_residual(df_graph *g, int i) {

@@ -39,8 +39,20 @@ int df_node_reads(const df_node *n, df_value_id reads[DF_NODE_MAX_READS]) {
 }
 
 bool df_op_can_run_in_place(df_op op) {
-    return op == DF_OP_ACTIVATION || op == DF_OP_ADD || op == DF_OP_ADD_CHANNEL || op == DF_OP_GROUP_NORM ||
-           op == DF_OP_LAYER_NORM;
+    switch (op) {
+    case DF_OP_ACTIVATION:
+    case DF_OP_ADD:
+    case DF_OP_ADD_CHANNEL:
+    case DF_OP_GROUP_NORM:
+    case DF_OP_LAYER_NORM:
+    case DF_OP_RMS_NORM:
+    case DF_OP_MODULATE:
+    case DF_OP_GATE:
+    case DF_OP_MUL:
+    case DF_OP_SCALE:
+    case DF_OP_ADD_CONSTANT: return true;
+    default: return false;
+    }
 }
 
 df_graph *df_graph_new(const char *name) {
@@ -156,7 +168,7 @@ df_weight_id df_graph_add_weight(df_graph *g, const char *name, df_shape shape) 
     df_weight *weights = grown(g, g->weights, &g->impl->cap_weights, g->n_weights, sizeof *weights);
     if (!weights) return DF_NO_WEIGHT;
     g->weights = weights;
-    weights[g->n_weights] = (df_weight) { name, shape };
+    weights[g->n_weights] = (df_weight) { .name = name, .shape = shape };
     return g->n_weights++;
 }
 

@@ -64,7 +64,19 @@ typedef struct df_shape {
     X(ADD_CHANNEL, "add_channel")                                                                                      \
     X(CONCAT, "concat")                                                                                                \
     X(UPSAMPLE_NEAREST, "upsample_nearest")                                                                            \
-    X(RESHAPE, "reshape")
+    X(RESHAPE, "reshape")                                                                                              \
+    X(RMS_NORM, "rms_norm")                                                                                            \
+    X(MODULATE, "modulate")                                                                                            \
+    X(GATE, "gate")                                                                                                    \
+    X(MUL, "mul")                                                                                                      \
+    X(SCALE, "scale")                                                                                                  \
+    X(SLICE, "slice")                                                                                                  \
+    X(CONCAT_TOKENS, "concat_tokens")                                                                                  \
+    X(SLICE_TOKENS, "slice_tokens")                                                                                    \
+    X(ADD_CONSTANT, "add_constant")                                                                                    \
+    X(CLASS_EMBEDDING, "class_embedding")                                                                              \
+    X(UNPATCHIFY, "unpatchify")                                                                                        \
+    X(QUANTIZE, "quantize")
 
 typedef enum df_op {
 #define X(op, name) DF_OP_##op,
@@ -108,7 +120,22 @@ typedef union df_op_attr {
         int heads;
         bool causal;
         double scale; /* of q.k before the softmax; 0: 1/sqrt(head width) */
+        int bias_buckets, bias_max_distance; /* T5's relative position bias; 0: none */
     } attention;
+    struct {
+        int64_t first, count; /* slice: of the last dimension; slice_tokens: of the first */
+    } slice;
+    struct {
+        double by; /* scale */
+        double plus; /* added after the product: x * by + plus */
+    } affine;
+    struct {
+        int patch; /* unpatchify */
+        int64_t h, w; /* in patches */
+    } patch;
+    struct {
+        int64_t grid_h, grid_w; /* add_constant: the stored grid [grid_h][grid_w][D], 0: as many tokens as x has */
+    } constant;
 } df_op_attr;
 
 typedef struct df_node {
@@ -137,6 +164,7 @@ typedef struct df_value {
 typedef struct df_weight {
     const char *name; /* name in the model file */
     df_shape shape; /* PyTorch's */
+    const float *values; /* owned by the graph: computed, in no file; NULL: to be read from the file */
 } df_weight;
 
 typedef struct df_port {
@@ -204,6 +232,51 @@ df_value_id df_g_upsample_nearest(df_graph *g, const char *name, df_value_id x, 
 /* Same memory, other shape. */
 df_value_id df_g_reshape(df_graph *g, const char *name, df_value_id x, df_shape shape);
 
+/* --- Operations of the transformer families ---------------------------------------------------------------------- */
+
+/* y = gamma[d] * x / sqrt(mean(x^2) + eps) over the last dimension; weight "NAME.weight" [D]; any rank: with x
+ * [T][K][d] (a reshape of [T][K*d]) it is the norm of every head, gamma [d] shared. Zhang and Sennrich 2019,
+ * arXiv:1910.07467. */
+df_value_id df_g_rms_norm(df_graph *g, const char *name, df_value_id x, double eps);
+/* Layer norm without gamma and beta. */
+df_value_id df_g_layer_norm_plain(df_graph *g, const char *name, df_value_id x, double eps);
+/* x [T][D] (or [H][W][D]), shift [D], scale [D] -> x * (1 + scale) + shift at every position. Peebles and Xie 2022,
+ * arXiv:2212.09748 (adaptive layer norm). */
+df_value_id df_g_modulate(df_graph *g, const char *name, df_value_id x, df_value_id shift, df_value_id scale);
+/* x [T][D], gate [D] -> x * gate at every position. */
+df_value_id df_g_gate(df_graph *g, const char *name, df_value_id x, df_value_id gate);
+/* Element by element, same shape. */
+df_value_id df_g_mul(df_graph *g, const char *name, df_value_id a, df_value_id b);
+/* x * by + plus. */
+df_value_id df_g_scale(df_graph *g, const char *name, df_value_id x, double by, double plus);
+/* [first, first + count) of the last dimension. */
+df_value_id df_g_slice(df_graph *g, const char *name, df_value_id x, int64_t first, int64_t count);
+/* a [Ta][D], b [Tb][D] -> [Ta + Tb][D], a first; and the way back. */
+df_value_id df_g_concat_tokens(df_graph *g, const char *name, df_value_id a, df_value_id b);
+df_value_id df_g_slice_tokens(df_graph *g, const char *name, df_value_id x, int64_t first, int64_t count);
+/* x [h][w][D] or [T][D] + a weight named `weight_name`, stored as [1][P][D]: P = T, or, with grid_h * grid_w = P, its
+ * centred crop of h x w (SD3's positions). */
+df_value_id df_g_add_constant(df_graph *g, const char *name, df_value_id x, const char *weight_name, int64_t grid_h,
+                              int64_t grid_w);
+/* x [h][w][D] or [T][D] + values, as many, computed by the model's builder and copied here (positions that no file
+ * holds). They become the weight "NAME.table". */
+df_value_id df_g_add_table(df_graph *g, const char *name, df_value_id x, const float *values);
+/* ids [1] I32 -> row of the table [V][D], weight "NAME.weight" -> [D]; out of range ids are a run-time error. */
+df_value_id df_g_class_embedding(df_graph *g, const char *name, df_value_id ids, int64_t vocab, int64_t d);
+/* ids [T] I32 -> [T][D] without positions (T5); weight "NAME.weight". */
+df_value_id df_g_token_embedding(df_graph *g, const char *name, df_value_id ids, int64_t vocab, int64_t d);
+/* Attention without scaling and with T5's relative position bias, bidirectional; weight "BIAS_WEIGHT.weight"
+ * [buckets][heads], of the module that every layer names: the first one's.
+ * Raffel et al. 2020, arXiv:1910.10683, section 2.1. */
+df_value_id df_g_attention_relative(df_graph *g, const char *name, df_value_id q, df_value_id k, df_value_id v,
+                                    int heads, const char *bias_weight, int buckets, int max_distance);
+/* x [h*w][patch*patch*C], tokens in reading order, elements of a token ordered (row, column, channel)
+ * -> [h*patch][w*patch][C]. */
+df_value_id df_g_unpatchify(df_graph *g, const char *name, df_value_id x, int64_t h, int64_t w, int patch);
+/* x [H][W][C] -> nearest row of the codebook "NAME.weight" [V][C] by squared distance, the first of equals.
+ * van den Oord et al. 2017, arXiv:1711.00937. */
+df_value_id df_g_quantize(df_graph *g, const char *name, df_value_id x, int64_t vocab);
+
 const char *df_op_name(df_op op);
 const char *df_act_name(df_act act);
 int64_t df_shape_elements(df_shape s); /* of one row; shapes in a graph are checked not to overflow */
@@ -211,8 +284,8 @@ int64_t df_shape_elements(df_shape s); /* of one row; shapes in a graph are chec
 /* Everything the node reads, fused operands included; returns how many. */
 int df_node_reads(const df_node *n, df_value_id reads[DF_NODE_MAX_READS]);
 
-/* True if the op may write its result over in[0] (ACTIVATION, ADD, ADD_CHANNEL and the norms: every backend reads an
- * element before it writes it, or keeps statistics aside). */
+/* True if the op may write its result over in[0] (element-wise operations and the norms: every backend reads an element
+ * before it writes it, or keeps statistics aside). */
 bool df_op_can_run_in_place(df_op op);
 
 #endif

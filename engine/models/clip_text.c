@@ -1,5 +1,7 @@
 #include "engine/models/clip_text.h"
 
+#include "engine/models/component_classes.h"
+
 static df_value_id self_attention(df_graph *g, const char *layer, df_value_id x, const df_clip_text_config *cfg) {
     df_value_id q = df_g_linear(g, df_graph_name(g, "%s.self_attn.q_proj", layer), x, cfg->width, false);
     df_value_id k = df_g_linear(g, df_graph_name(g, "%s.self_attn.k_proj", layer), x, cfg->width, false);
@@ -34,4 +36,42 @@ void df_clip_text_build(df_graph *g, const df_clip_text_config *cfg, int64_t n_t
     }
     x = df_g_layer_norm(g, "text_model.final_layer_norm", x, cfg->eps);
     df_graph_output(g, "last_hidden_state", x);
+    if (!cfg->projection) return;
+    /* Of every position: which one is pooled depends on the ids, and the product is small. */
+    x = df_g_linear(g, "text_projection", x, cfg->projection, true);
+    df_graph_output(g, "projected", x);
 }
+
+static df_code read_plain(void *config, df_config *c) {
+    return df_clip_text_config_read(config, c, false);
+}
+
+static df_code read_projected(void *config, df_config *c) {
+    return df_clip_text_config_read(config, c, true);
+}
+
+static void describe(const void *config, df_part_facts *out) {
+    const df_clip_text_config *t = config;
+    out->text.tokens = t->positions;
+    out->text.vocab = t->vocab;
+    out->text.width = t->width;
+    out->text.projected = t->projection > 0;
+    out->text.pooled = t->projection ? t->projection : t->width;
+}
+
+static void build(df_graph *g, const void *config, const df_build_size *s) {
+    df_clip_text_build(g, config, s->tokens);
+}
+
+static int64_t pooled_position(const void *config, const int32_t *ids, int64_t n) {
+    return df_clip_text_pooled_position(config, ids, n);
+}
+
+#define CLIP_TEXT_CLASS(class_name, reader)                                                                            \
+    {                                                                                                                  \
+        .name = class_name, .stem = "model", .config_bytes = sizeof(df_clip_text_config), .read = reader,              \
+        .describe = describe, .build = build, .pooled_position = pooled_position,                                      \
+    }
+
+const df_component_class df_class_clip_text = CLIP_TEXT_CLASS("CLIPTextModel", read_plain);
+const df_component_class df_class_clip_text_projection = CLIP_TEXT_CLASS("CLIPTextModelWithProjection", read_projected);

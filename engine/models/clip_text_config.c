@@ -27,38 +27,34 @@ static df_act read_act(df_config *c) {
     return DF_ACT_NONE;
 }
 
-static void check_class(df_config *c) {
-    static const char *const classes[] = { "CLIPTextModel", NULL };
+static void check_class(df_config *c, bool with_projection) {
+    static const char *const plain[] = { "CLIPTextModel", NULL }, *const projected[] = { "CLIPTextModelWithProjection",
+                                                                                         NULL };
     df_config_only_string(c, "model_type", "clip_text_model");
-    if (df_config_array_len(c, "architectures") > 0) df_config_array_choice(c, "architectures", 0, classes);
+    if (df_config_array_len(c, "architectures") > 0)
+        df_config_array_choice(c, "architectures", 0, with_projection ? projected : plain);
     df_config_only_absent(c, "text_config"); /* a whole CLIP, not its text half */
 }
 
-df_code df_clip_text_config_read(df_clip_text_config *out, const char *path, df_err *err) {
-    df_config c;
-    json_t *root = NULL;
-    df_code rc = df_config_load(&c, &root, path, err);
-    if (rc) goto done;
-    check_class(&c);
+df_code df_clip_text_config_read(df_clip_text_config *out, df_config *c, bool with_projection) {
+    check_class(c, with_projection);
     df_clip_text_config cfg = {
-        .width = df_config_int(&c, "hidden_size", 512, 1, DF_MODEL_MAX_WIDTH),
-        .mlp_width = df_config_int(&c, "intermediate_size", 2048, 1, 8 * DF_MODEL_MAX_WIDTH),
-        .n_layers = (int)df_config_int(&c, "num_hidden_layers", 12, 1, DF_MODEL_MAX_LAYERS),
-        .heads = (int)df_config_int(&c, "num_attention_heads", 8, 1, DF_MODEL_MAX_WIDTH),
-        .vocab = df_config_int(&c, "vocab_size", 49408, 1, DF_MODEL_MAX_VOCAB),
-        .positions = df_config_int(&c, "max_position_embeddings", 77, 1, DF_MODEL_MAX_TOKENS),
-        .eos_id = df_config_int(&c, "eos_token_id", 49407, 0, DF_MODEL_MAX_VOCAB),
-        .act = read_act(&c),
-        .eps = df_config_positive(&c, "layer_norm_eps", 1e-5),
+        .width = df_config_int(c, "hidden_size", 512, 1, DF_MODEL_MAX_WIDTH),
+        .mlp_width = df_config_int(c, "intermediate_size", 2048, 1, 8 * DF_MODEL_MAX_WIDTH),
+        .n_layers = (int)df_config_int(c, "num_hidden_layers", 12, 1, DF_MODEL_MAX_LAYERS),
+        .heads = (int)df_config_int(c, "num_attention_heads", 8, 1, DF_MODEL_MAX_WIDTH),
+        .vocab = df_config_int(c, "vocab_size", 49408, 1, DF_MODEL_MAX_VOCAB),
+        .positions = df_config_int(c, "max_position_embeddings", 77, 1, DF_MODEL_MAX_TOKENS),
+        .eos_id = df_config_int(c, "eos_token_id", 49407, 0, DF_MODEL_MAX_VOCAB),
+        .act = read_act(c),
+        .eps = df_config_positive(c, "layer_norm_eps", 1e-5),
     };
-    rc = c.rc;
-    if (!rc && cfg.width % cfg.heads != 0)
-        rc = df_err_set(err, DF_EFORMAT, "%s: 'hidden_size' %lld is no multiple of 'num_attention_heads' %d", path,
-                        (long long)cfg.width, cfg.heads);
-    if (!rc) *out = cfg;
-done:
-    json_decref(root);
-    return rc;
+    if (with_projection) cfg.projection = df_config_int(c, "projection_dim", 512, 1, DF_MODEL_MAX_WIDTH);
+    if (!c->rc && cfg.width % cfg.heads != 0)
+        c->rc = df_err_set(c->err, DF_EFORMAT, "%s: 'hidden_size' %lld is no multiple of 'num_attention_heads' %d",
+                           c->path, (long long)cfg.width, cfg.heads);
+    if (!c->rc) *out = cfg;
+    return c->rc;
 }
 
 int64_t df_clip_text_pooled_position(const df_clip_text_config *cfg, const int32_t *ids, int64_t n) {

@@ -1,10 +1,11 @@
-/* config.json of a CLIP text encoder (transformers' CLIPTextModel). */
+/* config.json of a CLIP text encoder (transformers' CLIPTextModel and CLIPTextModelWithProjection). */
 #ifndef DF_ENGINE_MODELS_CLIP_TEXT_CONFIG_H
 #define DF_ENGINE_MODELS_CLIP_TEXT_CONFIG_H
 
 #include <stdint.h>
 
 #include "base/err.h"
+#include "engine/config/json_config.h"
 #include "engine/graph/graph.h"
 
 typedef struct df_clip_text_config {
@@ -15,9 +16,11 @@ typedef struct df_clip_text_config {
     int64_t eos_id; /* 2 is the historical value: see df_clip_text_pooled_position */
     df_act act;
     double eps; /* layer_norm_eps */
+    int64_t projection; /* projection_dim, width of the projected state; 0 without projection */
 } df_clip_text_config;
 
-df_code df_clip_text_config_read(df_clip_text_config *out, const char *path, df_err *err);
+/* with_projection: of a CLIPTextModelWithProjection. Returns c->rc. */
+df_code df_clip_text_config_read(df_clip_text_config *out, df_config *c, bool with_projection);
 
 /* The token whose final state is the pooled one: with eos_token_id 2 the first largest id, else the first end token
  * (0 if there is none), as transformers has it. */

@@ -5,105 +5,82 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "engine/models/model_index.h"
-
-static df_code open_tokenizer(df_model *m, df_err *err) {
-    const char *dir = df_model_path(m->arena, m, "tokenizer");
-    if (!dir) return df_err_set(err, DF_ENOMEM, "%s", m->dir);
-    return df_tokenizer_open(&m->tokenizer, dir, err);
+static df_code no_memory(const df_model *m, df_err *err) {
+    return df_err_set(err, DF_ENOMEM, "%s", m->dir);
 }
 
-typedef df_code (*read_fn)(df_model *m, const char *path, df_err *err);
-
-static df_code read_scheduler(df_model *m, const char *path, df_err *err) {
-    m->scheduler_path = path;
-    return df_scheduler_read(&m->scheduler, path, err);
+/* What is missing says who needs it. */
+static df_code explain(const df_model *m, df_code rc, const char *what, df_err *err) {
+    if (rc == DF_ENOTFOUND)
+        return df_err_wrap(err, "%s: a %s cannot do without %s", m->dir, m->index.pipeline->name, what);
+    return rc;
 }
 
-static df_code read_text(df_model *m, const char *path, df_err *err) {
-    return df_clip_text_config_read(&m->text, path, err);
+static df_code read_scheduler(df_model *m, df_err *err) {
+    m->scheduler_path = df_model_path(m->arena, m, "scheduler/scheduler_config.json");
+    if (!m->scheduler_path) return no_memory(m, err);
+    return explain(m, df_scheduler_read(&m->scheduler, m->scheduler_path, err), "the noise schedule", err);
 }
 
-static df_code read_unet(df_model *m, const char *path, df_err *err) {
-    return df_unet_config_read(&m->unet, path, err);
+static df_code read_low_res_scheduler(df_model *m, df_err *err) {
+    if (!m->index.pipeline->low_res_scheduler) return DF_OK;
+    const char *path = df_model_path(m->arena, m, "low_res_scheduler/scheduler_config.json");
+    if (!path) return no_memory(m, err);
+    return explain(m, df_scheduler_read(&m->low_res_scheduler, path, err), "the noise schedule of its picture", err);
 }
 
-static df_code read_vae(df_model *m, const char *path, df_err *err) {
-    return df_vae_config_read(&m->vae, path, err);
-}
-
-static df_code read_configs(df_model *m, df_err *err) {
-    static const struct {
-        const char *file, *what;
-        read_fn read;
-    } configs[] = {
-        { "scheduler/scheduler_config.json", "the noise schedule", read_scheduler },
-        { "text_encoder/config.json", "the text encoder", read_text },
-        { "unet/config.json", "the U-Net", read_unet },
-        { "vae/config.json", "the autoencoder", read_vae },
-    };
-    for (size_t i = 0; i < sizeof configs / sizeof configs[0]; i++) {
-        const char *path = df_model_path(m->arena, m, configs[i].file);
-        if (!path) return df_err_set(err, DF_ENOMEM, "%s", m->dir);
-        df_code rc = configs[i].read(m, path, err);
-        if (rc == DF_ENOTFOUND)
-            return df_err_wrap(err, "%s: a %s cannot do without %s", m->dir, m->info.pipeline_class, configs[i].what);
-        if (rc) return rc;
+static df_code open_tokenizers(df_model *m, df_err *err) {
+    df_code rc = DF_OK;
+    for (int i = 0; i < DF_MAX_TOKENIZERS && !rc; i++) {
+        if (!m->index.has_tokenizer[i] || m->index.pipeline->tokenizer[i] != DF_TOKENIZER_CLIP) continue;
+        const char *dir = df_model_path(m->arena, m, df_tokenizer_folder(i));
+        rc = dir ? df_tokenizer_open(&m->tokenizer[i], dir, err) : no_memory(m, err);
     }
-    return DF_OK;
+    return rc;
+}
+
+static df_code read_part(df_model_part *p, const char *path, df_err *err) {
+    df_config c;
+    json_t *root = NULL;
+    df_code rc = df_config_load(&c, &root, path, err);
+    if (!rc) rc = p->klass->read(p->config, &c);
+    json_decref(root);
+    if (!rc) p->klass->describe(p->config, &p->facts);
+    return rc;
+}
+
+static df_code read_parts(df_model *m, df_err *err) {
+    df_code rc = DF_OK;
+    for (int i = 0; i < DF_PART_COUNT && !rc; i++) {
+        df_model_part *p = &m->part[i];
+        const df_pipeline_part *is = &m->index.pipeline->part[i];
+        if (!(p->klass = m->index.part[i])) continue;
+        p->config = df_arena_alloc(m->arena, p->klass->config_bytes);
+        const char *path = df_arena_printf(m->arena, "%s/%s/config.json", m->dir, is->folder);
+        if (!p->config || !path) return no_memory(m, err);
+        rc = explain(m, read_part(p, path, err), is->what, err);
+    }
+    return rc;
+}
+
+/* A prompt has no more tokens than either its encoder or its tokenizer takes. */
+static void limit_tokens(df_model *m) {
+    for (int i = 0; i < DF_MAX_TOKENIZERS; i++) {
+        df_part_facts *f = &m->part[DF_PART_TEXT + i].facts;
+        int64_t max = m->tokenizer[i] ? df_tokenizer_max_length(m->tokenizer[i]) : f->text.tokens;
+        if (max < f->text.tokens) f->text.tokens = max;
+    }
 }
 
 static df_code open_weights(df_model *m, df_err *err) {
-    const struct {
-        df_weights **out;
-        const char *sub, *stem;
-    } parts[] = {
-        { &m->text_weights, "text_encoder", "model" },
-        { &m->unet_weights, "unet", "diffusion_pytorch_model" },
-        { &m->vae_weights, "vae", "diffusion_pytorch_model" },
-    };
-    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
-        const char *dir = df_model_path(m->arena, m, parts[i].sub);
-        if (!dir) return df_err_set(err, DF_ENOMEM, "%s", m->dir);
-        df_code rc = df_weights_open(parts[i].out, dir, parts[i].stem, err);
-        if (rc) return rc;
+    df_code rc = DF_OK;
+    for (int i = 0; i < DF_PART_COUNT && !rc; i++) {
+        df_model_part *p = &m->part[i];
+        if (!p->klass) continue;
+        const char *dir = df_model_path(m->arena, m, m->index.pipeline->part[i].folder);
+        rc = dir ? df_weights_open(&p->weights, dir, p->klass->stem, err) : no_memory(m, err);
     }
-    return DF_OK;
-}
-
-/* Each config may be right by itself and still not fit its neighbour. */
-static df_code check_fit(const df_model *m, df_err *err) {
-    const df_unet_config *u = &m->unet;
-    if (u->in_channels != m->vae.latent_channels || u->out_channels != m->vae.latent_channels)
-        return df_err_set(err, DF_EUNSUPPORTED,
-                          "%s/unet/config.json: 'in_channels' %lld and 'out_channels' %lld must both be the "
-                          "'latent_channels' %lld of vae/config.json in a %s",
-                          m->dir, (long long)u->in_channels, (long long)u->out_channels,
-                          (long long)m->vae.latent_channels, m->info.pipeline_class);
-    if (u->context_width != m->text.width)
-        return df_err_set(
-            err, DF_ESHAPE,
-            "%s/unet/config.json: 'cross_attention_dim' is %lld, 'hidden_size' of text_encoder/config.json "
-            "is %lld",
-            m->dir, (long long)u->context_width, (long long)m->text.width);
-    if (df_tokenizer_vocab_size(m->tokenizer) > m->text.vocab)
-        return df_err_set(err, DF_ESHAPE,
-                          "%s/tokenizer: %d token ids, text_encoder/config.json has a 'vocab_size' of %lld", m->dir,
-                          df_tokenizer_vocab_size(m->tokenizer), (long long)m->text.vocab);
-    return DF_OK;
-}
-
-static void fill_info(df_model *m) {
-    int factor = df_vae_config_factor(&m->vae);
-    int max_tokens = df_tokenizer_max_length(m->tokenizer);
-    m->info.latent_channels = (int)m->vae.latent_channels;
-    m->info.vae_factor = m->info.size_multiple = factor;
-    m->info.default_width = (int)m->unet.sample_w * factor;
-    m->info.default_height = (int)m->unet.sample_h * factor;
-    m->info.max_tokens = max_tokens < m->text.positions ? max_tokens : (int)m->text.positions;
-    m->info.vocab_size = (int)m->text.vocab;
-    m->info.text_width = (int)m->text.width;
-    m->info.scaling_factor = m->vae.scaling_factor;
+    return rc;
 }
 
 static df_code read_index(df_model *m, df_err *err) {
@@ -113,41 +90,59 @@ static df_code read_index(df_model *m, df_err *err) {
         return df_err_set(err, DF_EUNSUPPORTED, "model '%s' is a file; a folder in the diffusers layout is needed",
                           m->dir);
     const char *path = df_model_path(m->arena, m, "model_index.json");
-    if (!path) return df_err_set(err, DF_ENOMEM, "%s", m->dir);
-    df_model_index index;
-    df_code rc = df_model_index_read(&index, path, err);
+    if (!path) return no_memory(m, err);
+    df_code rc = df_model_index_read(&m->index, path, err);
     if (rc == DF_ENOTFOUND) return df_err_wrap(err, "model '%s' is no folder in the diffusers layout", m->dir);
-    if (!rc) m->info.pipeline_class = index.pipeline_class;
     return rc;
 }
 
 /* Every graph that a picture needs is built once, so that a shape that does not fit, or a weight that is missing, is
  * found here and not when the first picture is due. (The encoder may be absent: text to picture does without.) */
 static df_code check_graphs(const df_model *m, df_err *err) {
-    for (df_component c = DF_TEXT_ENCODER; c <= DF_VAE_DECODER; c++) {
+    const df_part_facts *d = &m->part[DF_PART_DENOISER].facts;
+    df_code rc = DF_OK;
+    for (df_component c = DF_TEXT_ENCODER; c <= DF_VAE_DECODER && !rc; c++) {
         df_graph *g = NULL;
-        df_code rc = df_model_graph(m, c, (int)m->unet.sample_h, (int)m->unet.sample_w, &g, err);
+        bool text = c < DF_DENOISER;
+        if (!df_model_has(m, c)) continue;
+        rc = df_model_graph(m, c, text ? 0 : (int)d->denoiser.sample_h, text ? 0 : (int)d->denoiser.sample_w, &g, err);
         df_graph_free(&g);
-        if (rc) return rc;
     }
-    return DF_OK;
+    return rc;
 }
 
-df_code df_model_open(df_model **out, const char *dir, df_err *err) {
+static df_code open_folder(df_model *m, df_err *err) {
+    df_code rc = read_index(m, err);
+    if (!rc) rc = read_scheduler(m, err);
+    if (!rc) rc = read_low_res_scheduler(m, err);
+    if (!rc) rc = read_parts(m, err);
+    if (!rc) rc = open_tokenizers(m, err);
+    return rc ? rc : open_weights(m, err);
+}
+
+df_code df_model_open(df_model **out, const char *path, df_err *err) {
+    return df_model_open_with(out, path, &(df_model_options) { 0 }, err);
+}
+
+df_code df_model_open_with(df_model **out, const char *path, const df_model_options *options, df_err *err) {
     df_code rc;
     df_err own;
     if (!err) err = &own;
     df_model *m = calloc(1, sizeof *m);
-    if (!m || !(m->arena = df_arena_new()) || !(m->dir = df_arena_strdup(m->arena, dir))) {
-        rc = df_err_set(err, DF_ENOMEM, "model '%s'", dir);
+    if (!m || !(m->arena = df_arena_new()) || !(m->dir = df_arena_strdup(m->arena, path))) {
+        rc = df_err_set(err, DF_ENOMEM, "model '%s'", path);
         goto fail;
     }
-    if ((rc = read_index(m, err))) goto fail;
-    if ((rc = read_configs(m, err))) goto fail;
-    if ((rc = open_tokenizer(m, err))) goto fail;
-    if ((rc = open_weights(m, err))) goto fail;
-    fill_info(m);
-    if ((rc = check_fit(m, err))) goto fail;
+    m->options = *options;
+    if (options->context_tokens < 0 || options->context_tokens > DF_MODEL_MAX_TOKENS) {
+        rc = df_err_set(err, DF_EINVAL, "model '%s': text of %d tokens; 1 to %d are possible", path,
+                        options->context_tokens, DF_MODEL_MAX_TOKENS);
+        goto fail;
+    }
+    if ((rc = open_folder(m, err))) goto fail;
+    limit_tokens(m);
+    df_model_fill_info(m);
+    if ((rc = df_model_check_fit(m, err))) goto fail;
     if ((rc = check_graphs(m, err))) goto fail;
     *out = m;
     return DF_OK;
@@ -159,10 +154,8 @@ fail:
 void df_model_close(df_model **model) {
     if (!model || !*model) return;
     df_model *m = *model;
-    df_tokenizer_close(&m->tokenizer);
-    df_weights_close(&m->text_weights);
-    df_weights_close(&m->unet_weights);
-    df_weights_close(&m->vae_weights);
+    for (int i = 0; i < DF_MAX_TOKENIZERS; i++) df_tokenizer_close(&m->tokenizer[i]);
+    for (int i = 0; i < DF_PART_COUNT; i++) df_weights_close(&m->part[i].weights);
     df_arena_free(&m->arena);
     free(m);
     *model = NULL;
@@ -180,8 +173,21 @@ const df_model_info *df_model_info_of(const df_model *m) {
     return &m->info;
 }
 
+const df_pipeline_class *df_model_pipeline(const df_model *m) {
+    return m->index.pipeline;
+}
+
+const df_part_facts *df_model_facts(const df_model *m, df_component c) {
+    return &m->part[df_component_part(c)].facts;
+}
+
+bool df_model_has(const df_model *m, df_component c) {
+    const df_component_class *klass = c < DF_COMPONENT_COUNT ? m->part[df_component_part(c)].klass : NULL;
+    return klass && (c != DF_VAE_ENCODER || klass->build_encoder);
+}
+
 const df_tokenizer *df_model_tokenizer(const df_model *m) {
-    return m->tokenizer;
+    return m->tokenizer[0];
 }
 
 const df_scheduler *df_model_scheduler(const df_model *m) {
@@ -192,22 +198,51 @@ const char *df_model_scheduler_path(const df_model *m) {
     return m->scheduler_path;
 }
 
+const df_scheduler *df_model_low_res_scheduler(const df_model *m) {
+    return m->index.pipeline->low_res_scheduler ? &m->low_res_scheduler : NULL;
+}
+
 const df_weights *df_model_weights(const df_model *m, df_component c) {
-    switch (c) {
-    case DF_TEXT_ENCODER: return m->text_weights;
-    case DF_UNET: return m->unet_weights;
-    case DF_VAE_DECODER:
-    case DF_VAE_ENCODER: return m->vae_weights;
-    case DF_COMPONENT_COUNT: break;
-    }
-    return NULL;
+    return c < DF_COMPONENT_COUNT ? m->part[df_component_part(c)].weights : NULL;
+}
+
+df_code df_model_tokenize(const df_model *m, df_component c, const char *text, int32_t *ids, int max, int *n_tokens,
+                          df_err *err) {
+    int i = (int)df_component_part(c) - (int)DF_PART_TEXT;
+    if (i < 0 || i >= DF_MAX_TOKENIZERS || !m->tokenizer[i])
+        return df_err_set(err, DF_ENOTFOUND, "%s: the model has no tokenizer for its %s", m->dir,
+                          df_model_component_name(m, c));
+    return df_tokenizer_encode(m->tokenizer[i], text, ids, max, n_tokens, err);
+}
+
+int64_t df_model_pooled_position_of(const df_model *m, df_component c, const int32_t *ids, int64_t n) {
+    const df_model_part *p = &m->part[df_component_part(c)];
+    return p->klass && p->klass->pooled_position ? p->klass->pooled_position(p->config, ids, n) : 0;
 }
 
 int64_t df_model_pooled_position(const df_model *m, const int32_t *ids, int64_t n) {
-    return df_clip_text_pooled_position(&m->text, ids, n);
+    return df_model_pooled_position_of(m, DF_TEXT_ENCODER, ids, n);
+}
+
+df_part df_component_part(df_component c) {
+    static const df_part parts[DF_COMPONENT_COUNT] = {
+        [DF_TEXT_ENCODER] = DF_PART_TEXT,       [DF_TEXT_ENCODER_2] = DF_PART_TEXT_2,
+        [DF_TEXT_ENCODER_3] = DF_PART_TEXT_3,   [DF_DENOISER] = DF_PART_DENOISER,
+        [DF_VAE_DECODER] = DF_PART_AUTOENCODER, [DF_VAE_ENCODER] = DF_PART_AUTOENCODER,
+    };
+    return parts[c];
 }
 
 const char *df_component_name(df_component c) {
-    static const char *const names[DF_COMPONENT_COUNT] = { "text_encoder", "unet", "vae_decoder", "vae_encoder" };
+    static const char *const names[DF_COMPONENT_COUNT] = {
+        [DF_TEXT_ENCODER] = "text_encoder",     [DF_TEXT_ENCODER_2] = "text_encoder_2",
+        [DF_TEXT_ENCODER_3] = "text_encoder_3", [DF_DENOISER] = "unet",
+        [DF_VAE_DECODER] = "vae_decoder",       [DF_VAE_ENCODER] = "vae_encoder",
+    };
     return c < DF_COMPONENT_COUNT ? names[c] : "?";
+}
+
+const char *df_model_component_name(const df_model *m, df_component c) {
+    const char *folder = m->index.pipeline->part[DF_PART_DENOISER].folder;
+    return c == DF_DENOISER && folder ? folder : df_component_name(c);
 }

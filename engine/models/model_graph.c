@@ -1,27 +1,48 @@
 /* From a model and a component to its graph: built, checked against the weight files, fused. */
 #include "engine/graph/fuse.h"
-#include "engine/models/clip_text.h"
 #include "engine/models/model_impl.h"
-#include "engine/models/unet.h"
-#include "engine/models/vae.h"
 #include "engine/models/weights_check.h"
 
-static void build(const df_model *m, df_component c, int h, int w, df_graph *g) {
-    switch (c) {
-    case DF_TEXT_ENCODER: df_clip_text_build(g, &m->text, m->info.max_tokens); return;
-    case DF_UNET: df_unet_build(g, &m->unet, h, w, m->info.max_tokens); return;
-    case DF_VAE_DECODER: df_vae_decoder_build(g, &m->vae, h, w); return;
-    case DF_VAE_ENCODER: df_vae_encoder_build(g, &m->vae, h, w); return;
-    case DF_COMPONENT_COUNT: break;
-    }
-    df_graph_fail(g, DF_EINVAL, "no component %d", (int)c);
+int64_t df_model_tokens(const df_model *m, df_component c) {
+    return c < DF_DENOISER ? m->part[df_component_part(c)].facts.text.tokens : m->info.context_tokens;
+}
+
+static df_code build(const df_model *m, df_component c, int h, int w, df_graph *g, df_err *err) {
+    const df_model_part *p = &m->part[df_component_part(c)];
+    bool text = c < DF_DENOISER;
+    df_build_size size = {
+        .latent_h = text ? 0 : h,
+        .latent_w = text ? 0 : w,
+        .tokens = text && h ? h : df_model_tokens(m, c),
+    };
+    if (c == DF_VAE_ENCODER)
+        p->klass->build_encoder(g, p->config, &size);
+    else
+        p->klass->build(g, p->config, &size);
+    df_code rc = df_graph_finish(g, err);
+    if (!rc) rc = df_graph_fuse(g, err);
+    return rc ? df_err_wrap(err, "%s", m->dir) : DF_OK;
+}
+
+static df_code check_text_size(const df_model *m, df_component c, int tokens, df_err *err) {
+    if (tokens >= 0 && tokens <= DF_MODEL_MAX_TOKENS) return DF_OK;
+    return df_err_set(err, DF_EINVAL, "%s: %s for %d tokens; 1 to %d are possible", m->dir, df_component_name(c),
+                      tokens, DF_MODEL_MAX_TOKENS);
 }
 
 static df_code check_size(const df_model *m, df_component c, int h, int w, df_err *err) {
-    if (c == DF_TEXT_ENCODER || (h >= 1 && w >= 1 && h <= DF_MODEL_MAX_LATENT && w <= DF_MODEL_MAX_LATENT))
-        return DF_OK;
-    return df_err_set(err, DF_EINVAL, "%s: %s for latents of %dx%d (height x width); sides must be 1 to %d", m->dir,
-                      df_component_name(c), h, w, DF_MODEL_MAX_LATENT);
+    int multiple = m->part[DF_PART_DENOISER].facts.denoiser.size_multiple;
+    if (!df_model_has(m, c))
+        return df_err_set(err, DF_EUNSUPPORTED, "%s: a %s has no %s", m->dir, m->index.pipeline->name,
+                          df_component_name(c));
+    if (c < DF_DENOISER) return check_text_size(m, c, h, err);
+    if (h < 1 || w < 1 || h > DF_MODEL_MAX_LATENT || w > DF_MODEL_MAX_LATENT)
+        return df_err_set(err, DF_EINVAL, "%s: %s for latents of %dx%d (height x width); sides must be 1 to %d", m->dir,
+                          df_model_component_name(m, c), h, w, DF_MODEL_MAX_LATENT);
+    if (c == DF_DENOISER && multiple > 1 && (h % multiple || w % multiple))
+        return df_err_set(err, DF_EINVAL, "%s: %s for latents of %dx%d (height x width); sides must be multiples of %d",
+                          m->dir, df_model_component_name(m, c), h, w, multiple);
+    return DF_OK;
 }
 
 df_code df_model_graph(const df_model *m, df_component c, int latent_h, int latent_w, df_graph **out, df_err *err) {
@@ -29,18 +50,14 @@ df_code df_model_graph(const df_model *m, df_component c, int latent_h, int late
     if (!err) err = &own;
     df_code rc = check_size(m, c, latent_h, latent_w, err);
     if (rc) return rc;
-    df_graph *g = df_graph_new(df_component_name(c));
+    df_graph *g = df_graph_new(df_model_component_name(m, c));
     if (!g) return df_err_set(err, DF_ENOMEM, "graph of %s", df_component_name(c));
-    build(m, c, latent_h, latent_w, g);
-    if ((rc = df_graph_finish(g, err)) || (rc = df_graph_fuse(g, err))) {
-        df_err_wrap(err, "%s", m->dir);
-        goto fail;
-    }
+    rc = build(m, c, latent_h, latent_w, g, err);
     /* The whole component, whichever part the caller will hold: so all ranks of a pipeline refuse a broken model. */
-    if ((rc = df_weights_check(df_model_weights(m, c), g, err))) goto fail;
-    *out = g;
-    return DF_OK;
-fail:
-    df_graph_free(&g);
+    if (!rc) rc = df_weights_check(df_model_weights(m, c), g, err);
+    if (rc)
+        df_graph_free(&g);
+    else
+        *out = g;
     return rc;
 }

@@ -25,29 +25,40 @@ static df_code list_add(file_list *l, const char *path, df_err *err) {
     return DF_OK;
 }
 
-static df_code add_configs(const df_model *m, file_list *l, df_err *err) {
+static df_code add_file(const df_model *m, file_list *l, bool optional, const char *dir, const char *name,
+                        df_err *err) {
+    const char *path = df_arena_printf(l->arena, "%s%s%s", dir, *dir ? "/" : "", name);
+    const char *whole = path ? df_model_path(l->arena, m, path) : NULL;
+    if (!whole) return df_err_set(err, DF_ENOMEM, "%s", m->dir);
+    return optional && access(whole, F_OK) ? DF_OK : list_add(l, path, err);
+}
+
+static df_code add_tokenizer(const df_model *m, const char *dir, file_list *l, df_err *err) {
     static const struct {
-        const char *path;
+        const char *name;
         bool optional;
     } files[] = {
-        { "model_index.json", false },
-        { "scheduler/scheduler_config.json", false },
-        { "text_encoder/config.json", false },
-        { "unet/config.json", false },
-        { "vae/config.json", false },
-        { "tokenizer/vocab.json", false },
-        { "tokenizer/merges.txt", false },
-        { "tokenizer/tokenizer_config.json", true },
-        { "tokenizer/special_tokens_map.json", true },
+        { "vocab.json", false },
+        { "merges.txt", false },
+        { "tokenizer_config.json", true },
+        { "special_tokens_map.json", true },
     };
-    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
-        const char *path = df_model_path(l->arena, m, files[i].path);
-        if (!path) return df_err_set(err, DF_ENOMEM, "%s", m->dir);
-        if (files[i].optional && access(path, F_OK)) continue;
-        df_code rc = list_add(l, files[i].path, err);
-        if (rc) return rc;
-    }
-    return DF_OK;
+    df_code rc = DF_OK;
+    for (size_t i = 0; i < sizeof files / sizeof files[0] && !rc; i++)
+        rc = add_file(m, l, files[i].optional, dir, files[i].name, err);
+    return rc;
+}
+
+static df_code add_configs(const df_model *m, file_list *l, df_err *err) {
+    static const char scheduler[] = "scheduler_config.json";
+    df_code rc = add_file(m, l, false, "", "model_index.json", err);
+    if (!rc) rc = add_file(m, l, false, "scheduler", scheduler, err);
+    if (!rc && m->index.pipeline->low_res_scheduler) rc = add_file(m, l, false, "low_res_scheduler", scheduler, err);
+    for (int i = 0; i < DF_PART_COUNT && !rc; i++)
+        if (m->part[i].klass) rc = add_file(m, l, false, m->index.pipeline->part[i].folder, "config.json", err);
+    for (int i = 0; i < DF_MAX_TOKENIZERS && !rc; i++)
+        if (m->tokenizer[i]) rc = add_tokenizer(m, df_tokenizer_folder(i), l, err);
+    return rc;
 }
 
 static df_code add_weights(const df_model *m, const df_weights *w, file_list *l, df_err *err) {
@@ -81,9 +92,8 @@ static df_code hash_files(const df_model *m, const file_list *l, char hex[DF_SHA
 df_code df_model_sha256(const df_model *m, char hex[DF_SHA256_HEX_BYTES], df_err *err) {
     file_list l = { .arena = df_arena_new() };
     df_code rc = l.arena ? add_configs(m, &l, err) : df_err_set(err, DF_ENOMEM, "%s", m->dir);
-    if (!rc) rc = add_weights(m, m->text_weights, &l, err);
-    if (!rc) rc = add_weights(m, m->unet_weights, &l, err);
-    if (!rc) rc = add_weights(m, m->vae_weights, &l, err);
+    for (int i = 0; i < DF_PART_COUNT && !rc; i++)
+        if (m->part[i].klass) rc = add_weights(m, m->part[i].weights, &l, err);
     if (!rc) {
         qsort(l.paths, l.n, sizeof *l.paths, by_name);
         rc = hash_files(m, &l, hex, err);

@@ -3,25 +3,40 @@
 #define DF_ENGINE_MODELS_MODEL_IMPL_H
 
 #include "base/arena.h"
-#include "engine/models/clip_text_config.h"
+#include "engine/models/config_check.h"
 #include "engine/models/model.h"
-#include "engine/models/unet_config.h"
-#include "engine/models/vae_config.h"
+#include "engine/models/model_index.h"
+
+/* A folder of the model: text encoder, denoiser or autoencoder. */
+typedef struct df_model_part {
+    const df_component_class *klass; /* NULL: the model has no such part */
+    void *config; /* klass->config_bytes in the model's arena */
+    df_part_facts facts;
+    df_weights *weights;
+} df_model_part;
 
 struct df_model {
-    df_arena *arena; /* paths */
+    df_arena *arena; /* paths, configs */
     const char *dir;
     df_model_info info;
+    df_model_options options;
+    df_model_index index;
     const char *scheduler_path;
-    df_scheduler scheduler;
-    df_tokenizer *tokenizer;
-    df_clip_text_config text;
-    df_unet_config unet;
-    df_vae_config vae;
-    df_weights *text_weights, *unet_weights, *vae_weights;
+    df_scheduler scheduler, low_res_scheduler;
+    df_tokenizer *tokenizer[DF_MAX_TOKENIZERS]; /* CLIP's */
+    df_model_part part[DF_PART_COUNT];
 };
 
 /* "DIR/SUB"; NULL when out of memory. */
 const char *df_model_path(df_arena *arena, const df_model *m, const char *sub);
+
+df_part df_component_part(df_component c);
+
+/* Tokens of a text encoder's ids, or of the denoiser's encoder_hidden_states. */
+int64_t df_model_tokens(const df_model *m, df_component c);
+
+/* model_fit.c: each config may be right by itself and still not fit its neighbour. Fills info first. */
+void df_model_fill_info(df_model *m);
+df_code df_model_check_fit(const df_model *m, df_err *err);
 
 #endif

@@ -24,7 +24,7 @@ static df_value_id feed_forward(df_graph *g, const char *name, df_value_id x, in
 
 static df_value_id block(df_graph *g, const char *name, df_value_id x, int64_t width, const df_transformer_2d_args *a) {
     df_value_id y = df_g_layer_norm(g, df_graph_name(g, "%s.norm1", name), x, layer_norm_eps);
-    y = attention(g, df_graph_name(g, "%s.attn1", name), y, y, width, a->heads);
+    y = attention(g, df_graph_name(g, "%s.attn1", name), y, a->only_cross_attention ? a->context : y, width, a->heads);
     x = df_g_add(g, df_graph_name(g, "%s.attn1_residual", name), y, x);
 
     y = df_g_layer_norm(g, df_graph_name(g, "%s.norm2", name), x, layer_norm_eps);

@@ -12,6 +12,7 @@ typedef struct df_transformer_2d_args {
     int groups; /* of the norm in front */
     bool linear_projection; /* proj_in and proj_out: linear (SD 2, SDXL) or 1x1 convolution (SD 1); the same numbers,
                                but the weights have another shape */
+    bool only_cross_attention; /* attn1 attends to the context, as attn2 does */
     df_value_id context; /* encoder_hidden_states [L][E] */
 } df_transformer_2d_args;
 

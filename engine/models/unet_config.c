@@ -53,7 +53,8 @@ static const char *const known_fields[] = {
 };
 
 /* Not looked at: dropout (training only), upcast_attention (we never compute attention in less than f32) and
- * addition_embed_type_num_heads (of an addition_embed_type that is refused). */
+ * addition_embed_type_num_heads (of an addition_embed_type that is refused). class_embed_type is refused: the default
+ * one, with num_class_embeds, has none. */
 static void refuse_unsupported(df_config *c) {
     static const char *const absent[] = {
         "reverse_transformer_layers_per_block",
@@ -61,13 +62,9 @@ static void refuse_unsupported(df_config *c) {
         "encoder_hid_dim_type",
         "num_attention_heads",
         "class_embed_type",
-        "addition_embed_type",
-        "addition_time_embed_dim",
-        "num_class_embeds",
         "time_embedding_act_fn",
         "timestep_post_act",
         "time_cond_proj_dim",
-        "projection_class_embeddings_input_dim",
         "cross_attention_norm",
         NULL,
     };
@@ -78,8 +75,7 @@ static void refuse_unsupported(df_config *c) {
     df_config_not_null(c, "norm_num_groups"); /* null: no conv_norm_out */
     df_config_only_bool(c, "center_input_sample", false);
     df_config_only_string(c, "mid_block_type", "UNetMidBlock2DCrossAttn");
-    df_config_only_bool(c, "only_cross_attention", false);
-    df_config_only_bool(c, "mid_block_only_cross_attention", false);
+    df_config_only_string(c, "addition_embed_type", "text_time");
     df_config_only_number(c, "downsample_padding", 1);
     df_config_only_number(c, "mid_block_scale_factor", 1);
     df_config_only_number(c, "resnet_out_scale_factor", 1);
@@ -103,6 +99,45 @@ static void read_block_types(df_config *c, df_unet_config *u) {
     }
 }
 
+/* One for all levels, or a list. mid_block_only_cross_attention is not looked at: the middle block has no use for it.
+ */
+static void read_only_cross(df_config *c, df_unet_config *u) {
+    const json_t *field = json_object_get(c->root, "only_cross_attention");
+    if (c->rc || !df_config_has(c, "only_cross_attention")) return;
+    if (json_is_array(field)) df_config_same_length(c, "only_cross_attention", "block_out_channels");
+    for (int i = 0; i < u->n_levels && !c->rc; i++) {
+        const json_t *value = json_is_array(field) ? json_array_get(field, (size_t)i) : field;
+        if (!json_is_boolean(value))
+            c->rc = df_err_set(c->err, DF_EFORMAT, "%s: 'only_cross_attention' must be true, false or a list of them",
+                               c->path);
+        u->level[i].only_cross_attention = json_is_true(value);
+    }
+}
+
+/* The width of the pooled text is what the sinusoids of the sizes leave of the width that linear_1 takes. */
+static void read_addition(df_config *c, df_unet_config *u) {
+    u->n_classes = df_config_int(c, "num_class_embeds", 0, 1, DF_MODEL_MAX_VOCAB);
+    if (!df_config_has(c, "addition_embed_type")) {
+        df_config_only_absent(c, "addition_time_embed_dim");
+        df_config_only_absent(c, "projection_class_embeddings_input_dim");
+        return;
+    }
+    static const char *const needed[] = { "addition_time_embed_dim", "projection_class_embeddings_input_dim" };
+    for (int i = 0; i < 2 && !c->rc; i++)
+        if (!df_config_has(c, needed[i]))
+            c->rc = df_err_set(c->err, DF_EFORMAT, "%s: 'addition_embed_type' is text_time, which needs '%s'", c->path,
+                               needed[i]);
+    int64_t each = df_config_int(c, "addition_time_embed_dim", 256, 1, DF_MODEL_MAX_WIDTH);
+    int64_t all = df_config_int(c, "projection_class_embeddings_input_dim", 2816, 1, 8 * DF_MODEL_MAX_WIDTH);
+    if (!c->rc && all <= DF_UNET_TIME_IDS * each)
+        c->rc = df_err_set(c->err, DF_EFORMAT,
+                           "%s: 'projection_class_embeddings_input_dim' %lld leaves no room for text beside %d times "
+                           "'addition_time_embed_dim' %lld",
+                           c->path, (long long)all, DF_UNET_TIME_IDS, (long long)each);
+    u->time_id_width = (int)each;
+    u->pooled_width = all - DF_UNET_TIME_IDS * each;
+}
+
 static void read_levels(df_config *c, df_unet_config *u) {
     size_t n = df_config_levels(c, "block_out_channels");
     if (c->rc) return;
@@ -119,6 +154,7 @@ static void read_levels(df_config *c, df_unet_config *u) {
             .channels = channels[i], .layers = (int)layers[i], .heads = (int)heads[i], .depth = (int)depth[i]
         };
     read_block_types(c, u);
+    read_only_cross(c, u);
 }
 
 /* attention_head_dim is the number of heads, by a mistake in naming that published configs have made permanent. */
@@ -156,6 +192,7 @@ static int read_kernel(df_config *c, const char *key) {
 static void read_fields(df_config *c, df_unet_config *u) {
     refuse_unsupported(c);
     read_levels(c, u);
+    read_addition(c, u);
     u->in_channels = df_config_int(c, "in_channels", 4, 1, DF_MODEL_MAX_WIDTH);
     u->out_channels = df_config_int(c, "out_channels", 4, 1, DF_MODEL_MAX_WIDTH);
     u->context_width = df_config_int(c, "cross_attention_dim", 1280, 1, DF_MODEL_MAX_WIDTH);
@@ -175,16 +212,9 @@ static void read_fields(df_config *c, df_unet_config *u) {
     check_blocks(c, u);
 }
 
-df_code df_unet_config_read(df_unet_config *out, const char *path, df_err *err) {
-    df_config c;
-    json_t *root = NULL;
+df_code df_unet_config_read(df_unet_config *out, df_config *c) {
     df_unet_config u = { 0 };
-    df_code rc = df_config_load(&c, &root, path, err);
-    if (!rc) {
-        read_fields(&c, &u);
-        rc = c.rc;
-    }
-    if (!rc) *out = u;
-    json_decref(root);
-    return rc;
+    read_fields(c, &u);
+    if (!c->rc) *out = u;
+    return c->rc;
 }

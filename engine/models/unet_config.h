@@ -15,6 +15,7 @@ typedef struct df_unet_level {
     int heads;
     int depth; /* transformer blocks behind each residual block */
     bool down_attention, up_attention;
+    bool only_cross_attention; /* attn1 looks at the text too, not at the picture; not so in the middle */
 } df_unet_level;
 
 typedef struct df_unet_config {
@@ -30,8 +31,15 @@ typedef struct df_unet_config {
     bool linear_projection;
     int conv_in_kernel, conv_out_kernel;
     int64_t sample_h, sample_w; /* latents it was trained on */
+    int64_t n_classes; /* num_class_embeds: rows of class_embedding; 0: not conditioned on a class */
+    /* addition_embed_type text_time (SDXL): pooled text and six numbers about sizes; pooled_width 0: without */
+    int64_t pooled_width;
+    int time_id_width; /* of the embedding of each number */
 } df_unet_config;
 
-df_code df_unet_config_read(df_unet_config *out, const char *path, df_err *err);
+enum { DF_UNET_TIME_IDS = 6 }; /* height, width, top, left, target height, target width */
+
+/* Returns c->rc. */
+df_code df_unet_config_read(df_unet_config *out, df_config *c);
 
 #endif

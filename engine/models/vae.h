@@ -12,6 +12,13 @@
 void df_vae_encoder_build(df_graph *g, const df_vae_config *cfg, int64_t latent_h, int64_t latent_w);
 void df_vae_decoder_build(df_graph *g, const df_vae_config *cfg, int64_t latent_h, int64_t latent_w);
 
+/* What an autoencoder has between its picture and its latents, whatever it does to the latents (VQModel shares it):
+ * from a new input "image" to [latent_h][latent_w][channels], and from x [h][w][latent_channels] to the output
+ * "image". */
+df_value_id df_vae_encoder_way(df_graph *g, const df_vae_config *cfg, int64_t latent_h, int64_t latent_w,
+                               int64_t channels);
+void df_vae_decoder_way(df_graph *g, const df_vae_config *cfg, df_value_id x);
+
 /* What both share: a residual block without time, and the middle (residual, attention of one head, residual). */
 df_value_id df_vae_resnet(df_graph *g, const df_vae_config *cfg, const char *name, df_value_id x, int64_t channels);
 df_value_id df_vae_mid_block(df_graph *g, const df_vae_config *cfg, const char *name, df_value_id x);

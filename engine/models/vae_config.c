@@ -27,7 +27,6 @@ static void refuse_unsupported(df_config *c) {
     df_config_only_string(c, "_class_name", "AutoencoderKL");
     df_config_only_known(c, known_fields);
     df_config_only_string(c, "act_fn", "silu");
-    df_config_only_number(c, "shift_factor", 0);
     df_config_only_absent(c, "latents_mean");
     df_config_only_absent(c, "latents_std");
     df_config_only_number(c, "in_channels", 3);
@@ -49,26 +48,20 @@ static void read_levels(df_config *c, df_vae_config *v) {
     v->n_levels = (int)n;
 }
 
-df_code df_vae_config_read(df_vae_config *out, const char *path, df_err *err) {
-    df_config c;
-    json_t *root = NULL;
+df_code df_vae_config_read(df_vae_config *out, df_config *c) {
     df_vae_config v = { .in_channels = 3, .out_channels = 3 };
-    df_code rc = df_config_load(&c, &root, path, err);
-    if (!rc) {
-        refuse_unsupported(&c);
-        read_levels(&c, &v);
-        v.latent_channels = df_config_int(&c, "latent_channels", 4, 1, DF_MODEL_MAX_WIDTH);
-        v.layers = (int)df_config_int(&c, "layers_per_block", 1, 1, DF_MODEL_MAX_LAYERS);
-        v.groups = (int)df_config_int(&c, "norm_num_groups", 32, 1, DF_MODEL_MAX_WIDTH);
-        v.mid_attention = df_config_bool(&c, "mid_block_add_attention", true);
-        v.quant_conv = df_config_bool(&c, "use_quant_conv", true);
-        v.post_quant_conv = df_config_bool(&c, "use_post_quant_conv", true);
-        v.scaling_factor = df_config_positive(&c, "scaling_factor", 0.18215);
-        rc = c.rc;
-    }
-    if (!rc) *out = v;
-    json_decref(root);
-    return rc;
+    refuse_unsupported(c);
+    read_levels(c, &v);
+    v.latent_channels = df_config_int(c, "latent_channels", 4, 1, DF_MODEL_MAX_WIDTH);
+    v.layers = (int)df_config_int(c, "layers_per_block", 1, 1, DF_MODEL_MAX_LAYERS);
+    v.groups = (int)df_config_int(c, "norm_num_groups", 32, 1, DF_MODEL_MAX_WIDTH);
+    v.mid_attention = df_config_bool(c, "mid_block_add_attention", true);
+    v.quant_conv = df_config_bool(c, "use_quant_conv", true);
+    v.post_quant_conv = df_config_bool(c, "use_post_quant_conv", true);
+    v.scaling_factor = df_config_positive(c, "scaling_factor", 0.18215);
+    v.shift_factor = df_config_double(c, "shift_factor", 0);
+    if (!c->rc) *out = v;
+    return c->rc;
 }
 
 int df_vae_config_factor(const df_vae_config *cfg) {

@@ -15,10 +15,11 @@ typedef struct df_vae_config {
     int layers; /* residual blocks per level of the encoder; one more in the decoder */
     int groups;
     bool mid_attention, quant_conv, post_quant_conv;
-    double scaling_factor;
+    double scaling_factor, shift_factor; /* z = latents / scaling_factor + shift_factor */
 } df_vae_config;
 
-df_code df_vae_config_read(df_vae_config *out, const char *path, df_err *err);
+/* Returns c->rc. */
+df_code df_vae_config_read(df_vae_config *out, df_config *c);
 
 /* Pixels per latent pixel: every level but the last halves the picture. */
 int df_vae_config_factor(const df_vae_config *cfg);

@@ -23,6 +23,7 @@ static bool same_shape(const df_tensor_view *have, const df_shape *need) {
 }
 
 static df_code check_one(const df_weights *w, const df_weight *need, df_err *err) {
+    if (need->values) return DF_OK; /* computed, in no file */
     const df_tensor_view *have = df_weights_find(w, need->name);
     if (!have && may_have_other_name(need->name) && df_shape_elements(need->shape) <= df_weights_parameters(w))
         return DF_OK;

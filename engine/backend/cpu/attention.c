@@ -1,8 +1,10 @@
 /* Splits an attention into tasks of one row, one head and DF_ATTN_QUERIES queries; simd/attention_kernel.h does one. */
 #include <math.h>
 #include <omp.h>
+#include <stdlib.h>
 
 #include "engine/backend/cpu/kernel.h"
+#include "engine/graph/relative_position.h"
 
 typedef struct sizes {
     int64_t t, s, heads; /* queries, keys */
@@ -28,6 +30,31 @@ static sizes sizes_of(const df_kernel *k) {
     return z;
 }
 
+static float scale_of(const df_kernel *k, int64_t d) {
+    double scale = k->node->attr.attention.scale;
+    return (float)(scale != 0 ? scale : 1 / sqrt((double)d));
+}
+
+/* Floats of one head's biases: of key s and query t at [t_end - 1 + s - t]. */
+static int64_t bias_floats(const sizes *z) {
+    return z->t - 1 + z->s + DF_ATTN_BIAS_PAD;
+}
+
+/* weights[0] [buckets][heads] -> [heads][bias_floats], what the scores take before they are scaled. */
+static df_code open_attention(df_kernel *k, const float *const *weights, df_err *err) {
+    int buckets = k->node->attr.attention.bias_buckets, farthest = k->node->attr.attention.bias_max_distance;
+    if (!buckets) return DF_OK;
+    sizes z = sizes_of(k);
+    int64_t floats = bias_floats(&z);
+    float scale = scale_of(k, z.d), *table = k->state = calloc((size_t)(z.heads * floats), sizeof *table);
+    if (!table) return df_err_set(err, DF_ENOMEM, "attention");
+    for (int64_t distance = 1 - z.t; distance < z.s; distance++) {
+        const float *of_bucket = weights[0] + df_relative_bucket(distance, buckets, farthest) * z.heads;
+        for (int64_t n = 0; n < z.heads; n++) table[n * floats + z.t - 1 + distance] = of_bucket[n] / scale;
+    }
+    return DF_OK;
+}
+
 static df_code prepare(df_kernel *k, int64_t n_rows, size_t *scratch_bytes, df_err *err) {
     if (k->node->attr.attention.scale < 0)
         return df_err_set(err, DF_EUNSUPPORTED, "%s: a negative scale of the scores", k->node->name);
@@ -37,15 +64,11 @@ static df_code prepare(df_kernel *k, int64_t n_rows, size_t *scratch_bytes, df_e
     return DF_OK;
 }
 
-static float scale_of(const df_kernel *k, int64_t d) {
-    double scale = k->node->attr.attention.scale;
-    return (float)(scale != 0 ? scale : 1 / sqrt((double)d));
-}
-
 static df_code run(df_kernel *k, const df_cpu_run *r, df_err *err) {
     (void)err;
     const sizes z = sizes_of(k);
     const df_simd *simd = k->ctx->simd;
+    const float *bias = k->state;
     const float *q = r->in[0], *key = r->in[1], *v = r->in[2];
     float *work = (float *)r->scratch, *packed = work + k->ctx->threads * z.work_floats;
     int64_t heads = r->n_rows * z.heads, blocks = (z.t + DF_ATTN_QUERIES - 1) / DF_ATTN_QUERIES;
@@ -73,6 +96,7 @@ static df_code run(df_kernel *k, const df_cpu_run *r, df_err *err) {
                                .d = z.d,
                                .dv = z.dv,
                                .scale = scale_of(k, z.d),
+                               .bias = bias ? bias + head * bias_floats(&z) + z.t - 1 : NULL,
                                .causal = k->node->attr.attention.causal,
                                .work = work + omp_get_thread_num() * z.work_floats };
             simd->attention(&h, t0, t0 + DF_ATTN_QUERIES < z.t ? t0 + DF_ATTN_QUERIES : z.t);
@@ -81,4 +105,4 @@ static df_code run(df_kernel *k, const df_cpu_run *r, df_err *err) {
     return DF_OK;
 }
 
-const df_cpu_op df_cpu_attention = { .prepare = prepare, .run = run };
+const df_cpu_op df_cpu_attention = { .open = open_attention, .prepare = prepare, .run = run };

@@ -21,6 +21,18 @@ static const df_cpu_op *const ops[DF_OP_COUNT] = {
     [DF_OP_CONCAT] = &df_cpu_concat,
     [DF_OP_UPSAMPLE_NEAREST] = &df_cpu_upsample_nearest,
     [DF_OP_RESHAPE] = &df_cpu_reshape,
+    [DF_OP_RMS_NORM] = &df_cpu_rms_norm,
+    [DF_OP_MODULATE] = &df_cpu_modulate,
+    [DF_OP_GATE] = &df_cpu_gate,
+    [DF_OP_MUL] = &df_cpu_mul,
+    [DF_OP_SCALE] = &df_cpu_scale,
+    [DF_OP_SLICE] = &df_cpu_slice,
+    [DF_OP_CONCAT_TOKENS] = &df_cpu_concat_tokens,
+    [DF_OP_SLICE_TOKENS] = &df_cpu_slice_tokens,
+    [DF_OP_ADD_CONSTANT] = &df_cpu_add_constant,
+    [DF_OP_CLASS_EMBEDDING] = &df_cpu_class_embedding,
+    [DF_OP_UNPATCHIFY] = &df_cpu_unpatchify,
+    [DF_OP_QUANTIZE] = &df_cpu_quantize,
 };
 
 float *df_cpu_copy(const float *x, int64_t floats) {
@@ -41,6 +53,22 @@ void df_cpu_epilogue(const df_cpu_ctx *ctx, float *y, const float *x, int64_t n_
             ctx->simd->epilogue(y + begin * c, x + begin * c, stop - begin, c,
                                 add_channel ? add_channel + row * c : NULL, act,
                                 residual ? residual + begin * c : NULL);
+            begin = stop;
+        }
+    }
+}
+
+void df_cpu_each_span(const df_kernel *k, const df_cpu_run *r, df_cpu_span_fn do_span) {
+    df_shape s = df_cpu_out_shape(k);
+    int64_t c = df_cpu_last_dim(s), positions = df_shape_elements(s) / c, all = r->n_rows * positions;
+    int parts = df_cpu_parts(k->ctx, all * c);
+#pragma omp parallel for schedule(static) num_threads(parts) if (parts > 1)
+    for (int part = 0; part < parts; part++) {
+        int64_t begin, end;
+        df_cpu_part(all, parts, part, &begin, &end);
+        while (begin < end) {
+            int64_t row = begin / positions, stop = (row + 1) * positions < end ? (row + 1) * positions : end;
+            do_span(k, r, row, begin, stop - begin);
             begin = stop;
         }
     }

@@ -4,7 +4,7 @@
 
 typedef struct embedding {
     float *token; /* [V][D] */
-    float *position; /* [T][D] */
+    float *position; /* [T][D], or NULL */
 } embedding;
 
 static void close_embedding(void *state) {
@@ -20,7 +20,7 @@ static df_code open_embedding(df_kernel *k, const float *const *weights, df_err 
     if (!e) return df_err_set(err, DF_ENOMEM, "embedding");
     e->token = df_cpu_copy(weights[0], df_shape_elements(v));
     e->position = df_cpu_copy(weights[1], df_shape_elements(out));
-    return e->token && e->position ? DF_OK : df_err_set(err, DF_ENOMEM, "embedding");
+    return e->token && (e->position || !weights[1]) ? DF_OK : df_err_set(err, DF_ENOMEM, "embedding");
 }
 
 static df_code run(df_kernel *k, const df_cpu_run *r, df_err *err) {
@@ -33,7 +33,7 @@ static df_code run(df_kernel *k, const df_cpu_run *r, df_err *err) {
             return df_err_set(err, DF_EINVAL, "%s: token %d is not in 0..%lld", k->node->name, ids[i],
                               (long long)vocab - 1);
         k->ctx->simd->epilogue(r->out + i * d, e->token + ids[i] * d, 1, d, NULL, DF_ACT_NONE,
-                               e->position + i % tokens * d);
+                               e->position ? e->position + i % tokens * d : NULL);
     }
     return DF_OK;
 }

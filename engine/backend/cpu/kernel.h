@@ -33,9 +33,11 @@ struct df_cpu_op {
     bool does_act, does_all;
 };
 
-extern const df_cpu_op df_cpu_activation, df_cpu_add, df_cpu_add_channel, df_cpu_attention, df_cpu_concat,
-    df_cpu_conv2d, df_cpu_embedding, df_cpu_geglu, df_cpu_group_norm, df_cpu_layer_norm, df_cpu_linear, df_cpu_reshape,
-    df_cpu_timestep_embedding, df_cpu_upsample_nearest;
+extern const df_cpu_op df_cpu_activation, df_cpu_add, df_cpu_add_channel, df_cpu_add_constant, df_cpu_attention,
+    df_cpu_class_embedding, df_cpu_concat, df_cpu_concat_tokens, df_cpu_conv2d, df_cpu_embedding, df_cpu_gate,
+    df_cpu_geglu, df_cpu_group_norm, df_cpu_layer_norm, df_cpu_linear, df_cpu_modulate, df_cpu_mul, df_cpu_quantize,
+    df_cpu_reshape, df_cpu_rms_norm, df_cpu_scale, df_cpu_slice, df_cpu_slice_tokens, df_cpu_timestep_embedding,
+    df_cpu_unpatchify, df_cpu_upsample_nearest;
 
 static inline df_shape df_cpu_in_shape(const df_kernel *k, int i) {
     return df_graph_shape(k->g, k->node->in[i]);
@@ -48,6 +50,11 @@ static inline df_shape df_cpu_out_shape(const df_kernel *k) {
 static inline int64_t df_cpu_last_dim(df_shape s) {
     return s.dim[s.rank - 1];
 }
+
+/* Calls do_span on all threads for pieces that together are all positions of all rows: positions [first, first + n),
+ * counted through the batch, which all belong to `row`. For operands that change from row to row. */
+typedef void (*df_cpu_span_fn)(const df_kernel *k, const df_cpu_run *r, int64_t row, int64_t first, int64_t n);
+void df_cpu_each_span(const df_kernel *k, const df_cpu_run *r, df_cpu_span_fn do_span);
 
 /* Over all rows, on all threads: y = act(x + add_channel) + residual; add_channel [n_rows][c]. */
 void df_cpu_epilogue(const df_cpu_ctx *ctx, float *y, const float *x, int64_t n_rows, int64_t positions, int64_t c,

@@ -1,10 +1,12 @@
 #include <string.h>
 
 #include "engine/backend/cpu/kernel.h"
+#include "engine/graph/nearest.h"
 
 /* One line of the result: whole channel vectors, copied. */
 static void upsample_line(float *y, const float *x, int64_t from_w, int64_t to_w, int64_t c) {
-    for (int64_t j = 0; j < to_w; j++) memcpy(y + j * c, x + j * from_w / to_w * c, (size_t)c * sizeof *y);
+    for (int64_t j = 0; j < to_w; j++)
+        memcpy(y + j * c, x + df_nearest_source(j, from_w, to_w) * c, (size_t)c * sizeof *y);
 }
 
 static df_code run(df_kernel *k, const df_cpu_run *r, df_err *err) {
@@ -18,7 +20,7 @@ static df_code run(df_kernel *k, const df_cpu_run *r, df_err *err) {
         int64_t begin, end;
         df_cpu_part(lines, parts, part, &begin, &end);
         for (int64_t l = begin; l < end; l++) {
-            int64_t row = l / to.dim[0], i = l % to.dim[0] * h / to.dim[0];
+            int64_t row = l / to.dim[0], i = df_nearest_source(l % to.dim[0], h, to.dim[0]);
             upsample_line(r->out + l * to.dim[1] * c, x + (row * h + i) * w * c, w, to.dim[1], c);
         }
     }

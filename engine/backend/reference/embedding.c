@@ -11,13 +11,13 @@ static df_code check_ids(const df_ref_call *c, const int32_t *ids, int64_t n) {
 
 df_code REF(embedding)(const df_ref_call *c) {
     const int32_t *ids = c->in[0];
-    const float *token = c->weight, *position = c->bias; /* [V][D], [P][D] */
+    const float *token = c->weight, *position = c->bias; /* [V][D], [P][D] or NULL */
     int64_t tokens = out_shape(c).dim[0], d = out_shape(c).dim[1];
     df_code rc = check_ids(c, ids, c->n_rows * tokens);
     if (rc) return rc;
     for (int64_t p = 0; p < c->n_rows * tokens; p++)
         for (int64_t k = 0; k < d; k++)
             store(c, p / tokens, p % tokens * d + k,
-                  (double)token[ids[p] * d + k] + (double)position[p % tokens * d + k]);
+                  (double)token[ids[p] * d + k] + (position ? (double)position[p % tokens * d + k] : 0));
     return DF_OK;
 }

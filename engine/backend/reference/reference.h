@@ -13,7 +13,7 @@ typedef struct df_ref_call {
     const df_graph *g;
     const df_node *node;
     const float *weight; /* conv2d [ky][kx][C][O], linear [K][O], else as in the file; NULL where absent */
-    const float *bias;
+    const float *bias; /* the node's second weight */
     int64_t n_rows;
     const void *const *in;
     const void *add_channel, *residual;
@@ -36,7 +36,19 @@ typedef struct df_ref_call {
     X(ADD, add)                                                                                                        \
     X(ADD_CHANNEL, add_channel)                                                                                        \
     X(CONCAT, concat)                                                                                                  \
-    X(UPSAMPLE_NEAREST, upsample_nearest)
+    X(UPSAMPLE_NEAREST, upsample_nearest)                                                                              \
+    X(RMS_NORM, rms_norm)                                                                                              \
+    X(MODULATE, modulate)                                                                                              \
+    X(GATE, gate)                                                                                                      \
+    X(MUL, mul)                                                                                                        \
+    X(SCALE, scale)                                                                                                    \
+    X(SLICE, slice)                                                                                                    \
+    X(CONCAT_TOKENS, concat_tokens)                                                                                    \
+    X(SLICE_TOKENS, slice_tokens)                                                                                      \
+    X(ADD_CONSTANT, add_constant)                                                                                      \
+    X(CLASS_EMBEDDING, class_embedding)                                                                                \
+    X(UNPATCHIFY, unpatchify)                                                                                          \
+    X(QUANTIZE, quantize)
 
 typedef df_code (*df_ref_fn)(const df_ref_call *c);
 

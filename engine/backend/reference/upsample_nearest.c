@@ -1,12 +1,5 @@
-#include <math.h>
-
 #include "engine/backend/reference/real.h"
-
-/* The ratio is an f32, as PyTorch has it: for some sizes another index than exact arithmetic would give. */
-static int64_t source(int64_t i, int64_t in, int64_t out) {
-    int64_t at = (int64_t)floorf((float)i * ((float)in / (float)out));
-    return at < in - 1 ? at : in - 1;
-}
+#include "engine/graph/nearest.h"
 
 df_code REF(upsample_nearest)(const df_ref_call *c) {
     const real *x = c->in[0];
@@ -16,7 +9,7 @@ df_code REF(upsample_nearest)(const df_ref_call *c) {
 #pragma omp parallel for num_threads(c->threads)
     for (int64_t p = 0; p < c->n_rows * h * w; p++) {
         int64_t row = p / (h * w);
-        int64_t i = source(p / w % h, from.dim[0], h), j = source(p % w, from.dim[1], w);
+        int64_t i = df_nearest_source(p / w % h, from.dim[0], h), j = df_nearest_source(p % w, from.dim[1], w);
         for (int64_t k = 0; k < channels; k++)
             y[p * channels + k] = x[((row * from.dim[0] + i) * from.dim[1] + j) * channels + k];
     }

@@ -184,8 +184,11 @@ static void test_bad_usage(void **state) {
     refused(c, eval_call_try(c, model, "unet", "--set", "steps=4", NULL), "unet", "steps");
     refused(c, eval_call_try(c, model, "sample", "--set", "steps=4.5", NULL), "steps", "4.5");
     refused(c, eval_call_try(c, model, "sample", "--set", "steps=4", "guidance=warm", NULL), "guidance", "warm");
-    refused(c, eval_call_try(c, model, "sample", "--set", "strength=0.5", NULL), "strength", "guidance_rescale");
-    refused(c, eval_call_try(c, model, "sample", "--set", "task=inpaint", NULL), "task", "inpaint");
+    refused(c, eval_call_try(c, model, "sample", "--set", "frames=3", NULL), "frames", "guidance_rescale");
+    refused(c, eval_call_try(c, model, "sample", "--set", "task=video", NULL), "task", "video");
+    refused(c, eval_call_try(c, model, "sample", "--set", "task=upscale", NULL), "task", "StableDiffusionPipeline");
+    refused(c, eval_call_try(c, model, "text_encode_2", NULL), "StableDiffusionPipeline", "text_encoder_2");
+    refused(c, eval_call_try(c, model, "sample", "--set", "task=inpaint", NULL), "image_u8", "missing");
     refused(c, eval_call_try(c, model, "tokenize", NULL), "--prompts", "tokenize");
     refused(c, eval_call_try(c, "/nowhere", "unet", NULL), "/nowhere", "eval");
     eval_call_free(&c);

@@ -29,6 +29,27 @@
     {                                                                                                                  \
         .attention = {.heads = n }                                                                                     \
     }
+#define PLAIN_NORM(e)                                                                                                  \
+    {                                                                                                                  \
+        .norm = {.eps = e, .no_affine = true }                                                                         \
+    }
+#define RANGE(f, n)                                                                                                    \
+    {                                                                                                                  \
+        .slice = {.first = f, .count = n }                                                                             \
+    }
+#define GRID(height, width)                                                                                            \
+    {                                                                                                                  \
+        .constant = {.grid_h = height, .grid_w = width }                                                               \
+    }
+#define PATCHES(height, width, p)                                                                                      \
+    {                                                                                                                  \
+        .patch = {.patch = p, .h = height, .w = width }                                                                \
+    }
+/* T5's own scale is 1 */
+#define RELATIVE(n, buckets, distance)                                                                                 \
+    {                                                                                                                  \
+        .attention = {.heads = n, .scale = 1, .bias_buckets = buckets, .bias_max_distance = distance }                 \
+    }
 
 /* In the table what a case does not have is left out. */
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"
@@ -171,6 +192,8 @@ const op_case op_cases[] = {
     { "upsample, twice", DF_OP_UPSAMPLE_NEAREST, { S(5, 6, 17) }, .to = S(10, 12, 17) },
     { "upsample, odd", DF_OP_UPSAMPLE_NEAREST, { S(4, 5, 8) }, .to = S(7, 9, 8) },
     { "upsample, shrinking", DF_OP_UPSAMPLE_NEAREST, { S(9, 8, 3) }, .to = S(4, 5, 3) },
+    /* 41 * 2 / 82 in f32 is just below 1 */
+    { "upsample, an inexact ratio", DF_OP_UPSAMPLE_NEAREST, { S(2, 2, 3) }, .to = S(3, 82, 3) },
     { "embedding", DF_OP_EMBEDDING, { S(77) }, 48 },
     { "embedding, odd", DF_OP_EMBEDDING, { S(5) }, 13 },
     /* angles up to 999 in f32 would be off by 6e-5; they are taken in f64, what is left is sin and cos */
@@ -184,38 +207,134 @@ const op_case op_cases[] = {
       { S(1) },
       0,
       { .timestep = { .dim = 33, .freq_shift = 1, .max_period = 10000, .scale = 0.5 } } },
+    { "embedding, no positions", DF_OP_EMBEDDING, { S(77) }, 48, .no_positions = true },
+
+    { "layer_norm, plain", DF_OP_LAYER_NORM, { S(19, 64) }, 0, PLAIN_NORM(1e-6) },
+    { "layer_norm, plain, odd", DF_OP_LAYER_NORM, { S(5, 37) }, 0, PLAIN_NORM(1e-6) },
+    { "layer_norm, plain + silu", DF_OP_LAYER_NORM, { S(5, 40) }, 0, PLAIN_NORM(1e-6), DF_ACT_SILU },
+    { "rms_norm", DF_OP_RMS_NORM, { S(77, 64) }, 0, NORM(0, 1e-6) },
+    { "rms_norm, odd", DF_OP_RMS_NORM, { S(5, 37) }, 0, NORM(0, 1e-6) },
+    { "rms_norm, heads", DF_OP_RMS_NORM, { S(50, 6, 64) }, 0, NORM(0, 1e-6) },
+    { "rms_norm, heads of 5", DF_OP_RMS_NORM, { S(9, 3, 5) }, 0, NORM(0, 1e-6) },
+    { "rms_norm, a vector", DF_OP_RMS_NORM, { S(4096) }, 0, NORM(0, 1e-6) },
+    { "rms_norm, large mean", DF_OP_RMS_NORM, { S(5, 320) }, 0, NORM(0, 1e-6), .offset = 30 },
+    { "modulate", DF_OP_MODULATE, { S(40, 96), S(96), S(96) } },
+    { "modulate, odd", DF_OP_MODULATE, { S(7, 13), S(13), S(13) } },
+    { "modulate, a picture", DF_OP_MODULATE, { S(30, 20, 33), S(33), S(33) } },
+    { "modulate, a vector", DF_OP_MODULATE, { S(31), S(31), S(31) } },
+    { "gate", DF_OP_GATE, { S(300, 64), S(64) } },
+    { "gate, odd", DF_OP_GATE, { S(7, 13), S(13) } },
+    { "gate, a picture", DF_OP_GATE, { S(5, 4, 17), S(17) } },
+    { "gate + residual", DF_OP_GATE, { S(300, 64), S(64) }, .residual = true },
+    { "gate + residual, odd", DF_OP_GATE, { S(7, 13), S(13) }, .residual = true },
+    { "mul", DF_OP_MUL, { S(7, 5, 13), S(7, 5, 13) } },
+    { "mul, large", DF_OP_MUL, { S(256, 100), S(256, 100) } },
+    { "mul, one element", DF_OP_MUL, { S(1), S(1) } },
+    { "scale", DF_OP_SCALE, { S(7, 5, 13) }, 0, { .affine = { .by = 0.18215 } } },
+    { "scale, plus", DF_OP_SCALE, { S(200, 130) }, 0, { .affine = { .by = 1 / 1.5305, .plus = 0.0609 } } },
+    { "slice, the first", DF_OP_SLICE, { S(9, 24) }, 0, RANGE(0, 8) },
+    { "slice, the last, odd", DF_OP_SLICE, { S(9, 23) }, 0, RANGE(12, 11) },
+    { "slice, of a vector", DF_OP_SLICE, { S(6 * 96) }, 0, RANGE(96, 96) },
+    { "slice, of a picture", DF_OP_SLICE, { S(5, 4, 8) }, 0, RANGE(3, 2) },
+    { "concat_tokens", DF_OP_CONCAT_TOKENS, { S(77, 24), S(64, 24) } },
+    { "concat_tokens, odd", DF_OP_CONCAT_TOKENS, { S(3, 5), S(1, 5) } },
+    { "slice_tokens, the first", DF_OP_SLICE_TOKENS, { S(141, 24) }, 0, RANGE(0, 77) },
+    { "slice_tokens, the last, odd", DF_OP_SLICE_TOKENS, { S(7, 5) }, 0, RANGE(6, 1) },
+    { "add_constant, tokens", DF_OP_ADD_CONSTANT, { S(30, 64) } },
+    { "add_constant, a picture", DF_OP_ADD_CONSTANT, { S(5, 3, 21) } },
+    { "add_constant, the whole grid", DF_OP_ADD_CONSTANT, { S(5, 3, 21) }, 0, GRID(5, 3) },
+    { "add_constant, cropped", DF_OP_ADD_CONSTANT, { S(16, 12, 40) }, 0, GRID(24, 24) },
+    { "add_constant, cropped, odd", DF_OP_ADD_CONSTANT, { S(4, 3, 7) }, 0, GRID(7, 8) },
+    { "class_embedding", DF_OP_CLASS_EMBEDDING, { S(1) }, 48 },
+    { "class_embedding, odd", DF_OP_CLASS_EMBEDDING, { S(1) }, 13 },
+    { "unpatchify", DF_OP_UNPATCHIFY, { S(6 * 4, 2 * 2 * 16) }, 0, PATCHES(6, 4, 2) },
+    { "unpatchify, odd", DF_OP_UNPATCHIFY, { S(5 * 7, 3 * 3 * 3) }, 0, PATCHES(5, 7, 3) },
+    { "unpatchify, patches of 1", DF_OP_UNPATCHIFY, { S(2 * 3, 5) }, 0, PATCHES(2, 3, 1) },
+    { "quantize", DF_OP_QUANTIZE, { S(12, 10, 4) }, 200 },
+    { "quantize, odd", DF_OP_QUANTIZE, { S(5, 7, 3) }, 37 },
+    { "quantize, one code", DF_OP_QUANTIZE, { S(5, 3) }, 1 },
+    { "quantize, wide", DF_OP_QUANTIZE, { S(9, 65) }, 64 },
+
+    { "attention, relative", DF_OP_ATTENTION, { S(77, 128), S(77, 128), S(77, 128) }, 0, RELATIVE(2, 32, 128) },
+    { "attention, relative, odd", DF_OP_ATTENTION, { S(19, 21), S(19, 21), S(19, 21) }, 0, RELATIVE(3, 10, 20) },
+    { "attention, relative, more keys", DF_OP_ATTENTION, { S(9, 16), S(40, 16), S(40, 16) }, 0, RELATIVE(4, 8, 20) },
+    { "attention, relative, more queries", DF_OP_ATTENTION, { S(60, 16), S(7, 16), S(7, 16) }, 0, RELATIVE(4, 8, 20) },
+    { "attention, relative, 600 keys", DF_OP_ATTENTION, { S(600, 8), S(600, 8), S(600, 8) }, 0, RELATIVE(1, 32, 128) },
+    /* unscaled scores of +-60: an f32 that large moves its exponential by 2e-6 when it is rounded */
+    { "attention, relative, heads of 256",
+      DF_OP_ATTENTION,
+      { S(70, 256), S(70, 256), S(70, 256) },
+      0,
+      RELATIVE(1, 32, 128),
+      .slack = 4 },
+    { "attention, relative, own scale",
+      DF_OP_ATTENTION,
+      { S(33, 24), S(33, 24), S(33, 24) },
+      0,
+      { .attention = { .heads = 2, .scale = 0.3, .bias_buckets = 32, .bias_max_distance = 128 } } },
 };
 const int n_op_cases = sizeof op_cases / sizeof *op_cases;
 
 enum { VOCAB = 100, POSITIONS = 80 };
 
-static df_value_id build(df_graph *g, const op_case *c, const df_value_id *in) {
+static df_value_id build_attention(df_graph *g, const op_case *c, const df_value_id *in) {
+    const df_op_attr *a = &c->attr;
+    if (!a->attention.bias_buckets)
+        return df_g_attention(g, "node", in[0], in[1], in[2], a->attention.heads, a->attention.causal);
+    return df_g_attention_relative(g, "node", in[0], in[1], in[2], a->attention.heads, "table",
+                                   a->attention.bias_buckets, a->attention.bias_max_distance);
+}
+
+static df_value_id build_transformer_op(df_graph *g, const op_case *c, const df_value_id *in) {
+    const df_op_attr *a = &c->attr;
     switch (c->op) {
-    case DF_OP_EMBEDDING: return df_g_embedding(g, "node", in[0], VOCAB, POSITIONS, c->out);
-    case DF_OP_TIMESTEP_EMBEDDING: return df_g_timestep_embedding(g, "node", in[0], c->attr.timestep);
-    case DF_OP_LINEAR: return df_g_linear(g, "node", in[0], c->out, c->attr.linear.no_bias);
-    case DF_OP_CONV2D: return df_g_conv2d(g, "node", in[0], c->out, c->attr.conv);
-    case DF_OP_GROUP_NORM: return df_g_group_norm(g, "node", in[0], c->attr.norm.groups, c->attr.norm.eps);
-    case DF_OP_LAYER_NORM: return df_g_layer_norm(g, "node", in[0], c->attr.norm.eps);
-    case DF_OP_ATTENTION:
-        return df_g_attention(g, "node", in[0], in[1], in[2], c->attr.attention.heads, c->attr.attention.causal);
-    case DF_OP_ACTIVATION: return df_g_activation(g, "node", in[0], c->act);
-    case DF_OP_GEGLU: return df_g_geglu(g, "node", in[0]);
-    case DF_OP_ADD: return df_g_add(g, "node", in[0], in[1]);
-    case DF_OP_ADD_CHANNEL: return df_g_add_channel(g, "node", in[0], in[1]);
-    case DF_OP_CONCAT: return df_g_concat(g, "node", in[0], in[1]);
-    case DF_OP_UPSAMPLE_NEAREST: return df_g_upsample_nearest(g, "node", in[0], c->to.dim[0], c->to.dim[1]);
+    case DF_OP_RMS_NORM: return df_g_rms_norm(g, "node", in[0], a->norm.eps);
+    case DF_OP_MODULATE: return df_g_modulate(g, "node", in[0], in[1], in[2]);
+    case DF_OP_GATE: return df_g_gate(g, "node", in[0], in[1]);
+    case DF_OP_MUL: return df_g_mul(g, "node", in[0], in[1]);
+    case DF_OP_SCALE: return df_g_scale(g, "node", in[0], a->affine.by, a->affine.plus);
+    case DF_OP_SLICE: return df_g_slice(g, "node", in[0], a->slice.first, a->slice.count);
+    case DF_OP_CONCAT_TOKENS: return df_g_concat_tokens(g, "node", in[0], in[1]);
+    case DF_OP_SLICE_TOKENS: return df_g_slice_tokens(g, "node", in[0], a->slice.first, a->slice.count);
+    case DF_OP_ADD_CONSTANT:
+        return df_g_add_constant(g, "node", in[0], "constant", a->constant.grid_h, a->constant.grid_w);
+    case DF_OP_CLASS_EMBEDDING: return df_g_class_embedding(g, "node", in[0], VOCAB, c->out);
+    case DF_OP_UNPATCHIFY: return df_g_unpatchify(g, "node", in[0], a->patch.h, a->patch.w, a->patch.patch);
+    case DF_OP_QUANTIZE: return df_g_quantize(g, "node", in[0], c->out);
     default: break;
     }
     fail_msg("%s: no builder for %s", c->name, df_op_name(c->op));
     return DF_NO_VALUE;
 }
 
+static df_value_id build(df_graph *g, const op_case *c, const df_value_id *in) {
+    switch (c->op) {
+    case DF_OP_EMBEDDING:
+        if (c->no_positions) return df_g_token_embedding(g, "node", in[0], VOCAB, c->out);
+        return df_g_embedding(g, "node", in[0], VOCAB, POSITIONS, c->out);
+    case DF_OP_TIMESTEP_EMBEDDING: return df_g_timestep_embedding(g, "node", in[0], c->attr.timestep);
+    case DF_OP_LINEAR: return df_g_linear(g, "node", in[0], c->out, c->attr.linear.no_bias);
+    case DF_OP_CONV2D: return df_g_conv2d(g, "node", in[0], c->out, c->attr.conv);
+    case DF_OP_GROUP_NORM: return df_g_group_norm(g, "node", in[0], c->attr.norm.groups, c->attr.norm.eps);
+    case DF_OP_LAYER_NORM:
+        if (c->attr.norm.no_affine) return df_g_layer_norm_plain(g, "node", in[0], c->attr.norm.eps);
+        return df_g_layer_norm(g, "node", in[0], c->attr.norm.eps);
+    case DF_OP_ATTENTION: return build_attention(g, c, in);
+    case DF_OP_ACTIVATION: return df_g_activation(g, "node", in[0], c->act);
+    case DF_OP_GEGLU: return df_g_geglu(g, "node", in[0]);
+    case DF_OP_ADD: return df_g_add(g, "node", in[0], in[1]);
+    case DF_OP_ADD_CHANNEL: return df_g_add_channel(g, "node", in[0], in[1]);
+    case DF_OP_CONCAT: return df_g_concat(g, "node", in[0], in[1]);
+    case DF_OP_UPSAMPLE_NEAREST: return df_g_upsample_nearest(g, "node", in[0], c->to.dim[0], c->to.dim[1]);
+    default: return build_transformer_op(g, c, in);
+    }
+}
+
 df_graph *op_case_graph(const op_case *c) {
     df_err err = { 0 };
     df_graph *g = df_graph_new(c->name);
     df_value_id in[3] = { DF_NO_VALUE, DF_NO_VALUE, DF_NO_VALUE };
-    df_dtype dtype = c->op == DF_OP_EMBEDDING ? DF_I32 : DF_F32;
+    df_dtype dtype = c->op == DF_OP_EMBEDDING || c->op == DF_OP_CLASS_EMBEDDING ? DF_I32 : DF_F32;
     for (int i = 0; i < 3 && c->in[i].rank; i++)
         in[i] = df_graph_input(g, df_graph_name(g, "in%d", i), dtype, c->in[i]);
     df_value_id y = build(g, c, in);
@@ -227,7 +346,11 @@ df_graph *op_case_graph(const op_case *c) {
     df_graph_output(g, "out", y);
     if (df_graph_finish(g, &err) || df_graph_fuse(g, &err)) fail_msg("%s: %s", c->name, err.text);
     if (g->n_nodes != 1) fail_msg("%s: fused to %d nodes", c->name, g->n_nodes);
-    if (c->op == DF_OP_ATTENTION) g->nodes[0].attr.attention.scale = c->attr.attention.scale;
+    if (c->op == DF_OP_ATTENTION) {
+        df_op_attr *a = &g->nodes[0].attr;
+        assert_true(a->attention.scale == (a->attention.bias_buckets ? 1 : 0)); /* as built; then the case's own */
+        a->attention.scale = c->attr.attention.scale;
+    }
     return g;
 }
 
@@ -256,7 +379,8 @@ static float *random_weight(const df_weight *w) {
     int64_t n = df_shape_elements(w->shape);
     float *data = malloc((size_t)n * sizeof *data);
     bool vector = w->shape.rank == 1;
-    double fan_in = vector ? 1 : (double)(n / w->shape.dim[0]), scale = vector ? 0.5 : 1 / sqrt(fan_in);
+    double fan_in = vector || w->shape.rank == 3 ? 1 : (double)(n / w->shape.dim[0]),
+           scale = vector ? 0.5 : 1 / sqrt(fan_in);
     double centre = vector && strstr(w->name, ".weight") ? 1 : 0; /* gamma */
     for (int64_t i = 0; i < n; i++) data[i] = (float)(centre + scale * (double)number(seed_of(w->name), 0, i));
     return data;

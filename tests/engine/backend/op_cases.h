@@ -11,11 +11,12 @@ typedef struct op_case {
     const char *name;
     df_op op;
     df_shape in[3]; /* for embedding: [T] */
-    int64_t out; /* conv2d, linear: outputs; embedding: D */
+    int64_t out; /* conv2d, linear: outputs; embeddings: D; quantize: codes */
     df_op_attr attr;
     df_act act; /* of an activation, or fused */
     bool add_channel, residual; /* fused */
     df_shape to; /* upsample_nearest */
+    bool no_positions; /* embedding */
     double offset; /* added to every input: large means */
     double slack; /* factor on the tolerance of f32 backends; 0 is 1. The reason stands beside the case */
 } op_case;

@@ -140,24 +140,34 @@ static void test_refuses_dtypes(void **state) {
     }
 }
 
+static df_code run_ids(op_run *r, int64_t n_rows, const int32_t *ids) {
+    df_err err = { 0 };
+    size_t scratch = 0;
+    float out[12];
+    assert_int_equal(r->backend->node_prepare(r->kernel, n_rows, &scratch, &err), DF_OK);
+    return r->backend->node_run(r->kernel, n_rows, (const void *[]) { ids, NULL, NULL, NULL }, NULL, NULL, out, NULL,
+                                &err);
+}
+
 static void test_id_outside_vocabulary(void **state) {
     (void)state;
-    static const op_case c = { .name = "embedding", .op = DF_OP_EMBEDDING, .in = { { 1, { 3 } } }, .out = 4 };
-    for (size_t i = 0; i < sizeof subjects / sizeof *subjects; i++) {
-        const df_backend *b = df_backend_find(subjects[i].backend);
-        if (!b) continue;
-        op_run r = op_run_open(&c, b, DF_F32, 1, 1);
-        int32_t ids[2][3] = { { 0, 1, -1 }, { 100, 1, 2 } };
-        float out[12];
-        for (int k = 0; k < 2; k++) {
-            df_err err = { 0 };
-            size_t scratch = 0;
-            assert_int_equal(b->node_prepare(r.kernel, 1, &scratch, &err), DF_OK);
-            const void *in[] = { ids[k], NULL, NULL, NULL };
-            assert_int_equal(b->node_run(r.kernel, 1, in, NULL, NULL, out, NULL, &err), DF_EINVAL);
+    static const op_case cases[] = {
+        { .name = "embedding", .op = DF_OP_EMBEDDING, .in = { { 1, { 3 } } }, .out = 4 },
+        { .name = "no positions", .op = DF_OP_EMBEDDING, .in = { { 1, { 3 } } }, .out = 4, .no_positions = true },
+        { .name = "class_embedding", .op = DF_OP_CLASS_EMBEDDING, .in = { { 1, { 1 } } }, .out = 4 },
+    };
+    static const int32_t good[] = { 0, 1, 99 }, low[] = { 0, 1, -1 }, high[] = { 0, 100, 2 };
+    for (size_t i = 0; i < sizeof subjects / sizeof *subjects; i++)
+        for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+            const df_backend *b = df_backend_find(subjects[i].backend);
+            if (!b) continue;
+            op_run r = op_run_open(&cases[k], b, DF_F32, 1, 1);
+            int64_t n_rows = 3 / cases[k].in[0].dim[0]; /* three ids in all */
+            assert_int_equal(run_ids(&r, n_rows, good), DF_OK);
+            assert_int_equal(run_ids(&r, n_rows, low), DF_EINVAL);
+            assert_int_equal(run_ids(&r, n_rows, high), DF_EINVAL);
+            op_run_close(&r);
         }
-        op_run_close(&r);
-    }
 }
 
 enum { FIXED = 4, MOST = 1000 };

@@ -11,6 +11,7 @@
 
 #include "engine/backend/backend.h"
 #include "engine/graph/fuse.h"
+#include "engine/graph/relative_position.h"
 
 #define V(...) ((const double[]) { __VA_ARGS__ })
 #define W(...) ((const float[]) { __VA_ARGS__ })
@@ -244,6 +245,171 @@ static void test_add_channel_repeats_over_positions(void **state) {
           V(11, 22, 13, 24, 35, 46, 37, 48));
 }
 
+static void test_layer_norm_plain(void **state) {
+    (void)state;
+    df_graph *g = df_graph_new("layer_norm");
+    df_value_id x = input(g, "x", DF_SHAPE(2, 2));
+    check(g, df_g_layer_norm_plain(g, "n", x, 0), 1, (const void *[]) { V(1, 3, 10, 0) }, NULL, V(-1, 1, 1, -1));
+}
+
+static void test_rms_norm_takes_no_mean_off(void **state) {
+    (void)state;
+    df_graph *g = df_graph_new("rms_norm");
+    df_value_id x = input(g, "x", DF_SHAPE(2, 2));
+    /* mean squares 1 and 25, eps 24 inside the root: 5 and 7 */
+    check(g, df_g_rms_norm(g, "n", x, 24), 1, (const void *[]) { V(1, 1, 1, 7) }, (const float *[]) { W(10, 35), NULL },
+          V(2, 7, 10.0 / 7, 35));
+}
+
+/* Two heads of 2 in [1][4]: each has its own mean square, gamma is the same for both. */
+static void test_rms_norm_of_heads(void **state) {
+    (void)state;
+    df_graph *g = df_graph_new("rms_norm");
+    df_value_id x = input(g, "x", DF_SHAPE(1, 2, 2));
+    check(g, df_g_rms_norm(g, "n", x, 0), 1, (const void *[]) { V(2, 2, 1, 7) }, (const float *[]) { W(3, 5), NULL },
+          V(3, 5, 0.6, 7));
+}
+
+static void test_modulate_adds_one_to_the_scale(void **state) {
+    (void)state;
+    df_graph *g = df_graph_new("modulate");
+    df_value_id x = input(g, "x", DF_SHAPE(2, 2)), shift = input(g, "shift", DF_SHAPE(2));
+    df_value_id scale = input(g, "scale", DF_SHAPE(2));
+    check(g, df_g_modulate(g, "m", x, shift, scale), 2,
+          (const void *[]) { V(1, 2, 3, 4, 5, 6, 7, 8), V(100, 200, 0, -1), V(0, 1, 2, -1) }, NULL,
+          V(101, 204, 103, 208, 15, -1, 21, -1));
+}
+
+static void test_gate_belongs_to_its_row(void **state) {
+    (void)state;
+    df_graph *g = df_graph_new("gate");
+    df_value_id x = input(g, "x", DF_SHAPE(2, 2)), gate = input(g, "gate", DF_SHAPE(2));
+    check(g, df_g_gate(g, "g", x, gate), 2, (const void *[]) { V(1, 2, 3, 4, 5, 6, 7, 8), V(2, 3, 10, 0) }, NULL,
+          V(2, 6, 6, 12, 50, 0, 70, 0));
+}
+
+static void test_gate_then_residual(void **state) {
+    (void)state;
+    df_graph *g = df_graph_new("gate");
+    df_value_id x = input(g, "x", DF_SHAPE(2, 1)), gate = input(g, "gate", DF_SHAPE(1));
+    df_value_id residual = input(g, "residual", DF_SHAPE(2, 1));
+    check(g, df_g_add(g, "r+", residual, df_g_gate(g, "g", x, gate)), 1,
+          (const void *[]) { V(1, 2), V(10), V(100, 200) }, NULL, V(110, 220));
+}
+
+static void test_mul(void **state) {
+    (void)state;
+    df_graph *g = df_graph_new("mul");
+    df_value_id a = input(g, "a", DF_SHAPE(2, 1)), b = input(g, "b", DF_SHAPE(2, 1));
+    check(g, df_g_mul(g, "m", a, b), 2, (const void *[]) { V(1, 2, 3, 4), V(5, 6, 7, -8) }, NULL, V(5, 12, 21, -32));
+}
+
+static void test_scale_then_plus(void **state) {
+    (void)state;
+    df_graph *g = df_graph_new("scale");
+    df_value_id x = input(g, "x", DF_SHAPE(2));
+    check(g, df_g_scale(g, "s", x, 4, -1), 1, (const void *[]) { V(1, -2) }, NULL, V(3, -9));
+}
+
+static void test_slices(void **state) {
+    (void)state;
+    const void *x[] = { V(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12) };
+    df_graph *g = df_graph_new("slice");
+    check(g, df_g_slice(g, "s", input(g, "x", DF_SHAPE(2, 3)), 1, 2), 2, x, NULL, V(2, 3, 5, 6, 8, 9, 11, 12));
+    g = df_graph_new("slice_tokens");
+    check(g, df_g_slice_tokens(g, "s", input(g, "x", DF_SHAPE(3, 2)), 1, 2), 2, x, NULL, V(3, 4, 5, 6, 9, 10, 11, 12));
+}
+
+static void test_concat_tokens_keeps_rows_apart(void **state) {
+    (void)state;
+    df_graph *g = df_graph_new("concat_tokens");
+    df_value_id a = input(g, "a", DF_SHAPE(1, 2)), b = input(g, "b", DF_SHAPE(2, 2));
+    check(g, df_g_concat_tokens(g, "c", a, b), 2, (const void *[]) { V(1, 2, 3, 4), V(5, 6, 7, 8, 9, 10, 11, 12) },
+          NULL, V(1, 2, 5, 6, 7, 8, 3, 4, 9, 10, 11, 12));
+}
+
+static void test_add_constant(void **state) {
+    (void)state;
+    df_graph *g = df_graph_new("add_constant");
+    df_value_id x = input(g, "x", DF_SHAPE(2, 1));
+    check(g, df_g_add_constant(g, "pos", x, "pos_embed", 0, 0), 2, (const void *[]) { V(1, 2, 3, 4) },
+          (const float *[]) { W(10, 20), NULL }, V(11, 22, 13, 24));
+}
+
+/* 2 x 1 of 5 x 4: top (5 - 2) / 2 = 1, left (4 - 1) / 2 = 1, both rounded down. */
+static void test_add_constant_crops_the_centre(void **state) {
+    (void)state;
+    float grid[20];
+    for (int i = 0; i < 20; i++) grid[i] = (float)i;
+    df_graph *g = df_graph_new("add_constant");
+    df_value_id x = input(g, "x", DF_SHAPE(2, 1, 1));
+    check(g, df_g_add_constant(g, "pos", x, "pos_embed", 5, 4), 1, (const void *[]) { V(100, 200) },
+          (const float *[]) { grid, NULL }, V(105, 209));
+}
+
+static void test_embeddings_without_positions(void **state) {
+    (void)state;
+    static const int32_t rows[] = { 2, 0, 1, 1 };
+    const float *table[] = { W(1, 2, 3, 4, 5, 6), NULL };
+    df_graph *g = df_graph_new("token_embedding");
+    df_value_id ids = df_graph_input(g, "ids", DF_I32, DF_SHAPE(2));
+    check(g, df_g_token_embedding(g, "e", ids, 3, 2), 2, (const void *[]) { rows }, table, V(5, 6, 1, 2, 3, 4, 3, 4));
+    g = df_graph_new("class_embedding");
+    ids = df_graph_input(g, "ids", DF_I32, DF_SHAPE(1));
+    check(g, df_g_class_embedding(g, "e", ids, 3, 2), 2, (const void *[]) { rows }, table, V(5, 6, 1, 2));
+}
+
+/* As transformers' _relative_position_bucket gives them for 32 buckets up to 128 and for 8 up to 20. */
+static void test_relative_buckets(void **state) {
+    (void)state;
+    static const struct {
+        int distance, of_32, of_8;
+    } cases[] = {
+        { 0, 0, 0 },   { 1, 17, 5 },  { -1, 1, 1 },   { 2, 18, 6 },  { 7, 23, 7 },   { -7, 7, 3 },   { 8, 24, 7 },
+        { 11, 24, 7 }, { 12, 25, 7 }, { 15, 25, 7 },  { 16, 26, 7 }, { -22, 10, 3 }, { 23, 27, 7 },  { -31, 11, 3 },
+        { 32, 28, 7 }, { 64, 30, 7 }, { -90, 14, 3 }, { 91, 31, 7 }, { 127, 31, 7 }, { 128, 31, 7 }, { -5000, 15, 3 },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        assert_int_equal(df_relative_bucket(cases[i].distance, 32, 128), cases[i].of_32);
+        assert_int_equal(df_relative_bucket(cases[i].distance, 8, 20), cases[i].of_8);
+    }
+}
+
+/* No scaling by the width; the bias of a key is that of its place behind (upper half) or before the query. */
+static void test_attention_relative(void **state) {
+    (void)state;
+    df_graph *g = df_graph_new("attention");
+    df_value_id q = input(g, "q", DF_SHAPE(2, 8)), k = input(g, "k", DF_SHAPE(2, 8)), v = input(g, "v", DF_SHAPE(2, 2));
+    float bias[4][2] = { { 0 } }; /* [bucket][head] */
+    bias[1][0] = (float)log(7); /* query 1, key 0: one before */
+    bias[3][0] = (float)log(3); /* query 0, key 1: one behind */
+    double before = exp((double)bias[1][0]), behind = exp((double)bias[3][0]);
+    /* head 1: score ln 3 for query 0 and key 1 */
+    check(g, df_g_attention_relative(g, "a", q, k, v, 2, "bias", 4, 8), 1,
+          (const void *[]) { V(0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0),
+                             V(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, log(3), 0, 0, 0), V(4, 4, 8, 8) },
+          (const float *[]) { bias[0], NULL },
+          V((4 + 8 * behind) / (1 + behind), 7, (4 * before + 8) / (before + 1), 6));
+}
+
+static void test_unpatchify(void **state) {
+    (void)state;
+    df_graph *g = df_graph_new("unpatchify");
+    df_value_id x = input(g, "x", DF_SHAPE(2, 8));
+    /* two tokens of 2 x 2 places of 2 channels, side by side */
+    check(g, df_g_unpatchify(g, "u", x, 1, 2, 2), 1,
+          (const void *[]) { V(1, 2, 3, 4, 5, 6, 7, 8, 11, 12, 13, 14, 15, 16, 17, 18) }, NULL,
+          V(1, 2, 3, 4, 11, 12, 13, 14, 5, 6, 7, 8, 15, 16, 17, 18));
+}
+
+static void test_quantize_takes_the_first_of_equals(void **state) {
+    (void)state;
+    df_graph *g = df_graph_new("quantize");
+    df_value_id x = input(g, "x", DF_SHAPE(1, 3, 2));
+    check(g, df_g_quantize(g, "q", x, 4), 1, (const void *[]) { V(0, 0, 5, 4, 2.5, 0) },
+          (const float *[]) { W(2, 0, 3, 0, 4, 4, -2, 0), NULL }, V(2, 0, 4, 4, 2, 0));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_conv_sums_taps_and_bias),
@@ -266,6 +432,23 @@ int main(void) {
         cmocka_unit_test(test_embedding_adds_position),
         cmocka_unit_test(test_concat_puts_the_first_first),
         cmocka_unit_test(test_add_channel_repeats_over_positions),
+        cmocka_unit_test(test_layer_norm_plain),
+        cmocka_unit_test(test_rms_norm_takes_no_mean_off),
+        cmocka_unit_test(test_rms_norm_of_heads),
+        cmocka_unit_test(test_modulate_adds_one_to_the_scale),
+        cmocka_unit_test(test_gate_belongs_to_its_row),
+        cmocka_unit_test(test_gate_then_residual),
+        cmocka_unit_test(test_mul),
+        cmocka_unit_test(test_scale_then_plus),
+        cmocka_unit_test(test_slices),
+        cmocka_unit_test(test_concat_tokens_keeps_rows_apart),
+        cmocka_unit_test(test_add_constant),
+        cmocka_unit_test(test_add_constant_crops_the_centre),
+        cmocka_unit_test(test_embeddings_without_positions),
+        cmocka_unit_test(test_relative_buckets),
+        cmocka_unit_test(test_attention_relative),
+        cmocka_unit_test(test_unpatchify),
+        cmocka_unit_test(test_quantize_takes_the_first_of_equals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

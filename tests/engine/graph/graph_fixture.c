@@ -88,10 +88,49 @@ static df_value_id concat(maker *m, df_value_id x) {
     return df_g_conv2d(m->g, name_of(m, "conv"), x, C, conv3(1));
 }
 
+/* A block of a diffusion transformer: modulated norm, normed heads, gated result; the modulation is cut out of one
+ * vector. */
+static df_value_id modulated_block(maker *m, df_value_id x) {
+    df_graph *g = m->g;
+    df_value_id all = df_g_linear(g, name_of(m, "modulation"), m->channels, 3 * C, false);
+    df_value_id shift = df_g_slice(g, name_of(m, "shift"), all, 0, C),
+                scale = df_g_slice(g, name_of(m, "by"), all, C, C);
+    df_value_id t = df_g_reshape(g, name_of(m, "to_tokens"), x, DF_SHAPE(H * W, C));
+    df_value_id n =
+        df_g_modulate(g, name_of(m, "modulate"), df_g_layer_norm_plain(g, name_of(m, "norm"), t, 1e-6), shift, scale);
+    df_value_id q =
+        df_g_reshape(g, name_of(m, "heads"), df_g_linear(g, name_of(m, "to_q"), n, C, true), DF_SHAPE(H * W, 2, C / 2));
+    q = df_g_reshape(g, name_of(m, "joined"), df_g_rms_norm(g, name_of(m, "norm_q"), q, 1e-6), DF_SHAPE(H * W, C));
+    df_value_id y = df_g_attention_relative(g, name_of(m, "attention"), q, n, t, 2, "relative", 8, 20);
+    y = df_g_gate(g, name_of(m, "gate"), y, df_g_slice(g, name_of(m, "gate_by"), all, 2 * C, C));
+    y = df_g_add(g, name_of(m, "add"), t, y);
+    return df_g_reshape(g, name_of(m, "to_picture"), y, DF_SHAPE(H, W, C));
+}
+
+/* Tokens of two values joined and parted again; what is left of them put where patches lie. */
+static df_value_id regroup(maker *m, df_value_id x) {
+    df_graph *g = m->g;
+    df_value_id a = df_g_reshape(g, name_of(m, "a"), x, DF_SHAPE(H * W, C));
+    df_value_id b = df_g_reshape(g, name_of(m, "b"), pick(m), DF_SHAPE(H * W, C));
+    df_value_id y = df_g_concat_tokens(g, name_of(m, "concat_tokens"), a, b);
+    y = df_g_slice_tokens(g, name_of(m, "slice_tokens"), y, fixture_below(&m->rng, H * W + 1), H * W);
+    y = df_g_reshape(g, name_of(m, "patches"), y, DF_SHAPE(H * W / 4, 4 * C));
+    return df_g_unpatchify(g, name_of(m, "unpatchify"), y, H / 2, W / 2, 2);
+}
+
+/* A product whose one factor is normed: products of products stay finite. */
+static df_value_id product(maker *m, df_value_id x) {
+    df_graph *g = m->g;
+    df_value_id by =
+        df_g_scale(g, name_of(m, "scale"), df_g_rms_norm(g, name_of(m, "rms_norm"), pick(m), 1e-6), 0.5, 1);
+    x = df_g_mul(g, name_of(m, "mul"), x, by);
+    return df_g_add_constant(g, name_of(m, "positions"), x, "positions", H + 3, W + 2);
+}
+
 static df_value_id step(maker *m) {
     df_graph *g = m->g;
     df_value_id x = pick(m);
-    switch (fixture_below(&m->rng, 11)) {
+    switch (fixture_below(&m->rng, 14)) {
     case 0: return df_g_conv2d(g, name_of(m, "conv"), x, C, conv3(1));
     case 1: return df_g_group_norm(g, name_of(m, "group_norm"), x, 4, 1e-5);
     case 2: return df_g_activation(g, name_of(m, "act"), x, (df_act)(1 + fixture_below(&m->rng, 5)));
@@ -101,7 +140,10 @@ static df_value_id step(maker *m) {
     case 6: return attend(m, x);
     case 7: return feed_forward(m, x);
     case 8: return resample(m, x);
-    case 9:
+    case 9: return modulated_block(m, x);
+    case 10: return regroup(m, x);
+    case 11: return product(m, x);
+    case 12:
         x = df_g_conv2d(g, name_of(m, "conv"), x, C, conv3(1));
         return df_g_add_channel(g, name_of(m, "channels"), x, m->channels);
     default: x = df_g_conv2d(g, name_of(m, "conv"), x, C, conv3(1)); return df_g_add(g, name_of(m, "add"), x, pick(m));

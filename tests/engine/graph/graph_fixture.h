@@ -13,7 +13,7 @@ typedef struct fixture_rng {
 
 int fixture_below(fixture_rng *r, int n); /* 0..n-1 */
 
-/* Finished, not fused: pictures and tokens, skips, several outputs, every operation but embedding. */
+/* Finished, not fused: pictures and tokens, skips, several outputs, every operation but lookups in tables. */
 df_graph *fixture_random_graph(uint64_t seed);
 
 /* stage_of [n_nodes] for n_stages; kind 0: consecutive slices; 1: folded (down and up again); 2: any stage. Caller

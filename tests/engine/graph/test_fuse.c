@@ -177,6 +177,27 @@ static void test_order_of_what_is_folded(void **state) {
     df_graph_free(&g);
 }
 
+/* x + gate * f(x), as every block of a diffusion transformer ends; an activation behind a gate stays a node. */
+static void test_gate_takes_a_residual(void **state) {
+    (void)state;
+    df_graph *g = df_graph_new("g");
+    df_value_id x = picture(g, "x", 8), v = df_graph_input(g, "v", DF_F32, DF_SHAPE(8));
+    df_value_id y = df_g_gate(g, "gate", df_g_linear(g, "linear", x, 8, false), v);
+    df_value_id z = df_g_gate(g, "other", df_g_linear(g, "wide", x, 8, false), v);
+    z = df_g_add(g, "late+", df_g_activation(g, "act", z, DF_ACT_SILU), x);
+    df_graph_output(g, "y", df_g_add(g, "y+", x, y));
+    df_graph_output(g, "z", z);
+    fuse(g);
+    assert_null(find(g, "y+"));
+    assert_string_equal(value_name(g, find(g, "gate")->residual), "x");
+    assert_int_equal(find(g, "linear")->residual, DF_NO_VALUE);
+    assert_non_null(find(g, "act"));
+    assert_non_null(find(g, "late+"));
+    assert_int_equal(find(g, "other")->act, DF_ACT_NONE);
+    assert_int_equal(find(g, "other")->residual, DF_NO_VALUE);
+    df_graph_free(&g);
+}
+
 static void test_needs_a_finished_graph(void **state) {
     (void)state;
     df_graph *g = resnet();
@@ -274,6 +295,7 @@ int main(void) {
         cmocka_unit_test(test_channels_do_not_pass_a_reshape_that_changes_them),
         cmocka_unit_test(test_not_where_others_read),
         cmocka_unit_test(test_order_of_what_is_folded),
+        cmocka_unit_test(test_gate_takes_a_residual),
         cmocka_unit_test(test_needs_a_finished_graph),
         cmocka_unit_test(test_resnet_computes_the_same),
         cmocka_unit_test(test_random_graphs_compute_the_same),

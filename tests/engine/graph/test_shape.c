@@ -5,6 +5,7 @@
 
 #include <cmocka.h>
 
+#include <math.h>
 #include <string.h>
 
 #include "engine/graph/shape.h"
@@ -179,6 +180,142 @@ static void test_embeddings(void **state) {
     refuses(in, df_g_timestep_embedding(in.g, "t", in.a, a), DF_EINVAL);
 }
 
+static void test_transformer_norms(void **state) {
+    (void)state;
+    inputs in = with1(DF_SHAPE(9, 2, 6));
+    df_value_id y = df_g_rms_norm(in.g, "n", in.a, 1e-6);
+    assert_int_equal(df_shape_elements(in.g->weights[0].shape), 6); /* shared by heads and tokens */
+    gives(in, y, DF_SHAPE(9, 2, 6));
+    in = with1(DF_SHAPE(12));
+    refuses(in, df_g_rms_norm(in.g, "n", in.a, -1), DF_EINVAL);
+    in = with1(DF_SHAPE(9, 12));
+    y = df_g_layer_norm_plain(in.g, "n", in.a, 1e-6);
+    assert_int_equal(in.g->n_weights, 0);
+    gives(in, y, DF_SHAPE(9, 12));
+}
+
+static void test_modulation(void **state) {
+    (void)state;
+    inputs in = with(DF_SHAPE(9, 8), DF_SHAPE(8), DF_SHAPE(8));
+    gives(in, df_g_modulate(in.g, "m", in.a, in.b, in.c), DF_SHAPE(9, 8));
+    in = with(DF_SHAPE(3, 3, 8), DF_SHAPE(8), DF_SHAPE(8));
+    gives(in, df_g_modulate(in.g, "m", in.a, in.b, in.c), DF_SHAPE(3, 3, 8));
+    in = with(DF_SHAPE(9, 8), DF_SHAPE(8), DF_SHAPE(9));
+    refuses(in, df_g_modulate(in.g, "m", in.a, in.b, in.c), DF_ESHAPE);
+    in = with(DF_SHAPE(9, 8), DF_SHAPE(9, 8), DF_SHAPE(8));
+    refuses(in, df_g_modulate(in.g, "m", in.a, in.b, in.c), DF_ESHAPE);
+    in = with(DF_SHAPE(9, 8), DF_SHAPE(8), one);
+    gives(in, df_g_gate(in.g, "m", in.a, in.b), DF_SHAPE(9, 8));
+    in = with(DF_SHAPE(9, 8), DF_SHAPE(1, 8), one);
+    refuses(in, df_g_gate(in.g, "m", in.a, in.b), DF_ESHAPE);
+    in = with(DF_SHAPE(9, 8), DF_SHAPE(9, 8), one);
+    gives(in, df_g_mul(in.g, "m", in.a, in.b), DF_SHAPE(9, 8));
+    in = with(DF_SHAPE(9, 8), DF_SHAPE(8, 9), one);
+    refuses(in, df_g_mul(in.g, "m", in.a, in.b), DF_ESHAPE);
+    in = with1(DF_SHAPE(9, 8));
+    gives(in, df_g_scale(in.g, "s", in.a, 0.5, 1), DF_SHAPE(9, 8));
+    in = with1(DF_SHAPE(9, 8));
+    refuses(in, df_g_scale(in.g, "s", in.a, NAN, 1), DF_EINVAL);
+}
+
+static void test_slices_and_joins(void **state) {
+    (void)state;
+    inputs in = with1(DF_SHAPE(9, 8));
+    gives(in, df_g_slice(in.g, "s", in.a, 5, 3), DF_SHAPE(9, 3));
+    in = with1(DF_SHAPE(48));
+    gives(in, df_g_slice(in.g, "s", in.a, 8, 8), DF_SHAPE(8));
+    static const int64_t bad[][2] = { { 5, 4 }, { -1, 3 }, { 8, 1 }, { 0, 0 }, { 1, INT64_MAX }, { INT64_MAX, 1 } };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        in = with1(DF_SHAPE(9, 8));
+        refuses(in, df_g_slice(in.g, "s", in.a, bad[i][0], bad[i][1]), DF_ESHAPE);
+        in = with1(DF_SHAPE(8, 9));
+        refuses(in, df_g_slice_tokens(in.g, "s", in.a, bad[i][0], bad[i][1]), DF_ESHAPE);
+    }
+    in = with1(DF_SHAPE(9, 8));
+    gives(in, df_g_slice_tokens(in.g, "s", in.a, 5, 4), DF_SHAPE(4, 8));
+    in = with1(DF_SHAPE(8));
+    refuses(in, df_g_slice_tokens(in.g, "s", in.a, 0, 4), DF_ESHAPE);
+    in = with(DF_SHAPE(9, 8), DF_SHAPE(4, 8), one);
+    gives(in, df_g_concat_tokens(in.g, "c", in.a, in.b), DF_SHAPE(13, 8));
+    in = with(DF_SHAPE(9, 8), DF_SHAPE(9, 4), one);
+    refuses(in, df_g_concat_tokens(in.g, "c", in.a, in.b), DF_ESHAPE);
+    in = with(DF_SHAPE(3, 3, 8), DF_SHAPE(9, 8), one);
+    refuses(in, df_g_concat_tokens(in.g, "c", in.a, in.b), DF_ESHAPE);
+}
+
+static void test_constants(void **state) {
+    (void)state;
+    inputs in = with1(DF_SHAPE(9, 8));
+    df_value_id y = df_g_add_constant(in.g, "pos", in.a, "pos_embed.pos_embed", 0, 0);
+    assert_string_equal(in.g->weights[0].name, "pos_embed.pos_embed");
+    assert_true(df_shape_equal(in.g->weights[0].shape, DF_SHAPE(1, 9, 8)));
+    gives(in, y, DF_SHAPE(9, 8));
+    in = with1(DF_SHAPE(3, 4, 8));
+    y = df_g_add_constant(in.g, "pos", in.a, "p", 5, 4);
+    assert_true(df_shape_equal(in.g->weights[0].shape, DF_SHAPE(1, 20, 8)));
+    gives(in, y, DF_SHAPE(3, 4, 8));
+    static const int64_t bad[][2] = { { 2, 4 }, { 3, 3 }, { 0, 4 }, { 5, 0 }, { -5, -4 } };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        in = with1(DF_SHAPE(3, 4, 8));
+        refuses(in, df_g_add_constant(in.g, "pos", in.a, "p", bad[i][0], bad[i][1]), DF_ESHAPE);
+    }
+    in = with1(DF_SHAPE(3, 4, 8));
+    refuses(in, df_g_add_constant(in.g, "pos", in.a, "p", INT64_MAX, INT64_MAX), DF_ESHAPE);
+    in = with1(DF_SHAPE(12, 8)); /* a grid is cropped in two dimensions */
+    refuses(in, df_g_add_constant(in.g, "pos", in.a, "p", 4, 4), DF_ESHAPE);
+    in = with1(DF_SHAPE(12, 8));
+    refuses(in, df_g_add_constant(in.g, "pos", in.a, NULL, 0, 0), DF_EINVAL);
+}
+
+static void test_tables(void **state) {
+    (void)state;
+    inputs in = with1(one);
+    df_value_id ids = df_graph_input(in.g, "ids", DF_I32, DF_SHAPE(500));
+    df_value_id y = df_g_token_embedding(in.g, "shared", ids, 10, 3);
+    assert_string_equal(in.g->weights[0].name, "shared.weight");
+    gives(in, y, DF_SHAPE(500, 3));
+    in = with1(one);
+    gives(in, df_g_class_embedding(in.g, "e", df_graph_input(in.g, "ids", DF_I32, one), 10, 3), DF_SHAPE(3));
+    in = with1(one);
+    ids = df_graph_input(in.g, "ids", DF_I32, DF_SHAPE(2));
+    refuses(in, df_g_class_embedding(in.g, "e", ids, 10, 3), DF_ESHAPE);
+    in = with1(one); /* not I32 */
+    refuses(in, df_g_class_embedding(in.g, "e", in.a, 10, 3), DF_EINVAL);
+    in = with1(DF_SHAPE(5, 4, 3));
+    gives(in, df_g_quantize(in.g, "q", in.a, 100), DF_SHAPE(5, 4, 3));
+    in = with1(DF_SHAPE(5, 4, 3));
+    refuses(in, df_g_quantize(in.g, "q", in.a, 0), DF_ESHAPE);
+}
+
+static void test_unpatchify(void **state) {
+    (void)state;
+    inputs in = with1(DF_SHAPE(15, 12));
+    gives(in, df_g_unpatchify(in.g, "u", in.a, 5, 3, 2), DF_SHAPE(10, 6, 3));
+    static const struct {
+        int64_t h, w;
+        int patch;
+    } bad[] = { { 5, 4, 2 }, { -5, -3, 2 }, { 5, 3, 5 }, { 5, 3, 0 }, { 5, 3, -2 }, { INT64_MAX, 3, 2 } };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        in = with1(DF_SHAPE(15, 12));
+        refuses(in, df_g_unpatchify(in.g, "u", in.a, bad[i].h, bad[i].w, bad[i].patch), DF_ESHAPE);
+    }
+}
+
+static void test_attention_relative(void **state) {
+    (void)state;
+    inputs in = with(DF_SHAPE(9, 8), DF_SHAPE(7, 8), DF_SHAPE(7, 12));
+    df_value_id y = df_g_attention_relative(in.g, "a", in.a, in.b, in.c, 4, "bias", 32, 128);
+    assert_string_equal(in.g->weights[0].name, "bias.weight");
+    assert_true(df_shape_equal(in.g->weights[0].shape, DF_SHAPE(32, 4)));
+    assert_true(in.g->nodes[0].attr.attention.scale == 1);
+    gives(in, y, DF_SHAPE(9, 12));
+    static const int bad[][2] = { { 2, 128 }, { 32, 8 }, { -4, 128 }, { 32, 0 } };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        in = with(DF_SHAPE(9, 8), DF_SHAPE(7, 8), DF_SHAPE(7, 12));
+        refuses(in, df_g_attention_relative(in.g, "a", in.a, in.b, in.c, 4, "b", bad[i][0], bad[i][1]), DF_EINVAL);
+    }
+}
+
 static void test_limits(void **state) {
     (void)state;
     df_err err = { 0 };
@@ -273,15 +410,14 @@ static void test_check_finds_what_a_pass_broke(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_conv2d),
-        cmocka_unit_test(test_linear),
-        cmocka_unit_test(test_norms),
-        cmocka_unit_test(test_attention),
-        cmocka_unit_test(test_element_wise),
-        cmocka_unit_test(test_rearranging),
-        cmocka_unit_test(test_embeddings),
-        cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_check_finds_what_a_pass_broke),
+        cmocka_unit_test(test_conv2d),       cmocka_unit_test(test_linear),
+        cmocka_unit_test(test_norms),        cmocka_unit_test(test_attention),
+        cmocka_unit_test(test_element_wise), cmocka_unit_test(test_rearranging),
+        cmocka_unit_test(test_embeddings),   cmocka_unit_test(test_transformer_norms),
+        cmocka_unit_test(test_modulation),   cmocka_unit_test(test_slices_and_joins),
+        cmocka_unit_test(test_constants),    cmocka_unit_test(test_tables),
+        cmocka_unit_test(test_unpatchify),   cmocka_unit_test(test_attention_relative),
+        cmocka_unit_test(test_limits),       cmocka_unit_test(test_check_finds_what_a_pass_broke),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

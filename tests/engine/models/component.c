@@ -8,24 +8,44 @@
 
 #include <cmocka.h>
 
+#include "engine/graph/fuse.h"
+
 static void must(df_code rc, const df_err *err) {
     if (rc) fail_msg("%s: %s", df_code_name(rc), err->text);
 }
 
-component component_open(const df_model *m, df_component c, int h, int w, const backend_case *b, int64_t n_rows) {
-    component o = { .dtype = b->dtype, .n = n_rows };
+/* Takes g over. */
+static component start(df_graph *g, const df_weights *weights, const backend_case *b, int64_t n_rows) {
+    component o = { .graph = g, .dtype = b->dtype, .n = n_rows };
     df_err err = { 0 };
-    must(df_model_graph(m, c, h, w, &o.graph, &err), &err);
     must(df_cut_whole(&o.cut, o.graph, &err), &err);
     df_stage_cfg cfg = {
         .graph = o.graph,
         .cut = o.cut,
-        .weights = df_model_weights(m, c),
+        .weights = weights,
         .backend = df_backend_find(b->backend),
         .backend_cfg = { .dtype = b->dtype, .threads = 2 },
     };
     must(df_stage_open(&o.stage, &cfg, &err), &err);
     must(df_stage_reserve(o.stage, n_rows, 1, &err), &err);
+    return o;
+}
+
+component component_open(const df_model *m, df_component c, int h, int w, const backend_case *b, int64_t n_rows) {
+    df_graph *g = NULL;
+    df_err err = { 0 };
+    must(df_model_graph(m, c, h, w, &g, &err), &err);
+    return start(g, df_model_weights(m, c), b, n_rows);
+}
+
+component component_of_graph(df_graph *g, const char *weights_dir, const backend_case *b, int64_t n_rows) {
+    df_weights *weights = NULL;
+    df_err err = { 0 };
+    must(df_graph_finish(g, &err), &err);
+    must(df_graph_fuse(g, &err), &err);
+    must(df_weights_open(&weights, weights_dir, "diffusion_pytorch_model", &err), &err);
+    component o = start(g, weights, b, n_rows);
+    df_weights_close(&weights);
     return o;
 }
 

@@ -22,6 +22,8 @@ typedef struct component {
 
 /* Whatever goes wrong fails the running test. */
 component component_open(const df_model *m, df_component c, int h, int w, const backend_case *b, int64_t n_rows);
+/* The same around a graph that a builder has just filled: finished and fused here, and owned by the component. */
+component component_of_graph(df_graph *g, const char *weights_dir, const backend_case *b, int64_t n_rows);
 void component_close(component *c);
 
 /* n rows; a picture is NCHW. */

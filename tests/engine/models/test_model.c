@@ -142,15 +142,19 @@ static void refused(const char *dir, df_code code, const char *const *words) {
 static const struct {
     const char *file, *field, *value;
     df_code code;
-    const char *words[4];
+    const char *words[5];
 } config_cases[] = {
     { "unet/config.json", "act_fn", "\"mish\"", DF_EUNSUPPORTED, { "unet/config.json", "act_fn", "mish" } },
     { "unet/config.json", "class_embed_type", "\"timestep\"", DF_EUNSUPPORTED, { "class_embed_type" } },
-    { "unet/config.json", "addition_embed_type", "\"text_time\"", DF_EUNSUPPORTED, { "addition_embed_type" } },
+    { "unet/config.json", "addition_embed_type", "\"text_time\"", DF_EFORMAT, { "needs 'addition_time_embed_dim'" } },
+    { "unet/config.json", "addition_embed_type", "\"image\"", DF_EUNSUPPORTED, { "addition_embed_type", "image" } },
+    { "unet/config.json", "addition_time_embed_dim", "256", DF_EUNSUPPORTED, { "addition_time_embed_dim" } },
+    { "unet/config.json", "num_class_embeds", "1000", DF_EUNSUPPORTED, { "num_class_embeds", "gives no class" } },
     { "unet/config.json", "time_cond_proj_dim", "256", DF_EUNSUPPORTED, { "time_cond_proj_dim" } },
     { "unet/config.json", "num_attention_heads", "4", DF_EUNSUPPORTED, { "num_attention_heads" } },
     { "unet/config.json", "dual_cross_attention", "true", DF_EUNSUPPORTED, { "dual_cross_attention" } },
-    { "unet/config.json", "only_cross_attention", "true", DF_EUNSUPPORTED, { "only_cross_attention" } },
+    { "unet/config.json", "only_cross_attention", "\"yes\"", DF_EFORMAT, { "only_cross_attention" } },
+    { "unet/config.json", "only_cross_attention", "[true]", DF_EFORMAT, { "only_cross_attention", "has 1", "has 3" } },
     { "unet/config.json", "resnet_out_scale_factor", "0.5", DF_EUNSUPPORTED, { "resnet_out_scale_factor", "0.5" } },
     { "unet/config.json", "mid_block_scale_factor", "1.5", DF_EUNSUPPORTED, { "mid_block_scale_factor" } },
     { "unet/config.json", "downsample_padding", "0", DF_EUNSUPPORTED, { "downsample_padding" } },
@@ -202,9 +206,14 @@ static const struct {
     { "text_encoder/config.json", "intermediate_size", "256", DF_ESHAPE, { "mlp.fc1", "[512, 128]", "[256, 128]" } },
     { "model_index.json",
       "_class_name",
-      "\"StableDiffusionXLPipeline\"",
+      "\"StableCascadeDecoderPipeline\"",
       DF_EUNSUPPORTED,
-      { "model_index.json", "StableDiffusionXLPipeline", "StableDiffusionPipeline" } },
+      { "model_index.json", "StableCascadeDecoderPipeline", "StableDiffusionPipeline", "StableDiffusionXLPipeline" } },
+    { "model_index.json",
+      "_class_name",
+      "\"StableDiffusionXLPipeline\"",
+      DF_EFORMAT,
+      { "model_index.json", "text_encoder_2", "missing", "StableDiffusionXLPipeline" } },
     { "model_index.json",
       "text_encoder",
       "[\"transformers\", \"RobertaSeriesModelWithTransformation\"]",

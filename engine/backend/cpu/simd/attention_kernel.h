@@ -119,6 +119,16 @@ static void attention_pack(float *pk, float *pv, const float *k, int64_t k_strid
     }
 }
 
+/* Scores of nq queries from t on with n keys from s0 on: the bias of a query is that of the one before it, moved on by
+ * one key. Beyond the last key the padding is read, and masked later. */
+INLINE void add_bias(float *scores, const float *bias, int64_t t, int nq, int64_t s0, int64_t n) {
+    for (int i = 0; i < nq; i++) {
+        float *s = scores + i * CHUNK;
+        const float *b = bias + s0 - (t + i);
+        for (int64_t j = 0; j < n; j += VL) v_store(s + j, v_load(s + j) + v_load(b + j));
+    }
+}
+
 typedef struct running { /* of one query */
     float *max, *sum, *out; /* out [vectors * VL] */
 } running;
@@ -153,6 +163,7 @@ static void attention_group(const df_attn_head *h, int64_t t, int nq, int64_t s0
     bool first = s0 == 0;
     operand keys = { h->k + s0 * h->d, VL, h->d * VL };
     product(scores, CHUNK, h->q + t * h->q_stride, h->q_stride, keys, h->d, false, nq, round_up(n, VL) / VL);
+    if (h->bias) add_bias(scores, h->bias, t, nq, s0, n);
     for (int i = 0; i < nq; i++) {
         int64_t seen = h->causal && t + i + 1 - s0 < n ? t + i + 1 - s0 : n;
         running one = { r.max + i, r.sum + i, r.out + i * width };

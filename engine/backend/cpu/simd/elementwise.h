@@ -1,4 +1,4 @@
-/* Kernels without a sum: epilogue, GEGLU, scale and shift, and the bare functions for the tests. */
+/* Kernels without a sum: epilogue, GEGLU, scale and shift, modulation, gates, and the bare functions for the tests. */
 #ifndef DF_ENGINE_BACKEND_CPU_SIMD_ELEMENTWISE_H
 #define DF_ENGINE_BACKEND_CPU_SIMD_ELEMENTWISE_H
 
@@ -70,6 +70,46 @@ static void geglu(float *y, const float *x, int64_t n, int64_t d) {
         int tail = (int)(d - i);
         if (tail) v_store_n(y + i, v_load_n(x + i, tail) * v_gelu(v_load_n(x + d + i, tail)), tail);
     }
+}
+
+static void modulate(float *y, const float *x, int64_t n, int64_t c, const float *shift, const float *scale) {
+    vf one = v_set1(1.0f);
+    for (int64_t p = 0; p < n; p++, y += c, x += c) {
+        int64_t i = 0;
+        for (; i + VL <= c; i += VL) v_store(y + i, v_fma(v_load(x + i), one + v_load(scale + i), v_load(shift + i)));
+        int tail = (int)(c - i);
+        if (!tail) continue;
+        vf by = one + v_load_n(scale + i, tail);
+        v_store_n(y + i, v_fma(v_load_n(x + i, tail), by, v_load_n(shift + i, tail)), tail);
+    }
+}
+
+INLINE void gate_line(float *y, const float *x, int64_t c, const float *gate, const float *residual) {
+    int64_t i = 0;
+    for (; i + VL <= c; i += VL) {
+        vf v = v_load(x + i), g = v_load(gate + i);
+        v_store(y + i, residual ? v_fma(v, g, v_load(residual + i)) : v * g);
+    }
+    int n = (int)(c - i);
+    if (!n) return;
+    vf v = v_load_n(x + i, n), g = v_load_n(gate + i, n);
+    v_store_n(y + i, residual ? v_fma(v, g, v_load_n(residual + i, n)) : v * g, n);
+}
+
+static void gate(float *y, const float *x, int64_t n, int64_t c, const float *by, const float *residual) {
+    for (int64_t p = 0; p < n; p++)
+        if (residual)
+            gate_line(y + p * c, x + p * c, c, by, residual + p * c);
+        else
+            gate_line(y + p * c, x + p * c, c, by, NULL);
+}
+
+static void affine(float *y, const float *x, int64_t n, float by, float plus) {
+    vf b = v_set1(by), p = v_set1(plus);
+    int64_t i = 0;
+    for (; i + VL <= n; i += VL) v_store(y + i, v_fma(v_load(x + i), b, p));
+    int tail = (int)(n - i);
+    if (tail) v_store_n(y + i, v_fma(v_load_n(x + i, tail), b, p), tail);
 }
 
 #define MAP(name, fn)                                                                                                  \

@@ -1,6 +1,7 @@
 /* The table of one instruction set: included once by each simd_*.c, which names it with DF_SIMD_TABLE and DF_SIMD_NAME.
  */
 #include "engine/backend/cpu/simd/attention_kernel.h"
+#include "engine/backend/cpu/simd/codebook.h"
 #include "engine/backend/cpu/simd/elementwise.h"
 #include "engine/backend/cpu/simd/norms.h"
 #include "engine/backend/cpu/simd/simd.h"
@@ -14,6 +15,11 @@ const df_simd DF_SIMD_TABLE = {
     .channel_sums = channel_sums,
     .scale_shift = scale_shift,
     .layer_norm = layer_norm,
+    .rms_norm = rms_norm,
+    .modulate = modulate,
+    .gate = gate,
+    .affine = affine,
+    .nearest_code = nearest_code,
     .attention_packed_floats = attention_packed_floats,
     .attention_work_floats = attention_work_floats,
     .attention_pack = attention_pack,

@@ -102,4 +102,18 @@ static void layer_norm(float *y, const float *x, int64_t n, int64_t c, const flo
     }
 }
 
+INLINE void rms_norm_line(float *y, const float *x, int64_t c, const float *gamma, double eps) {
+    double sum, square;
+    line_sums(&sum, &square, x, c);
+    vf by = v_set1((float)(1 / sqrt(square / (double)c + eps)));
+    int64_t i = 0;
+    for (; i + VL <= c; i += VL) v_store(y + i, v_load(x + i) * by * v_load(gamma + i));
+    int n = (int)(c - i);
+    if (n) v_store_n(y + i, v_load_n(x + i, n) * by * v_load_n(gamma + i, n), n);
+}
+
+static void rms_norm(float *y, const float *x, int64_t n, int64_t c, const float *gamma, double eps) {
+    for (int64_t p = 0; p < n; p++) rms_norm_line(y + p * c, x + p * c, c, gamma, eps);
+}
+
 #endif

@@ -17,7 +17,11 @@
 
 #include "engine/graph/graph.h"
 
-enum { DF_ATTN_QUERIES = 48 }; /* of one attention task */
+enum {
+    DF_ATTN_QUERIES = 48, /* of one attention task */
+    DF_ATTN_BIAS_PAD = 16,
+    DF_CODE_BLOCK = 16, /* codes of a codebook side by side */
+};
 
 /* One row and head of an attention, keys and values packed by attention_pack. */
 typedef struct df_attn_head {
@@ -27,6 +31,8 @@ typedef struct df_attn_head {
     int64_t q_stride, out_stride; /* floats from token to token */
     int64_t n_keys, d, dv;
     float scale;
+    const float *bias; /* bias[s - t] is added to the product of key s and query t, before the scale; readable for
+                        * DF_ATTN_BIAS_PAD more than n_keys. NULL: none */
     bool causal;
     float *work; /* attention_work_floats(d, dv) of this thread, 64-byte aligned */
 } df_attn_head;
@@ -54,6 +60,22 @@ typedef struct df_simd {
      * y may be x. */
     void (*layer_norm)(float *y, const float *x, int64_t n, int64_t c, const float *gamma, const float *beta,
                        double eps, df_act act);
+
+    /* y = gamma * x / sqrt(mean(x^2) + eps) per position, sums in f64; y may be x. */
+    void (*rms_norm)(float *y, const float *x, int64_t n, int64_t c, const float *gamma, double eps);
+
+    /* y = x * (1 + scale[c]) + shift[c] over [n][c]; y may be x. */
+    void (*modulate)(float *y, const float *x, int64_t n, int64_t c, const float *shift, const float *scale);
+
+    /* y = x * gate[c] + residual over [n][c]; residual may be NULL; y may be x or residual. */
+    void (*gate)(float *y, const float *x, int64_t n, int64_t c, const float *gate, const float *residual);
+
+    /* y = x * by + plus; y may be x. */
+    void (*affine)(float *y, const float *x, int64_t n, float by, float plus);
+
+    /* y [n][c] = the nearest code to each position of x by squared distance in f64, the first of equals. codes: blocks
+     * of DF_CODE_BLOCK codes, [c][DF_CODE_BLOCK] each. */
+    void (*nearest_code)(float *y, const float *x, int64_t n, int64_t c, const float *codes, int64_t blocks);
 
     /* Floats of one head's packed keys and values, a multiple of 16. */
     int64_t (*attention_packed_floats)(int64_t n_keys, int64_t width);

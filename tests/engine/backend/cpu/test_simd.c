@@ -7,14 +7,19 @@ static const char *const sets[] = { "plain", "avx2", "avx512" };
 typedef struct attention_case {
     int64_t queries, keys, heads, width, value_width;
     bool causal;
+    int buckets; /* of relative positions; 0: none */
 } attention_case;
 
+/* In the table what a case does not have is left out. */
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
+
 static const attention_case attentions[] = {
-    { 1, 1, 1, 8, 8, false },       { 16, 16, 6, 32, 32, false },    { 64, 77, 4, 32, 32, false },
-    { 256, 256, 2, 32, 32, false }, { 77, 77, 4, 8, 8, true },       { 77, 77, 2, 64, 64, true },
-    { 192, 77, 8, 4, 4, false },    { 48, 48, 8, 6, 6, true },       { 130, 515, 2, 40, 40, false },
-    { 300, 300, 1, 80, 80, true },  { 50, 257, 1, 160, 160, false }, { 61, 200, 1, 512, 512, false },
-    { 70, 70, 1, 512, 512, true },  { 49, 33, 2, 96, 96, false },    { 53, 90, 3, 24, 40, false },
+    { 1, 1, 1, 8, 8, false },         { 16, 16, 6, 32, 32, false },       { 64, 77, 4, 32, 32, false },
+    { 256, 256, 2, 32, 32, false },   { 77, 77, 4, 8, 8, true },          { 77, 77, 2, 64, 64, true },
+    { 192, 77, 8, 4, 4, false },      { 48, 48, 8, 6, 6, true },          { 130, 515, 2, 40, 40, false },
+    { 300, 300, 1, 80, 80, true },    { 50, 257, 1, 160, 160, false },    { 61, 200, 1, 512, 512, false },
+    { 70, 70, 1, 512, 512, true },    { 49, 33, 2, 96, 96, false },       { 53, 90, 3, 24, 40, false },
+    { 77, 77, 2, 16, 16, false, 32 }, { 300, 517, 2, 32, 32, false, 32 }, { 70, 9, 1, 5, 7, false, 10 },
 };
 
 static df_graph *done(df_graph *g, df_value_id y) {
@@ -29,6 +34,7 @@ static df_graph *attention_graph(const attention_case *c) {
     df_value_id q = df_graph_input(g, "q", DF_F32, DF_SHAPE(c->queries, c->heads * c->width));
     df_value_id k = df_graph_input(g, "k", DF_F32, DF_SHAPE(c->keys, c->heads * c->width));
     df_value_id v = df_graph_input(g, "v", DF_F32, DF_SHAPE(c->keys, c->heads * c->value_width));
+    if (c->buckets) return done(g, df_g_attention_relative(g, "op", q, k, v, (int)c->heads, "bias", c->buckets, 60));
     return done(g, df_g_attention(g, "op", q, k, v, (int)c->heads, c->causal));
 }
 
@@ -77,8 +83,13 @@ static void test_attention(void **state) {
         const attention_case *c = &attentions[i];
         char what[96];
         snprintf(what, sizeof what, "attention %lldx%lld, %lld x %lld%s", (long long)c->queries, (long long)c->keys,
-                 (long long)c->heads, (long long)c->width, c->causal ? ", causal" : "");
-        check_graph(attention_graph(c), (test_error) { 6e-7, 2e-6 }, what); /* f32 sums of up to 515 products */
+                 (long long)c->heads, (long long)c->width,
+                 c->causal    ? ", causal"
+                 : c->buckets ? ", relative"
+                              : "");
+        /* f32 sums of up to 515 products; T5's scores are not scaled, so that they and their roundings are larger */
+        test_error limit = c->buckets ? (test_error) { 1.2e-6, 4e-6 } : (test_error) { 6e-7, 2e-6 };
+        check_graph(attention_graph(c), limit, what);
     }
 }
 
@@ -96,6 +107,69 @@ static void test_norms(void **state) {
 static void test_geglu(void **state) {
     (void)state;
     for (int64_t d = 1; d < 70; d += 4) check_graph(geglu_graph(7, d), (test_error) { 2e-7, 3e-7 }, "geglu");
+}
+
+/* Modulation, gate with and without residual, RMS norm and scaling, in one graph each: every tail from 1 to 16 lanes.
+ */
+static void test_transformer_ops(void **state) {
+    (void)state;
+    for (int64_t d = 1; d < 70; d += 3) {
+        df_shape shape = DF_SHAPE(9, d), channels = DF_SHAPE(d);
+        df_graph *g = df_graph_new("modulate");
+        df_value_id x = df_graph_input(g, "x", DF_F32, shape), a = df_graph_input(g, "a", DF_F32, channels);
+        df_value_id b = df_graph_input(g, "b", DF_F32, channels);
+        check_graph(done(g, df_g_modulate(g, "op", x, a, b)), (test_error) { 2e-7, 3e-7 }, "modulate");
+        for (int residual = 0; residual < 2; residual++) {
+            g = df_graph_new("gate");
+            x = df_graph_input(g, "x", DF_F32, shape);
+            df_value_id y = df_g_gate(g, "op", x, df_graph_input(g, "a", DF_F32, channels));
+            if (residual) y = df_g_add(g, "+", y, df_graph_input(g, "r", DF_F32, shape));
+            done(g, y);
+            test_check(df_graph_fuse(g, NULL), &(df_err) { 0 });
+            assert_int_equal(g->n_nodes, 1);
+            check_graph(g, (test_error) { 2e-7, 2e-7 }, "gate");
+        }
+        g = df_graph_new("rms_norm");
+        x = df_graph_input(g, "x", DF_F32, shape);
+        check_graph(done(g, df_g_rms_norm(g, "op", x, 1e-6)), (test_error) { 2e-7, 3e-7 }, "rms_norm");
+        g = df_graph_new("scale");
+        x = df_graph_input(g, "x", DF_F32, shape);
+        check_graph(done(g, df_g_scale(g, "op", x, 0.3, 0.7)), (test_error) { 2e-7, 2e-7 }, "scale");
+    }
+}
+
+/* The nearest code is the same on every machine, bit for bit; equal ones give the first. */
+static void test_codebook(void **state) {
+    (void)state;
+    enum { N = 300, C = 3, V = 50, BLOCKS = (V + DF_CODE_BLOCK - 1) / DF_CODE_BLOCK };
+    static float x[N * C], y[N * C], codes[BLOCKS * DF_CODE_BLOCK * C], code[V][C];
+    for (int v = 0; v < BLOCKS * DF_CODE_BLOCK; v++)
+        for (int k = 0; k < C; k++) { /* each code of the first half once more in the second */
+            float number = v < V ? test_number(3, (v % (V / 2)) * C + k) : INFINITY;
+            if (v < V) code[v][k] = number;
+            codes[(v / DF_CODE_BLOCK * C + k) * DF_CODE_BLOCK + v % DF_CODE_BLOCK] = number;
+        }
+    for (int i = 0; i < N * C; i++) x[i] = i < V * C ? code[i / C][i % C] : test_number(4, i);
+    for (size_t i = 0; i < sizeof sets / sizeof *sets; i++) {
+        const df_simd *s = df_simd_find(sets[i]);
+        if (!s) continue;
+        s->nearest_code(y, x, N, C, codes, BLOCKS);
+        assert_memory_equal(y, code, sizeof code); /* a code is nearest to itself */
+        for (int p = V; p < N; p++) {
+            double least = INFINITY;
+            int best = 0;
+            for (int v = 0; v < V; v++) {
+                double d = 0;
+                for (int k = 0; k < C; k++)
+                    d += ((double)x[p * C + k] - code[v][k]) * ((double)x[p * C + k] - code[v][k]);
+                if (d < least) {
+                    least = d;
+                    best = v;
+                }
+            }
+            assert_memory_equal(y + p * C, code[best], sizeof code[best]);
+        }
+    }
 }
 
 /* A mean far from 0 cancels in E[x^2] - E[x]^2: f64 sums keep what the data still holds. */
@@ -129,10 +203,8 @@ static void test_far_mean(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_attention),
-        cmocka_unit_test(test_norms),
-        cmocka_unit_test(test_geglu),
-        cmocka_unit_test(test_far_mean),
+        cmocka_unit_test(test_attention),       cmocka_unit_test(test_norms),    cmocka_unit_test(test_geglu),
+        cmocka_unit_test(test_transformer_ops), cmocka_unit_test(test_codebook), cmocka_unit_test(test_far_mean),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,15 @@
+#include "engine/backend/cpu/kernel.h"
+
+static void modulate(const df_kernel *k, const df_cpu_run *r, int64_t row, int64_t first, int64_t n) {
+    int64_t c = df_cpu_last_dim(df_cpu_out_shape(k));
+    const float *x = r->in[0], *shift = r->in[1], *scale = r->in[2];
+    k->ctx->simd->modulate(r->out + first * c, x + first * c, n, c, shift + row * c, scale + row * c);
+}
+
+static df_code run(df_kernel *k, const df_cpu_run *r, df_err *err) {
+    (void)err;
+    df_cpu_each_span(k, r, modulate);
+    return DF_OK;
+}
+
+const df_cpu_op df_cpu_modulate = { .run = run };

@@ -1,0 +1,18 @@
+#include "engine/backend/cpu/kernel.h"
+
+/* A product of two values is one vector gated by another. */
+static df_code run(df_kernel *k, const df_cpu_run *r, df_err *err) {
+    (void)err;
+    int64_t floats = r->n_rows * df_shape_elements(df_cpu_out_shape(k));
+    const float *a = r->in[0], *b = r->in[1];
+    int parts = df_cpu_parts(k->ctx, floats);
+#pragma omp parallel for schedule(static) num_threads(parts) if (parts > 1)
+    for (int part = 0; part < parts; part++) {
+        int64_t begin, end;
+        df_cpu_part(floats, parts, part, &begin, &end);
+        k->ctx->simd->gate(r->out + begin, a + begin, 1, end - begin, b + begin, NULL);
+    }
+    return DF_OK;
+}
+
+const df_cpu_op df_cpu_mul = { .run = run };
