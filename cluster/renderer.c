@@ -1,6 +1,7 @@
 #include "cluster/renderer.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "cluster/renderer_impl.h"
 
@@ -33,8 +34,19 @@ static df_code open_prompts(df_renderer *r, df_err *err) {
     return df_prompt_cache_open(&r->prompts, &cfg, err);
 }
 
+df_code df_renderer_check(const df_model *model, df_err *err) {
+    static const char drawn[] = "StableDiffusionPipeline";
+    const char *name = df_model_info_of(model)->pipeline_class;
+    if (!strcmp(name, drawn)) return DF_OK;
+    return df_err_set(err, DF_EUNSUPPORTED,
+                      "%s is a %s: its parts can be inspected and evaluated, but only a %s can be rendered yet",
+                      df_model_dir(model), name, drawn);
+}
+
 df_code df_renderer_open(df_renderer **out, df_pipeline *pipeline, const df_model *model, const df_renderer_cfg *cfg,
                          df_err *err) {
+    df_code rc = df_renderer_check(model, err);
+    if (rc) return rc;
     int max_rows = df_pipeline_max_rows(pipeline);
     if (cfg->micro_batch < 1 || 2 * cfg->micro_batch > max_rows)
         return df_err_set(err, DF_EINVAL, "micro-batches of %d images need %d rows, the pipeline has %d",
@@ -46,7 +58,7 @@ df_code df_renderer_open(df_renderer **out, df_pipeline *pipeline, const df_mode
     r->cfg = *cfg;
     r->dtype = df_pipeline_dtype(pipeline);
     int program; /* only to know at once that it can be loaded */
-    df_code rc = alloc_batches(r, err);
+    rc = alloc_batches(r, err);
     if (!rc) rc = open_prompts(r, err);
     if (!rc) rc = df_pipeline_load(pipeline, DF_TEXT_ENCODER, 0, 0, &program, err);
     if (rc) {

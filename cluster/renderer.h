@@ -46,6 +46,9 @@ typedef struct df_renderer_cfg {
     void (*on_failed)(void *ctx, uint64_t id, const df_err *why);
 } df_renderer_cfg;
 
+/* DF_EUNSUPPORTED for a model of a pipeline that cannot be rendered yet: it says which can. */
+df_code df_renderer_check(const df_model *model, df_err *err);
+
 df_code df_renderer_open(df_renderer **out, df_pipeline *pipeline, const df_model *model, const df_renderer_cfg *cfg,
                          df_err *err);
 void df_renderer_close(df_renderer **r); /* drops what is in flight, without callbacks */
