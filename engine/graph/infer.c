@@ -223,4 +223,3 @@ df_code df_infer_reshape(const df_graph *g, const df_node *n, df_shape *shape, d
     return df_err_set(err, DF_ESHAPE, "%s does not hold the elements of %s", df_shape_format(*shape).text,
                       df_shape_format(x).text);
 }
-
