@@ -65,16 +65,9 @@ const char *df_task_fault(const char *task, char *buf, size_t buf_bytes) {
     return buf;
 }
 
-/* What DESIGN's list names beyond what the samplers know so far. */
-static const char later_schedulers[] = "lms heun dpmpp_sde unipc lcm tcd flow_euler";
-
 const char *df_scheduler_fault(const char *name, char *buf, size_t buf_bytes) {
     char word[64];
     if (df_scheduler_name_known(name)) return NULL;
-    if (listed(name, later_schedulers)) {
-        snprintf(buf, buf_bytes, "scheduler '%s' is not available yet; known: %s", name, df_scheduler_names());
-        return buf;
-    }
     const char *near = df_suggest_list(name, df_scheduler_names(), word, sizeof word);
     snprintf(buf, buf_bytes, "unknown scheduler '%.40s'%s%s%s; known: %s", name, near ? ", did you mean '" : "",
              near ? near : "", near ? "'?" : "", df_scheduler_names());

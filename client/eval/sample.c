@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/eval/guidance.h"
 #include "client/eval/walk.h"
+#include "engine/samplers/guidance.h"
 
 static int64_t model_rows(const df_walk *w) {
     return w->guided ? 2 * w->n : w->n;
@@ -19,8 +19,10 @@ static df_code open_samplers(df_walk *w, df_err *err) {
     df_code rc = df_eval_scheduler(&sched, w->e, w->set, err);
     if (rc) return rc;
     if (!(w->samplers = calloc((size_t)w->n, sizeof *w->samplers))) return df_err_set(err, DF_ENOMEM, "samplers");
-    for (int64_t r = 0; r < w->n && !rc; r++)
+    for (int64_t r = 0; r < w->n && !rc; r++) {
         rc = df_sampler_new(&w->samplers[r], &sched, w->set->steps, w->set->eta, (size_t)w->row, err);
+        if (!rc) df_sampler_draws_are_increments(w->samplers[r], true);
+    }
     if (!rc) w->n_calls = df_sampler_n_calls(w->samplers[0]);
     return rc;
 }

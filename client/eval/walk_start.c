@@ -196,7 +196,13 @@ static void noise_source(df_walk *w) {
 
 /* Samplers that evaluate twice a step skip two calls for each step that is left out. */
 static int calls_per_step(df_scheduler_class klass) {
-    return klass == DF_SCHEDULER_HEUN ? 2 : 1;
+    switch (klass) {
+    case DF_SCHEDULER_HEUN:
+    case DF_SCHEDULER_KDPM2:
+    case DF_SCHEDULER_KDPM2_ANCESTRAL:
+    case DF_SCHEDULER_DPMPP_SDE: return 2;
+    default: return 1;
+    }
 }
 
 static df_code skip_steps(df_walk *w, double strength, df_err *err) {

@@ -36,7 +36,7 @@ static double final_sigma(const df_sampler *s) {
     return s->cfg.final_sigma_is_min ? df_sigma_of(s->abar[0]) : 0;
 }
 
-/* Karras or exponential sigmas between the ends given or configured; their timesteps follow from them. */
+/* Karras, exponential or beta sigmas between the ends given or configured; their timesteps follow from them. */
 static void respace(const df_sampler *s, double min, double max, double *timesteps, double *sigmas) {
     int n_train = s->cfg.n_train_timesteps;
     if (s->cfg.sigma_min > 0) min = s->cfg.sigma_min;

@@ -20,6 +20,11 @@ static const df_sampler_ops *const classes[DF_SCHEDULER_CLASSES] = {
     [DF_SCHEDULER_LCM] = &df_lcm_ops,
     [DF_SCHEDULER_TCD] = &df_tcd_ops,
     [DF_SCHEDULER_FLOW_EULER] = &df_flow_euler_ops,
+    [DF_SCHEDULER_DPMPP_SDE] = &df_dpmpp_sde_ops,
+    [DF_SCHEDULER_DPMPP_SINGLESTEP] = &df_dpmpp_singlestep_ops,
+    [DF_SCHEDULER_DEIS] = &df_deis_ops,
+    [DF_SCHEDULER_KDPM2] = &df_kdpm2_ops,
+    [DF_SCHEDULER_KDPM2_ANCESTRAL] = &df_kdpm2_ancestral_ops,
 };
 
 static float *floats(size_t n) {
@@ -97,6 +102,7 @@ void df_sampler_free(df_sampler **s) {
     free((*s)->abar);
     free((*s)->timesteps);
     free((*s)->sigmas);
+    free((*s)->model_sigmas);
     free((*s)->scratch);
     free((*s)->noise);
     free(*s);
@@ -125,7 +131,7 @@ void df_sampler_scale_input(const df_sampler *s, int call, const float *x, float
         if (out != x) memcpy(out, x, s->n * sizeof *x);
         return;
     }
-    float norm = sqrtf(s->sigmas[call] * s->sigmas[call] + 1.0f);
+    float sigma = df_sampler_model_sigma(s, call), norm = sqrtf(sigma * sigma + 1.0f);
     for (size_t i = 0; i < s->n; i++) out[i] = x[i] / norm;
 }
 
@@ -141,9 +147,13 @@ df_code df_sampler_step(df_sampler *s, int call, const float *model_output, floa
     return DF_OK;
 }
 
+void df_sampler_draws_are_increments(df_sampler *s, bool yes) {
+    s->draws_are_increments = yes;
+}
+
 /* How much of sample and of noise x holds before a call. */
 static void noise_scales(const df_sampler *s, int call, float *of_sample, float *of_noise) {
-    float sigma = s->sigmas ? s->sigmas[call] : 0;
+    float sigma = s->sigmas ? df_sampler_model_sigma(s, call) : 0;
     if (s->ops->flows) {
         *of_sample = 1.0f - sigma;
         *of_noise = sigma;

@@ -41,6 +41,11 @@ void df_sampler_scale_input(const df_sampler *s, int call, const float *x, float
 df_code df_sampler_step(df_sampler *s, int call, const float *model_output, float *x, df_draw_fn draw, void *draw_ctx,
                         df_err *err);
 
+/* Only DPM++ SDE cares. Its noise is Brownian motion over sigma, looked up twice in each step. By default it makes that
+ * out of independent draws. `yes`: the draws are the motion's increments already, scaled to unit variance, as runs of
+ * the library have them. Before the first step. */
+void df_sampler_draws_are_increments(df_sampler *s, bool yes);
+
 /* A clean sample as noisy as x is before `call`, in the class' own scale. out may be sample or noise. */
 void df_sampler_add_noise(const df_sampler *s, int call, const float *sample, const float *noise, float *out);
 

@@ -32,6 +32,7 @@ struct df_sampler {
     float *timesteps; /* [n_calls] */
     float *sigmas; /* [n_sigmas], NULL if the class has none */
     int n_sigmas;
+    float *model_sigmas; /* [n_calls], noise level of x before each call; NULL: sigmas */
     float init_sigma;
     float *history[DF_SAMPLER_MAX_HISTORY];
     float *scratch; /* [n] */
@@ -39,10 +40,12 @@ struct df_sampler {
     int n_done; /* calls made */
     int next_call; /* -1 before the first */
     int last_order; /* UniPC: order of the step before */
+    bool draws_are_increments; /* DPM++ SDE, see sampler.h */
 };
 
 extern const df_sampler_ops df_ddpm_ops, df_ddim_ops, df_pndm_ops, df_euler_ops, df_euler_ancestral_ops,
-    df_dpmpp_multistep_ops, df_lms_ops, df_heun_ops, df_unipc_ops, df_lcm_ops, df_tcd_ops, df_flow_euler_ops;
+    df_dpmpp_multistep_ops, df_lms_ops, df_heun_ops, df_unipc_ops, df_lcm_ops, df_tcd_ops, df_flow_euler_ops,
+    df_dpmpp_sde_ops, df_dpmpp_singlestep_ops, df_deis_ops, df_kdpm2_ops, df_kdpm2_ancestral_ops;
 
 /* Helpers of plan(): the df_..._plan ones allocate the tables that they fill. */
 df_code df_sampler_alloc_calls(df_sampler *s, int n_calls, int n_sigmas, df_err *err);
@@ -57,6 +60,11 @@ df_code df_sampler_sigma_plan(df_sampler *s, int calls_per_step, df_err *err);
 df_code df_sampler_multistep_plan(df_sampler *s, df_err *err);
 /* LCM, TCD: some of the timesteps that the model was distilled on. */
 df_code df_sampler_distilled_plan(df_sampler *s, df_err *err);
+
+/* The noise level of x before a call, of classes with sigmas. */
+static inline float df_sampler_model_sigma(const df_sampler *s, int call) {
+    return s->model_sigmas ? s->model_sigmas[call] : s->sigmas[call];
+}
 
 /* abar[t], or the one before timestep 0 for t < 0. */
 static inline float df_sampler_abar(const df_sampler *s, int t) {

@@ -29,13 +29,23 @@ typedef enum df_scheduler_class {
     DF_SCHEDULER_LCM,
     DF_SCHEDULER_TCD,
     DF_SCHEDULER_FLOW_EULER,
+    DF_SCHEDULER_DPMPP_SDE,
+    DF_SCHEDULER_DPMPP_SINGLESTEP,
+    DF_SCHEDULER_DEIS,
+    DF_SCHEDULER_KDPM2,
+    DF_SCHEDULER_KDPM2_ANCESTRAL,
     DF_SCHEDULER_CLASSES
 } df_scheduler_class;
 
 typedef enum df_beta_schedule { DF_BETA_LINEAR, DF_BETA_SCALED_LINEAR, DF_BETA_SQUAREDCOS } df_beta_schedule;
 typedef enum df_spacing { DF_SPACING_LEADING, DF_SPACING_TRAILING, DF_SPACING_LINSPACE } df_spacing;
 typedef enum df_prediction { DF_PREDICT_EPSILON, DF_PREDICT_V, DF_PREDICT_SAMPLE } df_prediction;
-typedef enum df_sigma_spacing { DF_SIGMAS_OF_TIMESTEPS, DF_SIGMAS_KARRAS, DF_SIGMAS_EXPONENTIAL } df_sigma_spacing;
+typedef enum df_sigma_spacing {
+    DF_SIGMAS_OF_TIMESTEPS,
+    DF_SIGMAS_KARRAS,
+    DF_SIGMAS_EXPONENTIAL,
+    DF_SIGMAS_BETA
+} df_sigma_spacing;
 
 #define DF_SCHEDULER_NAME_BYTES 32
 
@@ -62,9 +72,9 @@ typedef struct df_scheduler {
     int original_steps; /* LCM, TCD: steps of the distilled schedule */
     double timestep_scaling; /* LCM */
 
-    /* sigma tables: Euler, Heun, LMS, DPM++, UniPC */
+    /* sigma tables: Euler, Heun, LMS, DPM2, DPM++, DEIS, UniPC */
     df_sigma_spacing sigma_spacing;
-    double sigma_min, sigma_max; /* ends of Karras and exponential spacing; 0: those of the table */
+    double sigma_min, sigma_max; /* ends of Karras, exponential and beta spacing; 0: those of the table */
     bool final_sigma_is_min; /* final_sigmas_type "sigma_min" instead of "zero" */
     double flow_shift; /* flow matching */
 
@@ -72,7 +82,7 @@ typedef struct df_scheduler {
     bool set_alpha_to_one; /* DDIM, PNDM, LCM: abar before timestep 0 is 1 instead of abar[0] */
     bool skip_prk_steps; /* PNDM: no Runge-Kutta warm-up */
     bool variance_large; /* DDPM: fixed_large instead of fixed_small */
-    int solver_order; /* DPM++, UniPC: 1..3 */
+    int solver_order; /* DPM++, DEIS, UniPC: 1..3 */
     bool solver_heun; /* DPM++: heun instead of midpoint */
     bool solver_sde; /* DPM++: sde-dpmsolver++ */
     bool solver_bh1; /* UniPC: bh1 instead of bh2 */
@@ -85,11 +95,10 @@ typedef struct df_scheduler {
  * built. DF_EINVAL or DF_EFORMAT: a value of the wrong type or out of range. */
 df_code df_scheduler_read(df_scheduler *out, const char *path, df_err *err);
 
-/* DF_EINVAL: no such name (the nearest one is told), or one that cannot drive this model. DF_EUNSUPPORTED: a name of
- * the manifest that is not built yet. */
+/* DF_EINVAL: no such name (the nearest one is told), or one that cannot drive this model. */
 df_code df_scheduler_named(df_scheduler *out, const char *name, const char *model_config_path, df_err *err);
-bool df_scheduler_name_known(const char *name); /* a name of the manifest, built or not */
-const char *df_scheduler_names(void); /* "ddpm ddim pndm ..." of those built, for messages and --help */
+bool df_scheduler_name_known(const char *name); /* a name of the manifest */
+const char *df_scheduler_names(void); /* "ddpm ddim pndm ..." for messages and --help */
 
 /* alphas_cumprod[n_train_timesteps], f32 as the library computes it. Not for flow matching, which has none. */
 void df_scheduler_alphas_cumprod(const df_scheduler *s, float *out);

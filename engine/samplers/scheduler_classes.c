@@ -29,6 +29,13 @@ static const df_scheduler_class_spec specs[DF_SCHEDULER_CLASSES] = {
     [DF_SCHEDULER_LCM] = { "LCMScheduler", { DISTILLED } },
     [DF_SCHEDULER_TCD] = { "TCDScheduler", { DISTILLED } },
     [DF_SCHEDULER_FLOW_EULER] = { "FlowMatchEulerDiscreteScheduler", { COMMON, BETAS } },
+    [DF_SCHEDULER_DPMPP_SDE] = { "DPMSolverSDEScheduler", { COMMON, LATENT_BETAS, LINSPACE } },
+    [DF_SCHEDULER_DPMPP_SINGLESTEP] = { "DPMSolverSinglestepScheduler",
+                                        { COMMON, BETAS, LINSPACE, .solver_order = 2 } },
+    [DF_SCHEDULER_DEIS] = { "DEISMultistepScheduler",
+                            { COMMON, BETAS, LINSPACE, MULTISTEP, .final_sigma_is_min = true } },
+    [DF_SCHEDULER_KDPM2] = { "KDPM2DiscreteScheduler", { COMMON, LATENT_BETAS, LINSPACE } },
+    [DF_SCHEDULER_KDPM2_ANCESTRAL] = { "KDPM2AncestralDiscreteScheduler", { COMMON, LATENT_BETAS, LINSPACE } },
 };
 
 df_scheduler df_scheduler_defaults(df_scheduler_class klass) {

@@ -29,6 +29,19 @@ static const choice spacings[] = {
 static const choice variance_types[] = { { "fixed_small", false }, { "fixed_large", true }, { 0 } };
 static const choice algorithms[] = { { "dpmsolver++", false }, { "sde-dpmsolver++", true }, { 0 } };
 static const choice dpm_solvers[] = { { "midpoint", false }, { "heun", true }, { 0 } };
+/* What from_config takes over from other classes means this class' only one. */
+static const choice singlestep_algorithms[] = {
+    { "dpmsolver++", false },
+    { "deis", false },
+    { 0 },
+};
+static const choice singlestep_solvers[] = {
+    { "midpoint", false }, { "heun", true }, { "logrho", false }, { "bh1", false }, { "bh2", false }, { 0 },
+};
+static const choice deis_algorithms[] = { { "deis", 0 }, { "dpmsolver", 0 }, { "dpmsolver++", 0 }, { 0 } };
+static const choice deis_solvers[] = {
+    { "logrho", 0 }, { "midpoint", 0 }, { "heun", 0 }, { "bh1", 0 }, { "bh2", 0 }, { 0 },
+};
 static const choice unipc_solvers[] = { { "bh2", false }, { "bh1", true }, { 0 } };
 static const choice final_sigmas[] = { { "zero", false }, { "sigma_min", true }, { 0 } };
 
@@ -99,15 +112,23 @@ void df_scheduler_read_spacing(df_config *c, df_scheduler *s) {
 static void read_sigma_spacing(df_config *c, df_scheduler *s) {
     bool karras = df_config_bool(c, "use_karras_sigmas", false);
     bool exponential = df_config_bool(c, "use_exponential_sigmas", false);
-    df_config_only_bool(c, "use_beta_sigmas", false);
-    if (karras && exponential)
-        refuse(c, DF_EINVAL, "use_exponential_sigmas", "true", "but 'use_karras_sigmas' is true as well");
-    s->sigma_spacing = karras ? DF_SIGMAS_KARRAS : exponential ? DF_SIGMAS_EXPONENTIAL : DF_SIGMAS_OF_TIMESTEPS;
+    bool beta = df_config_bool(c, "use_beta_sigmas", false);
+    if (karras + exponential + beta > 1)
+        refuse(c, DF_EINVAL, beta ? "use_beta_sigmas" : "use_exponential_sigmas", "true",
+               "but another spacing of sigmas is asked for as well");
+    s->sigma_spacing = karras        ? DF_SIGMAS_KARRAS
+                       : exponential ? DF_SIGMAS_EXPONENTIAL
+                       : beta        ? DF_SIGMAS_BETA
+                                     : DF_SIGMAS_OF_TIMESTEPS;
+}
+
+static void read_final_sigma(df_config *c, df_scheduler *s) {
     s->final_sigma_is_min = read_choice(c, "final_sigmas_type", final_sigmas, s->final_sigma_is_min);
 }
 
 static void read_euler(df_config *c, df_scheduler *s) {
     read_sigma_spacing(c, s);
+    read_final_sigma(c, s);
     df_config_only_string(c, "interpolation_type", "linear");
     s->sigma_min = read_within(c, "sigma_min", 0, 0, 1e6);
     s->sigma_max = read_within(c, "sigma_max", 0, 0, 1e6);
@@ -122,21 +143,46 @@ static void read_multistep(df_config *c, df_scheduler *s) {
     df_config_only_bool(c, "use_dynamic_shifting", false);
 }
 
-static void read_dpmpp(df_config *c, df_scheduler *s) {
-    read_multistep(c, s);
-    s->solver_sde = read_choice(c, "algorithm_type", algorithms, s->solver_sde);
-    s->solver_heun = read_choice(c, "solver_type", dpm_solvers, s->solver_heun);
-    s->euler_at_final = df_config_bool(c, "euler_at_final", s->euler_at_final);
-    df_config_only_bool(c, "use_lu_lambdas", false);
+static void read_lambda_min(df_config *c) {
     double lambda_min = df_config_double(c, "lambda_min_clipped", -INFINITY);
     if (!c->rc && !(lambda_min < -100)) /* below every lambda of f32 tables: nothing is clipped */
         refuse(c, DF_EUNSUPPORTED, "lambda_min_clipped", "finite", "only -Infinity is supported");
+}
+
+static void read_dpmpp_variance(df_config *c) {
     if (df_config_has(c, "variance_type"))
         read_choice(c, "variance_type", variance_types, 0); /* a learned variance would double the channels */
 }
 
+static void read_dpmpp(df_config *c, df_scheduler *s) {
+    read_multistep(c, s);
+    read_final_sigma(c, s);
+    s->solver_sde = read_choice(c, "algorithm_type", algorithms, s->solver_sde);
+    s->solver_heun = read_choice(c, "solver_type", dpm_solvers, s->solver_heun);
+    s->euler_at_final = df_config_bool(c, "euler_at_final", s->euler_at_final);
+    df_config_only_bool(c, "use_lu_lambdas", false);
+    read_lambda_min(c);
+    read_dpmpp_variance(c);
+}
+
+static void read_dpmpp_singlestep(df_config *c, df_scheduler *s) {
+    read_multistep(c, s);
+    read_final_sigma(c, s);
+    read_choice(c, "algorithm_type", singlestep_algorithms, 0);
+    s->solver_heun = read_choice(c, "solver_type", singlestep_solvers, s->solver_heun);
+    read_lambda_min(c);
+    read_dpmpp_variance(c);
+}
+
+static void read_deis(df_config *c, df_scheduler *s) {
+    read_multistep(c, s);
+    read_choice(c, "algorithm_type", deis_algorithms, 0);
+    read_choice(c, "solver_type", deis_solvers, 0);
+}
+
 static void read_unipc(df_config *c, df_scheduler *s) {
     read_multistep(c, s);
+    read_final_sigma(c, s);
     s->solver_bh1 = read_choice(c, "solver_type", unipc_solvers, s->solver_bh1);
     df_config_only_bool(c, "predict_x0", true);
     df_config_only_absent(c, "solver_p");
@@ -161,7 +207,7 @@ static void read_flow(df_config *c, df_scheduler *s) {
 }
 
 void df_scheduler_read_class_fields(df_config *c, df_scheduler *s) {
-    df_scheduler_read_spacing(c, s);
+    if (s->klass != DF_SCHEDULER_DPMPP_SINGLESTEP) df_scheduler_read_spacing(c, s); /* it has none */
     switch (s->klass) {
     case DF_SCHEDULER_DDPM:
         s->variance_large = read_choice(c, "variance_type", variance_types, s->variance_large);
@@ -169,7 +215,15 @@ void df_scheduler_read_class_fields(df_config *c, df_scheduler *s) {
     case DF_SCHEDULER_PNDM: s->skip_prk_steps = df_config_bool(c, "skip_prk_steps", s->skip_prk_steps); break;
     case DF_SCHEDULER_EULER: read_euler(c, s); break;
     case DF_SCHEDULER_LMS:
-    case DF_SCHEDULER_HEUN: read_sigma_spacing(c, s); break;
+    case DF_SCHEDULER_HEUN:
+    case DF_SCHEDULER_KDPM2:
+    case DF_SCHEDULER_KDPM2_ANCESTRAL: read_sigma_spacing(c, s); break;
+    case DF_SCHEDULER_DPMPP_SDE:
+        read_sigma_spacing(c, s);
+        df_config_only_absent(c, "noise_sampler_seed"); /* of torchsde's tree */
+        break;
+    case DF_SCHEDULER_DPMPP_SINGLESTEP: read_dpmpp_singlestep(c, s); break;
+    case DF_SCHEDULER_DEIS: read_deis(c, s); break;
     case DF_SCHEDULER_DPMPP_MULTISTEP: read_dpmpp(c, s); break;
     case DF_SCHEDULER_UNIPC: read_unipc(c, s); break;
     case DF_SCHEDULER_LCM:

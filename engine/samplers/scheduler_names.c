@@ -21,6 +21,11 @@ static const named names[] = {
     { "heun", DF_SCHEDULER_HEUN, 0 },
     { "dpmpp_2m", DF_SCHEDULER_DPMPP_MULTISTEP, DF_SIGMAS_OF_TIMESTEPS },
     { "dpmpp_2m_karras", DF_SCHEDULER_DPMPP_MULTISTEP, DF_SIGMAS_KARRAS },
+    { "dpmpp_2s", DF_SCHEDULER_DPMPP_SINGLESTEP, 0 },
+    { "dpmpp_sde", DF_SCHEDULER_DPMPP_SDE, 0 },
+    { "kdpm2", DF_SCHEDULER_KDPM2, 0 },
+    { "kdpm2_a", DF_SCHEDULER_KDPM2_ANCESTRAL, 0 },
+    { "deis", DF_SCHEDULER_DEIS, 0 },
     { "unipc", DF_SCHEDULER_UNIPC, 0 },
     { "lcm", DF_SCHEDULER_LCM, 0 },
     { "tcd", DF_SCHEDULER_TCD, 0 },
@@ -28,11 +33,8 @@ static const named names[] = {
 };
 enum { N_NAMES = sizeof names / sizeof names[0] };
 
-static const char available[] =
-    "ddpm ddim pndm lms euler euler_a heun dpmpp_2m dpmpp_2m_karras unipc lcm tcd flow_euler";
-
-/* Names of the manifest whose sampler is still to come: its noise is a Brownian tree, not a sequence of draws. */
-static const char not_yet[] = "dpmpp_sde";
+static const char available[] = "ddpm ddim pndm lms euler euler_a heun dpmpp_2m dpmpp_2m_karras dpmpp_2s dpmpp_sde "
+                                "kdpm2 kdpm2_a deis unipc lcm tcd flow_euler";
 
 static const named *find_name(const char *name) {
     for (int i = 0; i < N_NAMES; i++)
@@ -84,8 +86,6 @@ static const char *nearest_name(const char *typed) {
 }
 
 static df_code unknown_name(const char *name, df_err *err) {
-    if (!strcmp(name, not_yet))
-        return df_err_set(err, DF_EUNSUPPORTED, "scheduler '%s' is not available yet; available: %s", name, available);
     const char *near = nearest_name(name);
     if (near)
         return df_err_set(err, DF_EINVAL, "unknown scheduler '%s', did you mean '%s'? Available: %s", name, near,
@@ -96,16 +96,28 @@ static df_code unknown_name(const char *name, df_err *err) {
 /* A name for what a config says, in the manner of the manifest's: "dpmpp_2m_sde_karras", "euler_exponential". */
 static void name_config(df_scheduler *s) {
     static const char *const base[DF_SCHEDULER_CLASSES] = {
-        [DF_SCHEDULER_DDPM] = "ddpm", [DF_SCHEDULER_DDIM] = "ddim",
-        [DF_SCHEDULER_PNDM] = "pndm", [DF_SCHEDULER_EULER] = "euler",
-        [DF_SCHEDULER_LMS] = "lms",   [DF_SCHEDULER_EULER_ANCESTRAL] = "euler_a",
-        [DF_SCHEDULER_HEUN] = "heun", [DF_SCHEDULER_DPMPP_MULTISTEP] = "dpmpp",
-        [DF_SCHEDULER_LCM] = "lcm",   [DF_SCHEDULER_UNIPC] = "unipc",
-        [DF_SCHEDULER_TCD] = "tcd",   [DF_SCHEDULER_FLOW_EULER] = "flow_euler",
+        [DF_SCHEDULER_DDPM] = "ddpm",
+        [DF_SCHEDULER_DDIM] = "ddim",
+        [DF_SCHEDULER_PNDM] = "pndm",
+        [DF_SCHEDULER_EULER] = "euler",
+        [DF_SCHEDULER_LMS] = "lms",
+        [DF_SCHEDULER_EULER_ANCESTRAL] = "euler_a",
+        [DF_SCHEDULER_HEUN] = "heun",
+        [DF_SCHEDULER_DPMPP_MULTISTEP] = "dpmpp",
+        [DF_SCHEDULER_LCM] = "lcm",
+        [DF_SCHEDULER_UNIPC] = "unipc",
+        [DF_SCHEDULER_TCD] = "tcd",
+        [DF_SCHEDULER_FLOW_EULER] = "flow_euler",
+        [DF_SCHEDULER_DEIS] = "deis",
+        [DF_SCHEDULER_DPMPP_SINGLESTEP] = "dpmpp",
+        [DF_SCHEDULER_KDPM2] = "kdpm2",
+        [DF_SCHEDULER_DPMPP_SDE] = "dpmpp_sde",
+        [DF_SCHEDULER_KDPM2_ANCESTRAL] = "kdpm2_a",
     };
-    static const char *const sigmas[] = { "", "_karras", "_exponential" };
+    static const char *const sigmas[] = { "", "_karras", "_exponential", "_beta" };
     char order[8] = "";
     if (s->klass == DF_SCHEDULER_DPMPP_MULTISTEP) snprintf(order, sizeof order, "_%dm", s->solver_order);
+    if (s->klass == DF_SCHEDULER_DPMPP_SINGLESTEP) snprintf(order, sizeof order, "_%ds", s->solver_order);
     snprintf(s->name, sizeof s->name, "%s%s%s%s", base[s->klass], order, s->solver_sde ? "_sde" : "",
              sigmas[s->sigma_spacing]);
 }
@@ -177,6 +189,7 @@ static df_scheduler read_named(df_config *c, const named *n, int model_class) {
         s.solver_order = 2;
         s.solver_sde = false;
     }
+    if (n->klass == DF_SCHEDULER_DPMPP_SINGLESTEP) s.solver_order = 2;
     return s;
 }
 

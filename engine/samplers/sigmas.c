@@ -2,6 +2,7 @@
 
 #include <math.h>
 
+#include "engine/samplers/beta_quantile.h"
 #include "engine/samplers/spacing.h"
 
 float df_sigma_of(float abar) {
@@ -39,10 +40,20 @@ double df_sigma_to_timestep(const float *abar, int n, double sigma) {
     return (1 - w) * i + w * (i + 1);
 }
 
-void df_sigmas_spaced(df_sigma_spacing kind, double min, double max, int n_steps, double *out) {
+static double karras_at(double min, double max, int n_steps, int i) {
     static const double rho = 7;
     double near = pow(min, 1 / rho), far = pow(max, 1 / rho);
+    return pow(far + df_linspace_at(0, 1, n_steps, i) * (near - far), rho);
+}
+
+static double beta_at(double min, double max, int n_steps, int i) {
+    static const double shape = 0.6;
+    return min + df_beta_quantile(1 - df_linspace_at(0, 1, n_steps, i), shape, shape) * (max - min);
+}
+
+void df_sigmas_spaced(df_sigma_spacing kind, double min, double max, int n_steps, double *out) {
     for (int i = 0; i < n_steps; i++)
-        out[i] = kind == DF_SIGMAS_KARRAS ? pow(far + df_linspace_at(0, 1, n_steps, i) * (near - far), rho)
+        out[i] = kind == DF_SIGMAS_KARRAS ? karras_at(min, max, n_steps, i)
+                 : kind == DF_SIGMAS_BETA ? beta_at(min, max, n_steps, i)
                                           : exp(df_linspace_at(log(max), log(min), n_steps, i));
 }

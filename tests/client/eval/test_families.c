@@ -252,6 +252,8 @@ int main(void) {
         RUN(sd2, "pndm"),
         RUN(sd2, "ddpm"),
         RUN(sd2, "lcm"),
+        RUN(sd2, "kdpm2"),
+        RUN(sd2, "dpmpp_sde"),
         RUN(sd2, "ddim_zero_snr"),
         RUN_WITHIN(sd2, "euler_zero_snr", "cpu", 3e-4), /* its first sigma is 4096 */
         RUN_REFERENCE(sdxl, "euler"),

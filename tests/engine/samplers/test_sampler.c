@@ -10,10 +10,12 @@
 #include <cmocka.h>
 
 #include "base/file.h"
+#include "engine/samplers/beta_quantile.h"
+#include "engine/samplers/guidance.h"
 #include "engine/samplers/sampler.h"
 #include "tests/support/golden.h"
 
-/* every run of the goldens, fed with the model outputs and the draws of the reference */
+/* ---- every run of the goldens, fed with the model outputs and the draws of the reference ---- */
 
 typedef struct draws {
     const golden *g;
@@ -22,12 +24,16 @@ typedef struct draws {
     size_t next, row;
 } draws;
 
+static bool is_of_sampler(const char *source) {
+    return !strncmp(source, "scheduling_", 11) || !strcmp(source, "brownian.sample");
+}
+
 /* The row's part of the run's next draw that the scheduler took. */
 static df_code draw_golden(void *ctx, float *out, size_t n, df_err *err) {
     draws *d = ctx;
     for (; d->next < json_array_size(d->sources); d->next++) {
         const char *source = json_string_value(json_array_get(d->sources, d->next));
-        if (!source || strncmp(source, "scheduling_", 11)) continue;
+        if (!source || !is_of_sampler(source)) continue;
         char name[128];
         size_t have;
         snprintf(name, sizeof name, "%s.noise.%zu", d->run, d->next++);
@@ -42,7 +48,7 @@ static df_code draw_golden(void *ctx, float *out, size_t n, df_err *err) {
 
 static bool more_draws(draws *d) {
     for (size_t i = d->next; i < json_array_size(d->sources); i++)
-        if (!strncmp(json_string_value(json_array_get(d->sources, i)), "scheduling_", 11)) return true;
+        if (is_of_sampler(json_string_value(json_array_get(d->sources, i)))) return true;
     return false;
 }
 
@@ -58,16 +64,6 @@ static df_scheduler read_config(const json_t *run) {
     free(text);
     json_decref(config);
     return s;
-}
-
-static bool is_built(const json_t *run) {
-    static const char *const later[] = { "DPMSolverSDEScheduler", "DPMSolverSinglestepScheduler",
-                                         "DEISMultistepScheduler", "KDPM2DiscreteScheduler",
-                                         "KDPM2AncestralDiscreteScheduler" };
-    const char *name = json_string_value(json_object_get(run, "scheduler"));
-    for (size_t i = 0; i < sizeof later / sizeof later[0]; i++)
-        if (!strcmp(name, later[i])) return false;
-    return true;
 }
 
 static double number(const json_t *run, const char *key, double otherwise) {
@@ -106,6 +102,7 @@ static void replay_row(const golden *g, const run_data *run, size_t row) {
         fail_msg("%s: %s", run->name, err.text);
     int begin = df_sampler_n_calls(s) - run->n_calls; /* image to image leaves the first calls out */
     assert_true(begin >= 0);
+    df_sampler_draws_are_increments(s, true);
     if (row == 0) compare_tables(g, run->name, s, begin, run->n_calls);
 
     draws d = { .g = g, .sources = json_object_get(run->about, "noise_draws"), .row = row };
@@ -149,7 +146,6 @@ static void replay_all(const char *folder, int expected) {
     json_t *about;
     int n = 0;
     json_object_foreach((json_t *)json_object_get(golden_json(g), "runs"), run, about) {
-        if (!is_built(about)) continue;
         replay(g, run, about, !strcmp(run, "run.euler_zero_snr") ? 3e-4 : 1e-4);
         n++;
     }
@@ -159,13 +155,13 @@ static void replay_all(const char *folder, int expected) {
 
 static void replays_sd15(void **state) {
     (void)state;
-    replay_all("sd15", 22);
+    replay_all("sd15", 27);
 }
 
 /* v-prediction, the Runge-Kutta warm-up, zero terminal SNR */
 static void replays_sd2(void **state) {
     (void)state;
-    replay_all("sd2", 13);
+    replay_all("sd2", 15);
 }
 
 static void replays_sdxl(void **state) {
@@ -243,7 +239,7 @@ static void noises_as_the_class_scales(void **state) {
     golden_close(&g);
 }
 
-/* properties of every class */
+/* ---- properties of every class ---- */
 
 typedef struct counter {
     int n;
@@ -296,6 +292,10 @@ static void predict_clean(const df_scheduler *config, const df_sampler *s, int c
     }
 }
 
+static bool is_two_part(df_scheduler_class klass) {
+    return klass == DF_SCHEDULER_KDPM2 || klass == DF_SCHEDULER_KDPM2_ANCESTRAL || klass == DF_SCHEDULER_DPMPP_SDE;
+}
+
 static void walk(const df_scheduler *config, int n_steps, double eta, bool ends_exactly) {
     enum { N = 8 };
     static const float clean = 0.375f;
@@ -311,7 +311,8 @@ static void walk(const df_scheduler *config, int n_steps, double eta, bool ends_
     for (int call = 0; call < n_calls; call++) {
         float t = df_sampler_timestep(s, call);
         assert_true(t >= 0 && (t < (float)config->n_train_timesteps || config->klass == DF_SCHEDULER_FLOW_EULER));
-        assert_true(call == 0 || t <= df_sampler_timestep(s, call - 1));
+        /* DPM2 rounds the timesteps of Karras sigmas, not those in the middle of steps */
+        assert_true(call == 0 || t <= df_sampler_timestep(s, call - 1) + (is_two_part(config->klass) ? 0.5f : 0));
         predict_clean(config, s, call, x, clean, out, N);
         memcpy(before, x, sizeof x);
         df_sampler_scale_input(s, call, before, before);
@@ -343,7 +344,8 @@ static void a_perfect_model_is_followed(void **state) {
                     config.spacing = spacing;
                     config.prediction = kind;
                     config.set_alpha_to_one = true;
-                    bool exact = klass != DF_SCHEDULER_PNDM && klass != DF_SCHEDULER_TCD && klass != DF_SCHEDULER_LMS;
+                    bool exact = klass != DF_SCHEDULER_PNDM && klass != DF_SCHEDULER_TCD && klass != DF_SCHEDULER_LMS &&
+                                 klass != DF_SCHEDULER_DEIS;
                     if (klass == DF_SCHEDULER_DDIM && spacing == DF_SPACING_TRAILING) exact = false;
                     walk(&config, step_counts[i], 0, exact);
                 }
@@ -353,8 +355,8 @@ static void a_thousand_steps_are_possible(void **state) {
     (void)state;
     for (int klass = 0; klass < DF_SCHEDULER_CLASSES; klass++) {
         df_scheduler config = latent_scheduler(klass);
-        for (int karras = 0; karras < 2; karras++) {
-            config.sigma_spacing = karras ? DF_SIGMAS_KARRAS : DF_SIGMAS_OF_TIMESTEPS;
+        for (int sigmas = DF_SIGMAS_OF_TIMESTEPS; sigmas <= DF_SIGMAS_BETA; sigmas++) {
+            config.sigma_spacing = sigmas;
             walk(&config, 1000, 0, false);
         }
     }
@@ -362,9 +364,11 @@ static void a_thousand_steps_are_possible(void **state) {
 
 static void solver_options_stay_finite(void **state) {
     (void)state;
-    for (int klass = DF_SCHEDULER_DPMPP_MULTISTEP; klass <= DF_SCHEDULER_UNIPC; klass += 3)
+    static const df_scheduler_class classes[] = { DF_SCHEDULER_DPMPP_MULTISTEP, DF_SCHEDULER_UNIPC,
+                                                  DF_SCHEDULER_DPMPP_SINGLESTEP, DF_SCHEDULER_DEIS };
+    for (size_t k = 0; k < sizeof classes / sizeof classes[0]; k++)
         for (int options = 0; options < 96; options++) {
-            df_scheduler config = latent_scheduler(klass);
+            df_scheduler config = latent_scheduler(classes[k]);
             config.solver_order = options % 3 + 1;
             config.solver_heun = config.solver_bh1 = options / 3 & 1;
             config.lower_order_final = options / 6 & 1;
@@ -391,7 +395,9 @@ static void noise_is_drawn_when_due(void **state) {
         { DF_SCHEDULER_PNDM, 1, false, 0 },  { DF_SCHEDULER_DPMPP_MULTISTEP, 0, false, 0 },
         { DF_SCHEDULER_HEUN, 1, false, 0 },  { DF_SCHEDULER_DPMPP_MULTISTEP, 0, true, 5 },
         { DF_SCHEDULER_LCM, 0, false, 4 },   { DF_SCHEDULER_TCD, 0.3, false, 4 },
-        { DF_SCHEDULER_TCD, 0, false, 0 },
+        { DF_SCHEDULER_TCD, 0, false, 0 },   { DF_SCHEDULER_DPMPP_SDE, 0, false, 8 },
+        { DF_SCHEDULER_KDPM2, 0, false, 0 }, { DF_SCHEDULER_KDPM2_ANCESTRAL, 0, false, 4 },
+        { DF_SCHEDULER_DEIS, 0, false, 0 },  { DF_SCHEDULER_DPMPP_SINGLESTEP, 0, false, 0 },
     };
     for (size_t k = 0; k < sizeof cases / sizeof cases[0]; k++) {
         df_scheduler config = latent_scheduler(cases[k].klass);
@@ -406,6 +412,52 @@ static void noise_is_drawn_when_due(void **state) {
         assert_int_equal(c.n, cases[k].draws);
         df_sampler_free(&s);
     }
+}
+
+typedef struct given_draws {
+    const float *next;
+} given_draws;
+
+static df_code draw_given(void *ctx, float *out, size_t n, df_err *err) {
+    given_draws *d = ctx;
+    (void)err;
+    memcpy(out, d->next, n * sizeof *out);
+    d->next += n;
+    return DF_OK;
+}
+
+/* Independent draws become the increments W(start) - W(middle) and W(start) - W(end) of one Brownian motion, each of
+ * unit variance: the second is made of the first and of what is drawn for the rest of the way. */
+static void sde_draws_become_brownian_increments(void **state) {
+    (void)state;
+    enum { N = 2, STEPS = 4, DRAWS = 2 * (STEPS - 1) };
+    static const float z[DRAWS][N] = { { 0.3f, -1.1f }, { 1.7f, 0.2f }, { -0.6f, 0.9f },
+                                       { -1.3f, 2.1f }, { 0.1f, 0.4f }, { 0.8f, -0.7f } };
+    static const float out[N] = { 0.25f, -0.5f };
+    float joined[DRAWS][N], x[2][N] = { { 3, -2 }, { 3, -2 } };
+    df_err err;
+    df_scheduler config = latent_scheduler(DF_SCHEDULER_DPMPP_SDE);
+    for (int way = 0; way < 2; way++) {
+        df_sampler *s;
+        int n_sigmas;
+        assert_int_equal(df_sampler_new(&s, &config, STEPS, 0, N, &err), DF_OK);
+        const float *sigmas = df_sampler_sigmas(s, &n_sigmas);
+        for (int k = 0; k < DRAWS; k += 2) {
+            double start = (double)sigmas[k], end = (double)sigmas[k + 1], middle = sqrt(start * end);
+            for (int i = 0; i < N; i++) {
+                double before = sqrt(start - middle) * (double)z[k][i],
+                       after = sqrt(middle - end) * (double)z[k + 1][i];
+                joined[k][i] = (float)(before / sqrt(start - middle));
+                joined[k + 1][i] = (float)((before + after) / sqrt(start - end));
+            }
+        }
+        df_sampler_draws_are_increments(s, way == 1);
+        given_draws d = { way ? joined[0] : z[0] };
+        for (int call = 0; call < df_sampler_n_calls(s); call++)
+            assert_int_equal(df_sampler_step(s, call, out, x[way], draw_given, &d, &err), DF_OK);
+        df_sampler_free(&s);
+    }
+    golden_compare_f32("joined draws", x[0], x[1], N, 1e-6);
 }
 
 static df_code draw_fails(void *ctx, float *out, size_t n, df_err *err) {
@@ -454,6 +506,11 @@ static void errors_are_told(void **state) {
     config.klass = DF_SCHEDULER_LCM;
     config.original_steps = 50;
     assert_int_equal(df_sampler_new(&s, &config, 51, 0, 4, &err), DF_EINVAL);
+    config = latent_scheduler(DF_SCHEDULER_KDPM2);
+    assert_int_equal(df_sampler_new(&s, &config, 5, 0, 4, &err), DF_OK);
+    assert_int_equal(df_sampler_step(s, 3, out, x, NULL, NULL, &err), DF_EINVAL); /* the middle of a step */
+    assert_int_equal(df_sampler_step(s, 2, out, x, NULL, NULL, &err), DF_OK);
+    df_sampler_free(&s);
     config = latent_scheduler(DF_SCHEDULER_DDIM);
     config.rescale_zero_snr = true;
     config.spacing = DF_SPACING_TRAILING;
@@ -468,6 +525,29 @@ static void guidance_in_place(void **state) {
     float cond[3] = { 1, 2, 3 }, uncond[3] = { 0.5f, 2, 5 };
     df_guidance(cond, uncond, 7.5f, cond, 3);
     assert_true(cond[0] == 4.25f && cond[1] == 2 && cond[2] == -10);
+}
+
+static void rescale_brings_the_spread_back(void **state) {
+    (void)state;
+    static const float cond[4] = { 1, 2, 3, 4 }; /* half the deviation of out */
+    float out[4] = { 2, 6, 4, 8 }, flat[2] = { 5, 5 };
+    df_guidance_rescale(out, cond, 0.75, 4);
+    assert_true(fabsf(out[0] - 1.25f) < 1e-6f && fabsf(out[1] - 3.75f) < 1e-6f && fabsf(out[3] - 5) < 1e-6f);
+    df_guidance_rescale(out, cond, 0, 4);
+    assert_true(fabsf(out[3] - 5) < 1e-6f);
+    df_guidance_rescale(flat, cond, 1, 2);
+    assert_true(flat[0] == 5 && flat[1] == 5);
+}
+
+static void beta_quantiles(void **state) {
+    (void)state;
+    for (int i = 0; i <= 20; i++) {
+        double p = i / 20.0;
+        assert_true(fabs(df_beta_quantile(p, 1, 1) - p) < 1e-12);
+        assert_true(fabs(df_beta_quantile(p, 2, 1) - sqrt(p)) < 1e-12);
+        assert_true(fabs(df_beta_quantile(p, 0.5, 0.5) - pow(sin(p * acos(-1.0) / 2), 2)) < 1e-12); /* arcsine law */
+        assert_true(fabs(df_beta_quantile(p, 0.6, 0.6) + df_beta_quantile(1 - p, 0.6, 0.6) - 1) < 1e-12);
+    }
 }
 
 int main(void) {
@@ -487,6 +567,9 @@ int main(void) {
         cmocka_unit_test(noise_is_drawn_when_due),
         cmocka_unit_test(errors_are_told),
         cmocka_unit_test(guidance_in_place),
+        cmocka_unit_test(sde_draws_become_brownian_increments),
+        cmocka_unit_test(rescale_brings_the_spread_back),
+        cmocka_unit_test(beta_quantiles),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
