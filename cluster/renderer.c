@@ -36,8 +36,15 @@ static df_code open_prompts(df_renderer *r, df_err *err) {
 
 df_code df_renderer_check(const df_model *model, df_err *err) {
     static const char drawn[] = "StableDiffusionPipeline";
-    const char *name = df_model_info_of(model)->pipeline_class;
-    if (!strcmp(name, drawn)) return DF_OK;
+    const df_model_info *info = df_model_info_of(model);
+    const char *name = info->pipeline_class;
+    int64_t out = df_model_facts(model, DF_UNET)->denoiser.out_channels;
+    if (!strcmp(name, drawn) && out == info->latent_channels) return DF_OK;
+    if (!strcmp(name, drawn))
+        return df_err_set(err, DF_EUNSUPPORTED,
+                          "%s: its U-Net gives %lld channels for %d of the latents: a learned variance cannot be "
+                          "rendered yet",
+                          df_model_dir(model), (long long)out, info->latent_channels);
     return df_err_set(err, DF_EUNSUPPORTED,
                       "%s is a %s: its parts can be inspected and evaluated, but only a %s can be rendered yet",
                       df_model_dir(model), name, drawn);
