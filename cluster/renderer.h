@@ -15,18 +15,32 @@
 #define DF_CLUSTER_RENDERER_H
 
 #include "cluster/pipeline.h"
+#include "engine/adapters/adapter.h"
+#include "engine/image/image.h"
+#include "engine/models/task.h"
 #include "engine/noise/noise.h"
 
 typedef struct df_renderer df_renderer;
 
+/* What it points to is borrowed during df_renderer_add. */
 typedef struct df_request {
-    const char *prompt, *negative; /* UTF-8; borrowed during df_renderer_add */
+    df_task task;
+    const char *prompt, *negative; /* UTF-8 */
     uint64_t seed;
-    int width, height; /* pixels; 0: the model's */
+    int width, height; /* of the finished picture, pixels; 0: the model's */
     int steps;
     double guidance;
+    double guidance_rescale; /* 0..1; 0: none */
+    double eta; /* DDIM, TCD: 0..1 */
     df_scheduler scheduler;
     df_noise_kind noise;
+    const df_image *image; /* RGB, width x height; upscale: of the size that becomes width x height */
+    const df_image *mask; /* inpaint: 1 channel, width x height; from 128 on it is drawn anew */
+    double strength; /* img2img, inpaint: share of the steps that is taken, above 0, up to 1 */
+    int class_label; /* class */
+    int noise_level; /* upscale, where the model takes one */
+    const df_adapter_use *adapters; /* [n_adapters] in the order they apply */
+    int n_adapters;
 } df_request;
 
 enum { DF_FLAG_FLAT = 1, DF_FLAG_PROMPT_CUT = 2 }; /* of a finished picture; metadata lists them by name */

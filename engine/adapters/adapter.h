@@ -1,0 +1,16 @@
+/* Adapters: small files that change a model for some rows. */
+#ifndef DF_ENGINE_ADAPTERS_ADAPTER_H
+#define DF_ENGINE_ADAPTERS_ADAPTER_H
+
+typedef enum df_adapter_kind { DF_ADAPTER_LORA, DF_ADAPTER_EMBEDDING } df_adapter_kind;
+
+/* One adapter as a row asks for it. */
+typedef struct df_adapter_use {
+    df_adapter_kind kind;
+    const char *path; /* borrowed */
+    const char *sha256; /* 64 hex digits, compared when it is opened; NULL: any content */
+    const char *name; /* of an embedding's token; NULL: as the file says */
+    double weight;
+} df_adapter_use;
+
+#endif
