@@ -10,11 +10,14 @@
 
 enum { MAX_ORDER = 3 };
 
-/* The walk ends at the smallest sigma of the training steps: log rho has no value at 0. */
+/* The walk ends at the smallest sigma of the training steps, spaced sigmas at the last of them: log rho has no value
+ * at 0. */
 static df_code plan(df_sampler *s, df_err *err) {
     df_code rc = df_sampler_multistep_plan(s, err);
-    if (!rc) s->sigmas[s->n_steps] = df_sigma_of(s->abar[0]);
-    return rc;
+    if (rc) return rc;
+    bool spaced = s->cfg.sigma_spacing != DF_SIGMAS_OF_TIMESTEPS;
+    s->sigmas[s->n_steps] = spaced ? s->sigmas[s->n_steps - 1] : df_sigma_of(s->abar[0]);
+    return DF_OK;
 }
 
 /* Near as many steps as timesteps make equal sigmas, between which there is no slope. */
@@ -42,7 +45,6 @@ static double quadratic_integral(double t, double b, double c, double d) {
 static void coefficients(const float *sigmas, int call, int order, float c[MAX_ORDER]) {
     double t = (double)sigmas[call + 1], r[MAX_ORDER] = { 0 };
     for (int k = 0; k < order; k++) r[k] = (double)sigmas[call - k];
-    if (order == 1) c[0] = (float)(t - r[0]);
     for (int k = 0; order == 2 && k < order; k++) {
         double b = r[k], d = r[1 - k];
         c[k] = (float)(linear_integral(t, b, d) - linear_integral(r[0], b, d));
@@ -62,12 +64,23 @@ static void noise_of_output(df_sampler *s, int call, const float *model_output, 
     for (size_t i = 0; i < s->n; i++) noise[i] = (x[i] - here.alpha * noise[i]) / here.sigma;
 }
 
+/* The same as the integral of order 1, rounded as the library rounds it: first steps from large sigmas cancel. */
+static void first_order(const df_sampler *s, df_log_snr to, df_log_snr from, float *x) {
+    float of_x = to.alpha / from.alpha, of_noise = to.sigma * (expf(to.lambda - from.lambda) - 1.0f);
+    for (size_t i = 0; i < s->n; i++) x[i] = of_x * x[i] - of_noise * s->history[0][i];
+}
+
 static df_code step(df_sampler *s, int call, const float *model_output, float *x, df_draw draw, df_err *err) {
     (void)draw, (void)err;
     int order = order_of(s, call);
-    float from = df_log_snr_of(s->sigmas[call]).alpha, to = df_log_snr_of(s->sigmas[call + 1]).alpha, c[MAX_ORDER];
-    coefficients(s->sigmas, call, order, c);
+    df_log_snr here = df_log_snr_of(s->sigmas[call]), next = df_log_snr_of(s->sigmas[call + 1]);
+    float from = here.alpha, to = next.alpha, c[MAX_ORDER];
     noise_of_output(s, call, model_output, x);
+    if (order == 1) {
+        first_order(s, next, here, x);
+        return DF_OK;
+    }
+    coefficients(s->sigmas, call, order, c);
     for (size_t i = 0; i < s->n; i++) {
         float sum = x[i] / from;
         for (int k = 0; k < order; k++) sum += c[k] * s->history[k][i];

@@ -40,7 +40,7 @@ static update coefficients(const df_sampler *s, df_log_snr to, df_log_snr from, 
         u.d[1] = 0.5f * u.d[0];
     else if (order >= 2)
         u.d[1] = to.alpha * (decay / k + 1.0f);
-    if (order == 3) u.d[2] = -(to.alpha * ((decay + k) / (k * k) - 0.5f));
+    if (order == 3) u.d[2] = -(to.alpha * ((decay + k) / (k * k) + (sde ? 0.5f : -0.5f))); /* signs as the library's */
     return u;
 }
 

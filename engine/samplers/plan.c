@@ -108,11 +108,11 @@ static df_code multistep_timesteps(df_sampler *s, double *t, double *sigmas, df_
     return DF_OK;
 }
 
-/* Karras timesteps are rounded, the others cut, as the library's conversion to integers does; not for the cosine
- * schedule, whose steep end rounding would leave. */
+/* Karras timesteps are rounded, the others cut, as the library's conversion to integers does; DPM-Solver++ multistep
+ * cuts those of the cosine schedule too, whose steep end rounding would leave. */
 static double whole_timestep(const df_scheduler *cfg, double t) {
-    bool rounds = cfg->sigma_spacing == DF_SIGMAS_KARRAS && cfg->beta_schedule != DF_BETA_SQUAREDCOS;
-    return rounds ? rint(t) : floor(t);
+    bool steep = cfg->klass == DF_SCHEDULER_DPMPP_MULTISTEP && cfg->beta_schedule == DF_BETA_SQUAREDCOS;
+    return cfg->sigma_spacing == DF_SIGMAS_KARRAS && !steep ? rint(t) : floor(t);
 }
 
 df_code df_sampler_multistep_plan(df_sampler *s, df_err *err) {
