@@ -205,7 +205,7 @@ static void replays_grid(void **state) {
     golden *g = golden_open("sampler_grid");
     int n = (int)json_object_size(json_object_get(golden_json(g), "runs"));
     golden_close(&g);
-    assert_true(n > 250);
+    assert_true(n > 270);
     replay_all("sampler_grid", n);
 }
 
