@@ -7,13 +7,6 @@ static const char *file_of(const df_weights *w) {
     return df_weights_file(w, 0);
 }
 
-static bool may_have_other_name(const char *name) {
-    static const char *const parts[] = { ".to_q.", ".to_k.", ".to_v.", ".to_out.0." };
-    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
-        if (strstr(name, parts[i])) return true;
-    return false;
-}
-
 /* As df_weights_read_f32: a 1x1 convolution may stand for a linear layer. */
 static bool same_shape(const df_tensor_view *have, const df_shape *need) {
     int rank = have->rank;
@@ -25,13 +18,11 @@ static bool same_shape(const df_tensor_view *have, const df_shape *need) {
 static df_code check_one(const df_weights *w, const df_weight *need, df_err *err) {
     if (need->values) return DF_OK; /* computed, in no file */
     const df_tensor_view *have = df_weights_find(w, need->name);
-    if (!have && may_have_other_name(need->name) && df_shape_elements(need->shape) <= df_weights_parameters(w))
-        return DF_OK;
     if (!have)
         return df_err_set(err, DF_ENOTFOUND, "%s: tensor '%s' is missing, the config needs it", file_of(w), need->name);
     if (same_shape(have, &need->shape)) return DF_OK;
     char got[128], want[128];
-    return df_err_set(err, DF_ESHAPE, "%s: '%s' is %s, the config needs %s", file_of(w), need->name,
+    return df_err_set(err, DF_ESHAPE, "%s: '%s' is %s, the config needs %s", file_of(w), have->name,
                       df_shape_text(got, sizeof got, have->dim, have->rank),
                       df_shape_text(want, sizeof want, need->shape.dim, need->shape.rank));
 }

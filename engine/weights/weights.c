@@ -168,11 +168,6 @@ void df_weights_close(df_weights **w) {
     *w = NULL;
 }
 
-const df_tensor_view *df_weights_find(const df_weights *w, const char *name) {
-    const entry *e = find(w, name);
-    return e ? e->view : NULL;
-}
-
 int64_t df_weights_parameters(const df_weights *w) {
     int64_t total = 0;
     for (int i = 0; i < w->n_entries; i++) total += w->entries[i].view->n_elements;
@@ -184,6 +179,13 @@ int64_t df_weights_bytes(const df_weights *w) {
     for (int i = 0; i < w->n_entries; i++)
         total += w->entries[i].view->n_elements * (int64_t)df_dtype_bytes(w->entries[i].view->dtype);
     return total;
+}
+
+/* transformers 5 writes text encoders without their "text_model." */
+static const entry *find_without_prefix(const df_weights *w, const char *name) {
+    static const char prefix[] = "text_model.";
+    size_t n = sizeof prefix - 1;
+    return strncmp(name, prefix, n) ? NULL : find(w, name + n);
 }
 
 /* The entry under the other name that attention layers of autoencoders have had. */
@@ -203,6 +205,17 @@ static const entry *find_historical(const df_weights *w, const char *name) {
     return NULL;
 }
 
+static const entry *find_any(const df_weights *w, const char *name) {
+    const entry *e = find(w, name);
+    if (!e) e = find_historical(w, name);
+    return e ? e : find_without_prefix(w, name);
+}
+
+const df_tensor_view *df_weights_find(const df_weights *w, const char *name) {
+    const entry *e = find_any(w, name);
+    return e ? e->view : NULL;
+}
+
 /* A 1x1 convolution [D][D][1][1] holds the same numbers as a linear layer [D][D]. */
 static bool shape_fits(const df_tensor_view *v, const int64_t *dim, int rank) {
     int got = v->rank == 4 && rank == 2 && v->dim[2] == 1 && v->dim[3] == 1 ? 2 : v->rank;
@@ -214,8 +227,8 @@ static bool shape_fits(const df_tensor_view *v, const int64_t *dim, int rank) {
 
 df_code df_weights_read_f32(const df_weights *w, const char *name, const int64_t *dim, int rank, float *dst,
                             df_err *err) {
-    const entry *e = find(w, name);
-    if (!e && !(e = find_historical(w, name)))
+    const entry *e = find_any(w, name);
+    if (!e)
         return df_err_set(err, DF_ENOTFOUND, "%s: tensor '%.200s' is missing, the config needs it",
                           w->n_files == 1 ? w->path[0] : w->dir, name);
     const char *path = w->path[e->file];

@@ -16,14 +16,15 @@ typedef struct df_weights df_weights;
 df_code df_weights_open(df_weights **out, const char *dir, const char *stem, df_err *err);
 void df_weights_close(df_weights **w);
 
-const df_tensor_view *df_weights_find(const df_weights *w, const char *name); /* NULL if absent */
+/* NULL if absent. Where `name` is absent and is one of the historical names (VAE attention query/key/value/proj_attn
+ * for to_q/to_k/to_v/to_out.0; text encoders without "text_model.", as transformers 5 writes them) the other name is
+ * looked up. */
+const df_tensor_view *df_weights_find(const df_weights *w, const char *name);
 int64_t df_weights_parameters(const df_weights *w); /* elements of all tensors */
 int64_t df_weights_bytes(const df_weights *w); /* as stored */
 
-/* Checks the shape and converts to f32. Where `name` is absent and is one of the historical names (VAE attention
- * query/key/value/proj_attn for to_q/to_k/to_v/to_out.0; 1x1-conv attention weights [D][D][1][1] for [D][D]) the other
- * name is read. Errors name file, tensor and both shapes:
- * "FILE: 'conv_in.weight' is [320, 4, 3, 3], the config needs [128, 4, 3, 3]". */
+/* Finds as above, checks the shape and converts to f32; a 1x1 convolution [D][D][1][1] also serves as [D][D]. Errors
+ * name file, tensor and both shapes: "FILE: 'conv_in.weight' is [320, 4, 3, 3], the config needs [128, 4, 3, 3]". */
 df_code df_weights_read_f32(const df_weights *w, const char *name, const int64_t *dim, int rank, float *dst,
                             df_err *err);
 

@@ -174,6 +174,21 @@ static void reads_historical_attention(void **state) {
     df_weights_close(&w);
 }
 
+static void reads_text_encoders_without_their_prefix(void **state) {
+    (void)state;
+    const char *dir = golden_temp_dir();
+    df_weights *w = NULL;
+    df_err err;
+    float got[4] = { 0 };
+    put_tensors(dir, "m.safetensors", (const char *[]) { "encoder.weight", NULL }, square, 2);
+    assert_int_equal(df_weights_open(&w, dir, "m", &err), DF_OK);
+    assert_non_null(df_weights_find(w, "text_model.encoder.weight"));
+    assert_null(df_weights_find(w, "text_model.decoder.weight"));
+    assert_int_equal(df_weights_read_f32(w, "text_model.encoder.weight", square, 2, got, &err), DF_OK);
+    assert_memory_equal(got, numbers, sizeof got);
+    df_weights_close(&w);
+}
+
 /* The autoencoder of the SD2 case has the old names. */
 static void reads_the_old_names_of_a_real_file(void **state) {
     (void)state;
@@ -211,6 +226,7 @@ int main(void) {
         cmocka_unit_test(refuses_pickles_and_absence),
         cmocka_unit_test(checks_shapes),
         cmocka_unit_test(reads_historical_attention),
+        cmocka_unit_test(reads_text_encoders_without_their_prefix),
         cmocka_unit_test(reads_the_old_names_of_a_real_file),
         cmocka_unit_test(opens_the_bundled_model),
     };
