@@ -55,7 +55,7 @@ static df_code check_spec(const df_job_spec *s, df_err *err) {
         { s->title, "title", MAX_WORD_BYTES * 4 },      { s->out_dir, "out_dir", MAX_OUT_BYTES },
         { s->model_path, "model_path", MAX_OUT_BYTES }, { s->model_name, "model_name", MAX_WORD_BYTES },
         { s->dtype, "dtype", MAX_WORD_BYTES },          { s->noise, "noise", MAX_WORD_BYTES },
-        { s->format, "format", MAX_WORD_BYTES },
+        { s->format, "format", MAX_WORD_BYTES },        { s->model_config, "model_config", MAX_OUT_BYTES },
     };
     df_code rc = check_ids(s, err);
     for (size_t i = 0; i < sizeof words / sizeof *words && !rc; i++)
@@ -78,7 +78,11 @@ static df_job_spec spec_from_wire(const Diffarm__JobSpec *in) {
         .noise = in->noise,
         .format = *in->format ? in->format : "png",
         .manifest_sha256 = in->manifest_sha256,
+        .model_config = in->model_config,
         .micro_batch = in->micro_batch,
+        .no_t5 = in->no_t5,
+        .long_prompts = in->long_prompts,
+        .prompt_weights = in->prompt_weights,
     };
 }
 
@@ -134,10 +138,12 @@ static df_code uploaded_job(df_farm *f, const char *job_id, df_job **job, df_err
 }
 
 static df_code store_rows(df_farm *f, const df_job *job, const Diffarm__SubmitRows *in, df_err *err) {
+    df_arena *arena = df_arena_new();
+    if (!arena) return df_err_set(err, DF_ENOMEM, "a batch of rows");
     df_code rc = df_store_begin(f->store, false, err);
     for (size_t i = 0; i < in->n_rows && !rc; i++) {
         df_row row;
-        rc = df_row_from_wire(&row, in->rows[i], err);
+        rc = df_row_from_wire(&row, in->rows[i], arena, err);
         if (!rc && row.row != job->n_rows + i)
             rc = df_err_set(err, DF_EINVAL, "row %llu came where row %llu was due", (unsigned long long)row.row,
                             (unsigned long long)(job->n_rows + i));
@@ -147,6 +153,7 @@ static df_code store_rows(df_farm *f, const df_job *job, const Diffarm__SubmitRo
     }
     if (!rc) rc = df_store_commit(f->store, err);
     if (rc) df_store_rollback(f->store);
+    df_arena_free(&arena);
     return rc;
 }
 

@@ -117,6 +117,10 @@ static void spec_to_wire(Diffarm__JobSpec *out, const df_job_spec *in) {
     out->format = (char *)in->format;
     out->micro_batch = in->micro_batch;
     out->manifest_sha256 = (char *)in->manifest_sha256;
+    out->model_config = (char *)in->model_config;
+    out->no_t5 = in->no_t5;
+    out->long_prompts = in->long_prompts;
+    out->prompt_weights = in->prompt_weights;
 }
 
 static df_code read_rows(df_farm *f, const df_lease *lease, df_arena *arena, Diffarm__Row **rows, df_err *err) {
@@ -125,7 +129,7 @@ static df_code read_rows(df_farm *f, const df_lease *lease, df_arena *arena, Dif
         df_code rc = df_store_read_row(f->store, lease->job->key, lease->rows[i].row, arena, &stored, err);
         if (rc) return rc;
         if (!(rows[i] = df_arena_alloc(arena, sizeof *rows[i]))) return df_err_set(err, DF_ENOMEM, "row of a lease");
-        df_row_to_wire(rows[i], &stored.is);
+        if ((rc = df_row_to_wire(rows[i], &stored.is, arena, err))) return rc;
     }
     return DF_OK;
 }

@@ -48,12 +48,12 @@ bool df_job_apply(df_job *job, df_job_event event) {
 static bool copy_spec(df_job *job, const df_job_spec *spec) {
     job->spec = *spec;
     const char **strings[] = {
-        &job->spec.job_id,     &job->spec.title,           &job->spec.out_dir, &job->spec.model_path,
-        &job->spec.model_name, &job->spec.model_sha256,    &job->spec.dtype,   &job->spec.noise,
-        &job->spec.format,     &job->spec.manifest_sha256,
+        &job->spec.job_id,     &job->spec.title,           &job->spec.out_dir,      &job->spec.model_path,
+        &job->spec.model_name, &job->spec.model_sha256,    &job->spec.dtype,        &job->spec.noise,
+        &job->spec.format,     &job->spec.manifest_sha256, &job->spec.model_config,
     };
     for (size_t i = 0; i < sizeof strings / sizeof *strings; i++)
-        if (!(*strings[i] = df_arena_strdup(job->arena, *strings[i]))) return false;
+        if (!(*strings[i] = df_arena_strdup(job->arena, *strings[i] ? *strings[i] : ""))) return false;
     return true;
 }
 

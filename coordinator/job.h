@@ -38,7 +38,9 @@ typedef enum df_job_event {
 typedef struct df_job_spec { /* strings belong to the job's arena, or are borrowed before there is one */
     const char *job_id, *title, *out_dir, *model_path, *model_name, *model_sha256, *dtype, *noise, *format;
     const char *manifest_sha256;
+    const char *model_config; /* "": the model's own */
     uint32_t micro_batch;
+    bool no_t5, long_prompts, prompt_weights;
 } df_job_spec;
 
 typedef struct df_job {

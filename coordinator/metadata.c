@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "coordinator/row_extras.h"
 #include "coordinator/tar_shard.h"
 
 static json_t *flags_of(const char *flags) { /* one a line */
@@ -32,11 +33,19 @@ json_t *df_metadata_of(const df_job *job, const df_stored_row *r) {
         df_tar_shard_member(path, r->is.row);
     else
         df_row_path(path, r->is.row, r->is.name);
-    return json_pack("{s:s, s:I, s:s, s:s, s:I, s:o, s:i, s:f, s:s, s:s, s:s, s:s, s:s, s:o, s:s, s:s*}", "file_name",
-                     path, "row", (json_int_t)r->is.row, "prompt", r->is.prompt, "negative", r->is.negative, "seed",
-                     (json_int_t)r->is.seed, "size", size_of(&r->is), "steps", (int)r->is.steps, "guidance",
-                     r->is.guidance, "scheduler", *r->scheduler_used ? r->scheduler_used : r->is.scheduler, "task",
-                     r->is.task, "model", spec->model_name, "model_sha256", spec->model_sha256, "dtype", spec->dtype,
-                     "flags", flags_of(r->flags), "sha256", r->png_sha256, "name",
-                     tar && *r->is.name ? r->is.name : NULL);
+    json_t *line =
+        json_pack("{s:s, s:I, s:s, s:s, s:I, s:o, s:i, s:f, s:s, s:s, s:s, s:s, s:s}", "file_name", path, "row",
+                  (json_int_t)r->is.row, "prompt", r->is.prompt, "negative", r->is.negative, "seed",
+                  (json_int_t)r->is.seed, "size", size_of(&r->is), "steps", (int)r->is.steps, "guidance",
+                  r->is.guidance, "scheduler", *r->scheduler_used ? r->scheduler_used : r->is.scheduler, "task",
+                  r->is.task, "model", spec->model_name, "model_sha256", spec->model_sha256, "dtype", spec->dtype);
+    json_t *extras = df_row_extras_metadata(r->is.extras);
+    json_t *rest = json_pack("{s:o, s:s, s:s*}", "flags", flags_of(r->flags), "sha256", r->png_sha256, "name",
+                             tar && *r->is.name ? r->is.name : NULL);
+    bool whole = line && extras && rest && !json_object_update(line, extras) && !json_object_update(line, rest);
+    json_decref(extras);
+    json_decref(rest);
+    if (whole) return line;
+    json_decref(line);
+    return NULL;
 }

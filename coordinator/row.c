@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "coordinator/row_extras.h"
 #include "coordinator/text.h"
 
 enum { MAX_PART_BYTES = 200, MAX_WORD_BYTES = 64 };
@@ -96,7 +97,7 @@ static df_code check_row(const df_row *r, df_err *err) {
     return *r->name ? df_row_check_name(r->name, err) : DF_OK;
 }
 
-df_code df_row_from_wire(df_row *out, const Diffarm__Row *in, df_err *err) {
+df_code df_row_from_wire(df_row *out, const Diffarm__Row *in, df_arena *arena, df_err *err) {
     df_err why;
     df_row r = {
         .row = in->row,
@@ -113,12 +114,13 @@ df_code df_row_from_wire(df_row *out, const Diffarm__Row *in, df_err *err) {
         .name = in->name,
     };
     df_code rc = check_row(&r, &why);
+    if (!rc) rc = df_row_extras_from_wire(&r.extras, in, arena, &why);
     if (rc) return df_err_set(err, rc, "line %" PRIu64 ": %s", r.line, why.text);
     *out = r;
     return DF_OK;
 }
 
-void df_row_to_wire(Diffarm__Row *out, const df_row *in) {
+df_code df_row_to_wire(Diffarm__Row *out, const df_row *in, df_arena *arena, df_err *err) {
     diffarm__row__init(out);
     out->row = in->row;
     out->seed = in->seed;
@@ -132,4 +134,5 @@ void df_row_to_wire(Diffarm__Row *out, const df_row *in) {
     out->scheduler = (char *)in->scheduler;
     out->task = (char *)in->task;
     out->name = (char *)in->name;
+    return df_row_extras_to_wire(out, in->extras, arena, err);
 }

@@ -5,6 +5,7 @@
 
 #include <stdint.h>
 
+#include "base/arena.h"
 #include "base/err.h"
 #include "farm.pb-c.h"
 
@@ -21,11 +22,13 @@ typedef struct df_row {
     uint32_t width, height, steps;
     double guidance;
     const char *prompt, *negative, *scheduler, *task, *name; /* name "": images/RRRRRR/RRRRRRRR */
+    const char *extras; /* row_extras.h */
 } df_row;
 
-/* DF_EINVAL names the manifest's line. Borrows the strings of `in`. */
-df_code df_row_from_wire(df_row *out, const Diffarm__Row *in, df_err *err);
-void df_row_to_wire(Diffarm__Row *out, const df_row *in); /* borrows the strings of `in` */
+/* DF_EINVAL names the manifest's line. Borrows the strings of `in`; extras lie in the arena. */
+df_code df_row_from_wire(df_row *out, const Diffarm__Row *in, df_arena *arena, df_err *err);
+/* Borrows the strings of `in`; what extras stand for lies in the arena. */
+df_code df_row_to_wire(Diffarm__Row *out, const df_row *in, df_arena *arena, df_err *err);
 
 /* May NAME.png be written below OUT? Refused are absolute names, empty or hidden parts ("a//b", "..", ".x"), control
  * characters, backslashes, too long ones, and what would meet another file of OUT: our lists, the pictures without a

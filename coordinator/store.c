@@ -6,7 +6,7 @@
 
 #include "coordinator/store_internal.h"
 
-enum { SCHEMA_VERSION = 1 };
+enum { SCHEMA_VERSION = 2 };
 
 /* One process has the file (STATE/lock), so SQLite may hold its locks for good; that also keeps the WAL's index in
  * memory instead of a shared mapping, which network file systems lack. */
@@ -41,6 +41,13 @@ static const char schema[] =
     "PRAGMA user_version = 1;"
     "COMMIT;";
 
+static const char to_version_2[] = "BEGIN;"
+                                   "ALTER TABLE jobs ADD COLUMN model_config TEXT NOT NULL DEFAULT '';"
+                                   "ALTER TABLE jobs ADD COLUMN options INTEGER NOT NULL DEFAULT 0;"
+                                   "ALTER TABLE rows ADD COLUMN extras TEXT NOT NULL DEFAULT '';"
+                                   "PRAGMA user_version = 2;"
+                                   "COMMIT;";
+
 /* What a crash may leave behind: uploads without their end, leased rows whose lease was never committed. */
 static const char repair[] =
     "BEGIN;"
@@ -73,7 +80,8 @@ static df_code bring_up(df_store *s, df_err *err) {
     if (!rc && version > SCHEMA_VERSION)
         rc = df_err_set(err, DF_EUNSUPPORTED, "%s: made by a newer diffarm (layout %lld, this one knows %d)", s->path,
                         (long long)version, SCHEMA_VERSION);
-    if (!rc && !version) rc = df_sql_script(&s->db, schema, err);
+    if (!rc && version < 1) rc = df_sql_script(&s->db, schema, err);
+    if (!rc && version < 2) rc = df_sql_script(&s->db, to_version_2, err);
     if (!rc) rc = df_sql_script(&s->db, repair, err);
     if (!rc) rc = read_int(s, "SELECT starts FROM meta", &s->starts, err);
     s->durable = true;

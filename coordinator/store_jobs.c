@@ -22,15 +22,22 @@ static df_job_state state_from_file(int64_t stored) {
     }
 }
 
+enum { OPTION_NO_T5 = 1, OPTION_LONG_PROMPTS = 2, OPTION_PROMPT_WEIGHTS = 4 };
+
+static int64_t options_to_file(const df_job_spec *spec) {
+    return (spec->no_t5 ? OPTION_NO_T5 : 0) | (spec->long_prompts ? OPTION_LONG_PROMPTS : 0) |
+           (spec->prompt_weights ? OPTION_PROMPT_WEIGHTS : 0);
+}
+
 df_code df_store_add_job(df_store *s, df_job *job, df_err *err) {
     const df_job_spec *j = &job->spec;
     df_code rc = df_sql_run(&s->db, err,
                             "INSERT INTO jobs (job_id, state, title, out_dir, model_path, model_name, model_sha256,"
-                            " dtype, noise, format, micro_batch, manifest_sha256)"
-                            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                            "tittttttttit", j->job_id, state_to_file(job->state), j->title, j->out_dir, j->model_path,
+                            " dtype, noise, format, micro_batch, manifest_sha256, model_config, options)"
+                            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                            "tittttttttitti", j->job_id, state_to_file(job->state), j->title, j->out_dir, j->model_path,
                             j->model_name, j->model_sha256, j->dtype, j->noise, j->format, (int64_t)j->micro_batch,
-                            j->manifest_sha256);
+                            j->manifest_sha256, j->model_config, options_to_file(j));
     if (!rc) job->key = sqlite3_last_insert_rowid(s->db.connection);
     return rc;
 }
@@ -71,6 +78,7 @@ static df_code count_rows(df_store *s, df_job *job, df_err *err) {
 }
 
 static df_job *job_of(sqlite3_stmt *stmt) {
+    int64_t options = sqlite3_column_int64(stmt, 21);
     df_job_spec spec = {
         .job_id = df_store_text(stmt, 1),
         .title = df_store_text(stmt, 3),
@@ -83,6 +91,10 @@ static df_job *job_of(sqlite3_stmt *stmt) {
         .format = df_store_text(stmt, 10),
         .micro_batch = (uint32_t)sqlite3_column_int64(stmt, 11),
         .manifest_sha256 = df_store_text(stmt, 12),
+        .model_config = df_store_text(stmt, 20),
+        .no_t5 = options & OPTION_NO_T5,
+        .long_prompts = options & OPTION_LONG_PROMPTS,
+        .prompt_weights = options & OPTION_PROMPT_WEIGHTS,
     };
     df_job *job = df_job_new(&spec);
     if (!job) return NULL;
@@ -103,7 +115,7 @@ df_code df_store_load_jobs(df_store *s, df_store_job_fn add, void *ctx, df_err *
     df_code rc = df_sql_open(&q, &s->db, err,
                              "SELECT key, job_id, state, title, out_dir, model_path, model_name, model_sha256, dtype,"
                              " noise, format, micro_batch, manifest_sha256, n_rows, n_done, n_failed, n_retried,"
-                             " n_duplicates, n_conflicts, released FROM jobs ORDER BY key",
+                             " n_duplicates, n_conflicts, released, model_config, options FROM jobs ORDER BY key",
                              "");
     while (!rc && !(rc = df_sql_next(&q, err)) && q.has_row) {
         df_job *job = job_of(q.stmt);

@@ -8,10 +8,10 @@
 df_code df_store_add_row(df_store *s, int64_t job, const df_row *r, df_err *err) {
     df_code rc = df_sql_run(&s->db, err,
                             "INSERT INTO rows (job, row, line, seed, width, height, steps, guidance, prompt, negative,"
-                            " scheduler, task, name) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                            "iiiiiiidttttt", job, (int64_t)r->row, (int64_t)r->line, (int64_t)r->seed,
+                            " scheduler, task, name, extras) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                            "iiiiiiidtttttt", job, (int64_t)r->row, (int64_t)r->line, (int64_t)r->seed,
                             (int64_t)r->width, (int64_t)r->height, (int64_t)r->steps, r->guidance, r->prompt,
-                            r->negative, r->scheduler, r->task, r->name);
+                            r->negative, r->scheduler, r->task, r->name, r->extras);
     if (rc) return rc;
     return df_sql_run(&s->db, err, "INSERT INTO progress (job, row) VALUES (?, ?)", "ii", job, (int64_t)r->row);
 }
@@ -73,7 +73,7 @@ df_code df_store_row_back(df_store *s, int64_t job, uint64_t row, df_err *err) {
 #define ROW_COLUMNS                                                                                                    \
     "SELECT r.row, r.line, r.seed, r.width, r.height, r.steps, r.guidance, r.prompt, r.negative, r.scheduler, r.task," \
     " r.name, p.state, p.attempts, p.lost, p.worker, p.png_sha256, p.flags, p.scheduler, p.seconds, p.finished_ms,"    \
-    " p.error FROM rows r JOIN progress p ON p.job = r.job AND p.row = r.row "
+    " p.error, r.extras FROM rows r JOIN progress p ON p.job = r.job AND p.row = r.row "
 
 static df_stored_row row_of(sqlite3_stmt *stmt) {
     return (df_stored_row) {
@@ -88,7 +88,8 @@ static df_stored_row row_of(sqlite3_stmt *stmt) {
                 .negative = df_store_text(stmt, 8),
                 .scheduler = df_store_text(stmt, 9),
                 .task = df_store_text(stmt, 10),
-                .name = df_store_text(stmt, 11) },
+                .name = df_store_text(stmt, 11),
+                .extras = df_store_text(stmt, 22) },
         .state = (df_row_state)sqlite3_column_int(stmt, 12),
         .attempts = sqlite3_column_int(stmt, 13),
         .lost = sqlite3_column_int(stmt, 14),
@@ -103,8 +104,9 @@ static df_stored_row row_of(sqlite3_stmt *stmt) {
 }
 
 static bool copy_texts(df_stored_row *r, df_arena *arena) {
-    const char **texts[] = { &r->is.prompt, &r->is.negative, &r->is.scheduler, &r->is.task,        &r->is.name,
-                             &r->worker,    &r->png_sha256,  &r->flags,        &r->scheduler_used, &r->error };
+    const char **texts[] = { &r->is.prompt, &r->is.negative,    &r->is.scheduler, &r->is.task,
+                             &r->is.name,   &r->is.extras,      &r->worker,       &r->png_sha256,
+                             &r->flags,     &r->scheduler_used, &r->error };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         if (!(*texts[i] = df_arena_strdup(arena, *texts[i]))) return false;
     return true;

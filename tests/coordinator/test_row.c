@@ -1,3 +1,4 @@
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -5,12 +6,12 @@
 
 #include <cmocka.h>
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "coordinator/png_check.h"
 #include "coordinator/row.h"
+#include "coordinator/row_extras.h"
 #include "tests/coordinator/bench.h"
 
 static void names_that_stay_in_out_are_taken(void **state) {
@@ -105,14 +106,98 @@ static void impossible_rows_are_refused_with_their_line(void **state) {
     Diffarm__Row wire;
     df_row row;
     df_err err;
+    df_arena *arena = df_arena_new();
+    assert_non_null(arena);
     bench_row(&wire, 4);
-    assert_int_equal(df_row_from_wire(&row, &wire, &err), DF_OK);
+    assert_int_equal(df_row_from_wire(&row, &wire, arena, &err), DF_OK);
     for (size_t i = 0; i < sizeof spoil / sizeof *spoil; i++) {
         bench_row(&wire, 4);
         spoil[i](&wire);
-        assert_int_equal(df_row_from_wire(&row, &wire, &err), DF_EINVAL);
+        assert_int_equal(df_row_from_wire(&row, &wire, arena, &err), DF_EINVAL);
         assert_memory_equal(err.text, "line 5: ", 8);
     }
+    df_arena_free(&arena);
+}
+
+/* A wire row that asks for everything. */
+static void full_row(Diffarm__Row *r) {
+    static Diffarm__Input image = DIFFARM__INPUT__INIT, mask = DIFFARM__INPUT__INIT,
+                          files[2] = { DIFFARM__INPUT__INIT, DIFFARM__INPUT__INIT };
+    static Diffarm__Adapter adapters[2] = { DIFFARM__ADAPTER__INIT, DIFFARM__ADAPTER__INIT };
+    static Diffarm__Adapter *list[2] = { &adapters[0], &adapters[1] };
+    static char sha[] = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+    bench_row(r, 4);
+    image.path = (char *)"/in/a \"b\".png";
+    mask.path = (char *)"/in/m.png";
+    files[0].path = (char *)"/l/x.safetensors";
+    files[1].path = (char *)"/l/cat.safetensors";
+    image.sha256 = mask.sha256 = files[0].sha256 = files[1].sha256 = sha;
+    adapters[0].kind = DIFFARM__ADAPTER__KIND__LORA;
+    adapters[0].file = &files[0];
+    adapters[0].weight = 0.75;
+    adapters[1].kind = DIFFARM__ADAPTER__KIND__EMBEDDING;
+    adapters[1].file = &files[1];
+    adapters[1].name = (char *)"<cat>";
+    r->task = (char *)"inpaint";
+    r->image = &image;
+    r->mask = &mask;
+    r->strength = 0.6;
+    r->eta = 0.3;
+    r->adapters = list;
+    r->n_adapters = 2;
+}
+
+static void what_a_task_asks_for_comes_back(void **state) {
+    (void)state;
+    Diffarm__Row wire, back = DIFFARM__ROW__INIT;
+    df_row row;
+    df_err err;
+    df_arena *arena = df_arena_new();
+    full_row(&wire);
+    if (df_row_from_wire(&row, &wire, arena, &err)) fail_msg("%s", err.text);
+    if (df_row_to_wire(&back, &row, arena, &err)) fail_msg("%s", err.text);
+    assert_string_equal(back.image->path, wire.image->path);
+    assert_string_equal(back.mask->sha256, wire.mask->sha256);
+    assert_true(back.strength == 0.6 && back.eta == 0.3 && back.guidance_rescale == 0);
+    assert_int_equal(back.n_adapters, 2);
+    assert_int_equal(back.adapters[0]->kind, DIFFARM__ADAPTER__KIND__LORA);
+    assert_true(back.adapters[0]->weight == 0.75);
+    assert_string_equal(back.adapters[1]->name, "<cat>");
+    assert_string_equal(back.adapters[1]->file->path, "/l/cat.safetensors");
+
+    json_t *shown = df_row_extras_metadata(row.extras);
+    assert_string_equal(json_string_value(json_object_get(shown, "image")), "a \"b\".png");
+    json_t *lora = json_array_get(json_object_get(shown, "lora"), 0);
+    assert_string_equal(json_string_value(json_object_get(lora, "file")), "x.safetensors");
+    json_decref(shown);
+    df_arena_free(&arena);
+}
+
+static void impossible_inputs_are_refused(void **state) {
+    (void)state;
+    Diffarm__Row wire;
+    df_row row;
+    df_err err;
+    df_arena *arena = df_arena_new();
+    full_row(&wire);
+    wire.image->path = (char *)"relative.png";
+    assert_int_equal(df_row_from_wire(&row, &wire, arena, &err), DF_EINVAL);
+    full_row(&wire);
+    wire.mask->sha256 = (char *)"abc";
+    assert_int_equal(df_row_from_wire(&row, &wire, arena, &err), DF_EINVAL);
+    full_row(&wire);
+    wire.strength = 1.5;
+    assert_int_equal(df_row_from_wire(&row, &wire, arena, &err), DF_EINVAL);
+    full_row(&wire);
+    wire.adapters[0]->weight = (double)NAN;
+    assert_int_equal(df_row_from_wire(&row, &wire, arena, &err), DF_EINVAL);
+    full_row(&wire);
+    wire.adapters[1]->kind = DIFFARM__ADAPTER__KIND__KIND_UNSPECIFIED;
+    assert_int_equal(df_row_from_wire(&row, &wire, arena, &err), DF_EINVAL);
+    full_row(&wire);
+    wire.n_adapters = DF_ROW_MAX_ADAPTERS + 1;
+    assert_int_equal(df_row_from_wire(&row, &wire, arena, &err), DF_EINVAL);
+    df_arena_free(&arena);
 }
 
 static void only_a_png_of_the_right_size_passes(void **state) {
@@ -135,6 +220,8 @@ int main(void) {
         cmocka_unit_test(hostile_names_are_refused),
         cmocka_unit_test(paths_are_numbered_or_named),
         cmocka_unit_test(impossible_rows_are_refused_with_their_line),
+        cmocka_unit_test(what_a_task_asks_for_comes_back),
+        cmocka_unit_test(impossible_inputs_are_refused),
         cmocka_unit_test(only_a_png_of_the_right_size_passes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

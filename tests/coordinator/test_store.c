@@ -70,19 +70,24 @@ static df_job *new_job(const char *job_id) {
                          .noise = "torch-cpu",
                          .format = "png",
                          .manifest_sha256 = MODEL_B,
-                         .micro_batch = 3 };
+                         .model_config = "/configs",
+                         .micro_batch = 3,
+                         .no_t5 = true,
+                         .prompt_weights = true };
     return df_job_new(&spec);
 }
 
 static void add_rows(df_store *s, const df_job *job, uint64_t from, uint64_t n) {
     df_err err;
+    df_arena *arena = df_arena_new();
     for (uint64_t i = from; i < from + n; i++) {
         Diffarm__Row wire;
         df_row row;
         bench_row(&wire, i);
-        assert_int_equal(df_row_from_wire(&row, &wire, &err), DF_OK);
+        assert_int_equal(df_row_from_wire(&row, &wire, arena, &err), DF_OK);
         if (df_store_add_row(s, job->key, &row, &err)) fail_msg("%s", err.text);
     }
+    df_arena_free(&arena);
 }
 
 /* the script: each step is one transaction */
@@ -224,8 +229,10 @@ static void a_rolled_back_step_leaves_no_trace(void **state) {
     Diffarm__Row wire;
     df_row row;
     bench_row(&wire, 0);
-    df_row_from_wire(&row, &wire, &err);
+    df_arena *arena = df_arena_new();
+    df_row_from_wire(&row, &wire, arena, &err);
     assert_int_equal(df_store_add_row(p.store, p.job->key, &row, &err), DF_EEXIST);
+    df_arena_free(&arena);
     df_store_rollback(p.store);
     df_store_close(&p.store);
     df_job_free(&p.job);
@@ -251,7 +258,8 @@ static void every_field_comes_back(void **state) {
                          .negative = "dog",
                          .scheduler = "euler",
                          .task = "txt2img",
-                         .name = "cats/1" };
+                         .name = "cats/1",
+                         .extras = "{\"strength\":0.5}" };
     assert_int_equal(df_store_open(&s, dir, &err), DF_OK);
     df_store_begin(s, true, &err);
     assert_int_equal(df_store_add_job(s, job, &err), DF_OK);
@@ -270,11 +278,14 @@ static void every_field_comes_back(void **state) {
     assert_string_equal(back.is.negative, "dog");
     assert_string_equal(back.is.scheduler, "euler");
     assert_string_equal(back.is.name, "cats/1");
+    assert_string_equal(back.is.extras, row.extras);
     assert_int_equal(df_store_read_row(s, job->key, 1, arena, &back, &err), DF_ENOTFOUND);
     loaded l = { 0 };
     assert_int_equal(df_store_load_jobs(s, keep_job, &l, &err), DF_OK);
     assert_string_equal(l.job->spec.manifest_sha256, MODEL_B);
     assert_int_equal(l.job->spec.micro_batch, 3);
+    assert_string_equal(l.job->spec.model_config, "/configs");
+    assert_true(l.job->spec.no_t5 && l.job->spec.prompt_weights && !l.job->spec.long_prompts);
     assert_int_equal(l.job->n_duplicates, 5);
     df_job_free(&l.job);
     df_arena_free(&arena);
