@@ -7,6 +7,7 @@
 
 #include "client/fields.h"
 #include "client/suggest.h"
+#include "engine/models/task.h"
 #include "engine/samplers/scheduler.h"
 
 bool df_parse_int(const char *text, int64_t *out) {
@@ -45,20 +46,10 @@ bool df_parse_size(const char *text, int *width, int *height) {
 
 static const char tasks[] = "txt2img img2img inpaint upscale class uncond";
 
-static bool listed(const char *word, const char *list) {
-    size_t n = strlen(word);
-    for (const char *at = n ? strstr(list, word) : NULL; at; at = strstr(at + 1, word))
-        if ((at == list || at[-1] == ' ') && (at[n] == ' ' || !at[n])) return true;
-    return false;
-}
-
 const char *df_task_fault(const char *task, char *buf, size_t buf_bytes) {
     char word[64];
-    if (!strcmp(task, "txt2img")) return NULL;
-    if (listed(task, tasks)) {
-        snprintf(buf, buf_bytes, "task '%s' is not available yet, only 'txt2img' is", task);
-        return buf;
-    }
+    df_task known;
+    if (df_task_named(&known, task)) return NULL;
     const char *near = df_suggest_list(task, tasks, word, sizeof word);
     snprintf(buf, buf_bytes, "unknown task '%.40s'%s%s%s; tasks: %s", task, near ? ", did you mean '" : "",
              near ? near : "", near ? "'?" : "", tasks);

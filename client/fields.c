@@ -6,7 +6,7 @@
 
 #include "client/suggest.h"
 
-typedef enum field_kind { TEXT, PROMPT, INTEGER, REAL, SIZE, SCHEDULER, TASK, NAME, LATER } field_kind;
+typedef enum field_kind { TEXT, PROMPT, INTEGER, REAL, SIZE, SCHEDULER, TASK, NAME, PATH, LATER } field_kind;
 
 typedef struct field {
     const char *name;
@@ -29,11 +29,15 @@ static const field fields[] = {
     { "scheduler", SCHEDULER, DF_GIVEN_SCHEDULER, AT(scheduler), 0, 0 },
     { "task", TASK, DF_GIVEN_TASK, AT(task), 0, 0 },
     { "name", NAME, DF_GIVEN_NAME, AT(name), 0, 0 },
-    { "image", LATER, 0, 0, 0, 0 },
-    { "mask", LATER, 0, 0, 0, 0 },
-    { "strength", LATER, 0, 0, 0, 0 },
-    { "class", LATER, 0, 0, 0, 0 },
+    { "image", PATH, DF_GIVEN_IMAGE, AT(image), 0, 0 },
+    { "mask", PATH, DF_GIVEN_MASK, AT(mask), 0, 0 },
+    { "strength", REAL, DF_GIVEN_STRENGTH, AT(strength), 0, 1 },
+    { "class", INTEGER, DF_GIVEN_CLASS, AT(class_label), 0, DF_MAX_CLASS },
+    { "noise_level", INTEGER, DF_GIVEN_NOISE_LEVEL, AT(noise_level), 0, DF_MAX_CLASS },
+    { "guidance_rescale", REAL, DF_GIVEN_GUIDANCE_RESCALE, AT(guidance_rescale), 0, 1 },
+    { "eta", REAL, DF_GIVEN_ETA, AT(eta), 0, 1 },
     { "lora", LATER, 0, 0, 0, 0 },
+    { "embedding", LATER, 0, 0, 0, 0 },
 };
 enum { N_FIELDS = sizeof fields / sizeof *fields };
 
@@ -100,7 +104,9 @@ static bool set_real(df_line *l, const field *f, const df_value_in *v, df_proble
 static bool set_text(df_line *l, const field *f, const df_value_in *v, df_problems *p) {
     char buf[256];
     if (v->kind != DF_IN_TEXT && v->kind != DF_IN_CELL) return fault(l, f, p, "a text", v);
-    const char *why = df_text_fault(v->text, DF_MAX_PROMPT_BYTES, buf, sizeof buf);
+    size_t most = f->kind == PATH ? DF_MAX_PATH_BYTES : DF_MAX_PROMPT_BYTES;
+    const char *why = df_text_fault(v->text, most, buf, sizeof buf);
+    if (!why && f->kind == PATH && !v->text[0]) why = "an empty path";
     if (!why && f->kind == SCHEDULER) why = df_scheduler_fault(v->text, buf, sizeof buf);
     if (!why && f->kind == TASK) why = df_task_fault(v->text, buf, sizeof buf);
     if (!why && f->kind == NAME) why = df_name_fault(v->text);
@@ -136,8 +142,7 @@ bool df_field_set(df_line *l, const char *name, const df_value_in *v, df_problem
     case REAL: ok = set_real(l, f, v, p); break;
     case SIZE: ok = set_size(l, f, v, p); break;
     case LATER:
-        df_problems_add(p, "%s: field '%s' is not available yet: only pictures from text (txt2img) are rendered",
-                        l->where, name);
+        df_problems_add(p, "%s: field '%s' is not available yet: adapters cannot be rendered", l->where, name);
         return false;
     default: ok = set_text(l, f, v, p); break;
     }

@@ -21,6 +21,13 @@ enum {
     DF_GIVEN_SCHEDULER = 1 << 7,
     DF_GIVEN_TASK = 1 << 8,
     DF_GIVEN_NAME = 1 << 9,
+    DF_GIVEN_IMAGE = 1 << 10,
+    DF_GIVEN_MASK = 1 << 11,
+    DF_GIVEN_STRENGTH = 1 << 12,
+    DF_GIVEN_CLASS = 1 << 13,
+    DF_GIVEN_NOISE_LEVEL = 1 << 14,
+    DF_GIVEN_GUIDANCE_RESCALE = 1 << 15,
+    DF_GIVEN_ETA = 1 << 16,
 };
 
 #define DF_MAX_PROMPT_BYTES 32768
@@ -28,6 +35,8 @@ enum {
 #define DF_MAX_SIDE 8192
 #define DF_MAX_GUIDANCE 100.0
 #define DF_MAX_COUNT 1000000
+#define DF_MAX_CLASS 1000000
+#define DF_MAX_PATH_BYTES 4095
 #define DF_MAX_NAME_BYTES 1024
 
 typedef struct df_line {
@@ -35,9 +44,10 @@ typedef struct df_line {
     uint64_t number; /* 1-based */
     unsigned given;
     const char *prompt, *negative, *scheduler, *task, *name;
-    int64_t seed, count, steps;
+    const char *image, *mask; /* as written */
+    int64_t seed, count, steps, class_label, noise_level;
     int width, height;
-    double guidance;
+    double guidance, guidance_rescale, eta, strength;
 } df_line;
 
 typedef struct df_value_in {
@@ -59,7 +69,7 @@ bool df_parse_size(const char *text, int *width, int *height);
 bool df_parse_int(const char *text, int64_t *out);
 bool df_parse_real(const char *text, double *out);
 
-/* NULL if `task` can be rendered, else why not (with a suggestion for a slip). buf holds the text. */
+/* NULL if there is such a task, else what is wrong (with a suggestion for a slip). buf holds the text. */
 const char *df_task_fault(const char *task, char *buf, size_t buf_bytes);
 const char *df_scheduler_fault(const char *name, char *buf, size_t buf_bytes);
 /* NULL if a picture may bear the name, else why not: names never leave OUT. */

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "worker/defaults.h"
+#include "worker/request.h"
 
 #define WAIT_US 1000
 #define RATE_MEMORY_NS 120000000000 /* the rate forgets by half when it has seen so much work */
@@ -30,6 +31,7 @@ struct df_feeder {
     live_row *live;
     size_t n_live, live_capacity;
     uint64_t next_id;
+    df_inputs *inputs;
     df_session *session;
     df_renderer *renderer;
     double n_rated;
@@ -142,41 +144,21 @@ static df_code open_session(df_feeder *f, const df_session_want *want, df_err *e
 
 /* rows that begin */
 
-static df_code request_of(const df_feeder *f, const Diffarm__Row *row, const Diffarm__JobSpec *job, df_request *rq,
-                          df_err *err) {
-    const df_model *m = df_session_model(f->session);
-    int noise = df_noise_kind_of(job->noise);
-    *rq = (df_request) { .prompt = row->prompt,
-                         .negative = row->negative,
-                         .seed = row->seed,
-                         .width = (int)row->width,
-                         .height = (int)row->height,
-                         .steps = (int)row->steps,
-                         .guidance = row->guidance };
-    if (strcmp(row->task, "txt2img"))
-        return df_err_set(err, DF_EUNSUPPORTED, "task '%s': this worker renders txt2img only", row->task);
-    if (strcmp(job->dtype, "f32"))
-        return df_err_set(err, DF_EUNSUPPORTED, "dtype '%s': this worker computes in f32 only", job->dtype);
-    if (noise < 0) return df_err_set(err, DF_EUNSUPPORTED, "noise '%s': not known to this worker", job->noise);
-    rq->noise = (df_noise_kind)noise;
-    if (row->scheduler[0]) return df_scheduler_named(&rq->scheduler, row->scheduler, df_model_scheduler_path(m), err);
-    rq->scheduler = *df_model_scheduler(m);
-    return DF_OK;
-}
-
 static void begin_row(df_feeder *f, batch *b) {
     df_err err;
-    df_request rq;
+    df_row_request rq;
     size_t i = b->next++;
     live_row *row = &f->live[f->n_live];
-    df_code rc = request_of(f, b->lease->rows[i], b->lease->job, &rq, &err);
+    const df_model *model = df_session_model(f->session);
+    df_code rc = df_row_request_open(&rq, model, f->inputs, b->lease->rows[i], b->lease->job, &err);
     if (!rc) {
         *row = (live_row) { .id = f->next_id++, .i = i };
-        memcpy(row->scheduler, rq.scheduler.name, sizeof row->scheduler);
+        memcpy(row->scheduler, rq.is.scheduler.name, sizeof row->scheduler);
         row->lease = df_lease_hold(b->lease);
         f->n_live++; /* before: the renderer may fail it at once */
-        rc = df_renderer_add(f->renderer, row->id, &rq, &err);
+        rc = df_renderer_add(f->renderer, row->id, &rq.is, &err);
         if (rc) forget(f, row);
+        df_row_request_close(&rq);
     }
     if (rc) fail_row(f, b->lease, i, &err);
 }
@@ -220,7 +202,10 @@ static void begin_rows(df_feeder *f) {
 
 df_code df_feeder_open(df_feeder **out, const df_feeder_cfg *cfg, df_err *err) {
     df_feeder *f = calloc(1, sizeof *f);
-    if (!f) return df_err_set(err, DF_ENOMEM, "the feeder");
+    if (!f || !(f->inputs = df_inputs_new())) {
+        free(f);
+        return df_err_set(err, DF_ENOMEM, "the feeder");
+    }
     f->cfg = *cfg;
     *out = f;
     return DF_OK;
@@ -232,6 +217,7 @@ void df_feeder_close(df_feeder **fp) {
     close_session(f);
     while (f->n_live) forget(f, f->live);
     while (f->batches) drop_batch(f, f->batches);
+    df_inputs_free(&f->inputs);
     free(f->live);
     free(f);
     *fp = NULL;
