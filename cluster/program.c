@@ -93,7 +93,7 @@ df_code df_program_open(df_program **out, const df_program_cfg *cfg, df_componen
 }
 
 char *df_program_name(const df_program *p, char *out, size_t out_bytes) {
-    if (p->component == DF_TEXT_ENCODER)
+    if (p->component < DF_DENOISER)
         snprintf(out, out_bytes, "%s", df_component_name(p->component));
     else
         snprintf(out, out_bytes, "%s %dx%d", df_component_name(p->component), p->latent_w, p->latent_h);

@@ -19,8 +19,9 @@ df_code df_prompt_cache_open(df_prompt_cache **out, const df_prompt_cache_cfg *c
 static void prompt_free(df_prompt *p) {
     if (!p) return;
     free(p->text);
-    free(p->ids);
+    for (int k = 0; k < DF_MAX_TOKENIZERS; k++) free(p->ids[k]);
     free(p->embedding);
+    free(p->pooled);
     free(p);
 }
 
@@ -51,15 +52,17 @@ static df_prompt *unlink_text(df_prompt_cache *c, const char *text, uint64_t has
     return NULL;
 }
 
-static df_code tokenize(const df_prompt_cache_cfg *cfg, df_prompt *p, df_err *err) {
-    int n_tokens = 0;
-    df_code rc = df_tokenizer_encode(cfg->tokenizer, p->text, p->ids, cfg->max_tokens, &n_tokens, err);
+static df_code tokenize(const df_prompt_cache_cfg *cfg, int k, df_prompt *p, df_err *err) {
+    const df_part_facts *facts = df_model_facts(cfg->model, cfg->encoder[k]);
+    int max = (int)facts->text.tokens, n_tokens = 0;
+    if (!(p->ids[k] = calloc((size_t)max, sizeof *p->ids[k]))) return df_err_set(err, DF_ENOMEM, "%d tokens", max);
+    df_code rc = df_model_tokenize(cfg->model, cfg->encoder[k], p->text, p->ids[k], max, &n_tokens, err);
     if (rc) return rc;
-    p->cut = n_tokens > cfg->max_tokens;
-    for (int i = 0; i < cfg->max_tokens; i++)
-        if (p->ids[i] < 0 || p->ids[i] >= cfg->vocab_size)
-            return df_err_set(err, DF_EFORMAT, "the tokenizer gives id %d, the text encoder has %d", p->ids[i],
-                              cfg->vocab_size);
+    p->cut |= n_tokens > max;
+    for (int i = 0; i < max; i++)
+        if (p->ids[k][i] < 0 || p->ids[k][i] >= facts->text.vocab)
+            return df_err_set(err, DF_EFORMAT, "the tokenizer gives id %d, %s has %lld", p->ids[k][i],
+                              df_component_name(cfg->encoder[k]), (long long)facts->text.vocab);
     return DF_OK;
 }
 
@@ -67,13 +70,13 @@ static df_code prompt_new(df_prompt **out, const df_prompt_cache_cfg *cfg, const
     df_prompt *p = calloc(1, sizeof *p);
     if (p) {
         p->text = strdup(text);
-        p->ids = calloc((size_t)cfg->max_tokens, sizeof *p->ids);
-        p->embedding = malloc(cfg->embedding_bytes);
+        p->embedding = calloc(1, cfg->embedding_bytes);
+        p->pooled = calloc(1, cfg->pooled_bytes + 1);
     }
     df_code rc = DF_OK;
-    if (!p || !p->text || !p->ids || !p->embedding)
+    if (!p || !p->text || !p->embedding || !p->pooled)
         rc = df_err_set(err, DF_ENOMEM, "prompt: %zu bytes", cfg->embedding_bytes);
-    if (!rc) rc = tokenize(cfg, p, err);
+    for (int k = 0; k < cfg->n_encoders && !rc; k++) rc = tokenize(cfg, k, p, err);
     if (rc) {
         prompt_free(p);
         return rc;
@@ -96,13 +99,13 @@ df_code df_prompt_take(df_prompt_cache *cache, const char *text, df_prompt **out
 
 /* Walks from the most recently taken; what nobody uses beyond the limit goes. */
 static void trim(df_prompt_cache *c) {
-    size_t kept = 0;
+    size_t kept = 0, each = c->cfg.embedding_bytes + c->cfg.pooled_bytes;
     for (df_prompt **at = &c->first; *at;) {
         df_prompt *p = *at;
         bool unused = p->n_users == 0 && p->state != DF_PROMPT_ENCODING;
-        if (unused) kept += c->cfg.embedding_bytes;
+        if (unused) kept += each;
         if (unused && (kept > c->cfg.limit_bytes || p->state != DF_PROMPT_READY)) {
-            if (p->state != DF_PROMPT_READY) kept -= c->cfg.embedding_bytes;
+            if (p->state != DF_PROMPT_READY) kept -= each;
             *at = p->next;
             prompt_free(p);
         } else {
@@ -118,18 +121,32 @@ void df_prompt_release(df_prompt_cache *cache, df_prompt **p) {
     trim(cache);
 }
 
-bool df_prompt_is_waiting(const df_prompt_cache *cache) {
+static bool is_queued_for(const df_prompt *p, int encoder) {
+    return p->state == DF_PROMPT_QUEUED && p->n_users > 0 && p->n_encoded == encoder;
+}
+
+bool df_prompt_is_waiting(const df_prompt_cache *cache, int encoder) {
     for (const df_prompt *p = cache->first; p; p = p->next)
-        if (p->state == DF_PROMPT_QUEUED && p->n_users > 0) return true;
+        if (is_queued_for(p, encoder)) return true;
     return false;
 }
 
-df_prompt *df_prompt_next(df_prompt_cache *cache) {
+df_prompt *df_prompt_next(df_prompt_cache *cache, int encoder) {
     df_prompt *oldest = NULL;
     for (df_prompt *p = cache->first; p; p = p->next)
-        if (p->state == DF_PROMPT_QUEUED && p->n_users > 0) oldest = p;
+        if (is_queued_for(p, encoder)) oldest = p;
     if (oldest) oldest->state = DF_PROMPT_ENCODING;
     return oldest;
+}
+
+void df_prompt_encoded(const df_prompt_cache *cache, df_prompt *p) {
+    p->n_encoded++;
+    p->state = p->n_encoded == cache->cfg.n_encoders ? DF_PROMPT_READY : DF_PROMPT_QUEUED;
+}
+
+void df_prompt_fail(df_prompt *p, const df_err *why) {
+    p->state = DF_PROMPT_FAILED;
+    p->failure = *why;
 }
 
 int df_prompt_cache_count(const df_prompt_cache *cache) {

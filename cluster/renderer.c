@@ -4,6 +4,9 @@
 #include <string.h>
 
 #include "cluster/renderer_impl.h"
+#include "cluster/text_context.h"
+
+enum { N_TIME_IDS = 6 }; /* original size, crop, target size */
 
 #define PROMPT_CACHE_BYTES ((size_t)64 << 20)
 
@@ -21,33 +24,46 @@ static df_code alloc_batches(df_renderer *r, df_err *err) {
     return ok ? DF_OK : df_err_set(err, DF_ENOMEM, "renderer of %d slots", n_slots);
 }
 
+/* A program is loaded now only to know at once that it can be. */
+static df_code find_encoders(df_renderer *r, df_err *err) {
+    int program;
+    df_code rc = DF_OK;
+    for (df_component c = DF_TEXT_ENCODER; c <= DF_TEXT_ENCODER_3 && !rc; c++) {
+        if (!df_model_has(r->model, c)) continue;
+        r->encoder[r->n_encoders++] = c;
+        rc = df_pipeline_load(r->pipeline, c, 0, 0, &program, err);
+    }
+    return rc;
+}
+
 static df_code open_prompts(df_renderer *r, df_err *err) {
-    const df_model_info *info = df_model_info_of(r->model);
-    r->text_bytes = (size_t)info->max_tokens * (size_t)info->text_width * df_dtype_bytes(r->dtype);
     df_prompt_cache_cfg cfg = {
-        .tokenizer = df_model_tokenizer(r->model),
-        .max_tokens = info->max_tokens,
-        .vocab_size = info->vocab_size,
-        .embedding_bytes = r->text_bytes,
+        .model = r->model,
+        .n_encoders = r->n_encoders,
+        .embedding_bytes = df_text_context_bytes(r->model, r->dtype),
+        .pooled_bytes = df_text_pooled_bytes(r->model, r->dtype),
         .limit_bytes = PROMPT_CACHE_BYTES,
     };
+    memcpy(cfg.encoder, r->encoder, sizeof cfg.encoder);
     return df_prompt_cache_open(&r->prompts, &cfg, err);
 }
 
 df_code df_renderer_check(const df_model *model, df_err *err) {
-    static const char drawn[] = "StableDiffusionPipeline";
     const df_model_info *info = df_model_info_of(model);
-    const char *name = info->pipeline_class;
-    int64_t out = df_model_facts(model, DF_UNET)->denoiser.out_channels;
-    if (!strcmp(name, drawn) && out == info->latent_channels) return DF_OK;
-    if (!strcmp(name, drawn))
+    bool has_decoder = df_model_has(model, DF_VAE_DECODER);
+    int64_t channels =
+        has_decoder ? df_model_facts(model, DF_VAE_DECODER)->autoencoder.image_channels : info->latent_channels;
+    if (channels != 3)
+        return df_err_set(err, DF_EUNSUPPORTED, "%s: it draws pictures of %lld channels, only those of 3 are written",
+                          df_model_dir(model), (long long)channels);
+    if (info->n_time_ids != 0 && info->n_time_ids != N_TIME_IDS)
+        return df_err_set(err, DF_EUNSUPPORTED, "%s: a U-Net that takes %d 'time_ids'; %d can be given",
+                          df_model_dir(model), info->n_time_ids, N_TIME_IDS);
+    if (info->n_classes && !df_model_low_res_scheduler(model) && !df_model_pipeline(model)->guided_by_class)
         return df_err_set(err, DF_EUNSUPPORTED,
-                          "%s: its U-Net gives %lld channels for %d of the latents: a learned variance cannot be "
-                          "rendered yet",
-                          df_model_dir(model), (long long)out, info->latent_channels);
-    return df_err_set(err, DF_EUNSUPPORTED,
-                      "%s is a %s: its parts can be inspected and evaluated, but only a %s can be rendered yet",
-                      df_model_dir(model), name, drawn);
+                          "%s: a %s gives no class, its U-Net takes one of %d ('num_class_embeds')",
+                          df_model_dir(model), info->pipeline_class, info->n_classes);
+    return DF_OK;
 }
 
 df_code df_renderer_open(df_renderer **out, df_pipeline *pipeline, const df_model *model, const df_renderer_cfg *cfg,
@@ -64,10 +80,9 @@ df_code df_renderer_open(df_renderer **out, df_pipeline *pipeline, const df_mode
     r->model = model;
     r->cfg = *cfg;
     r->dtype = df_pipeline_dtype(pipeline);
-    int program; /* only to know at once that it can be loaded */
     rc = alloc_batches(r, err);
+    if (!rc) rc = find_encoders(r, err);
     if (!rc) rc = open_prompts(r, err);
-    if (!rc) rc = df_pipeline_load(pipeline, DF_TEXT_ENCODER, 0, 0, &program, err);
     if (rc) {
         df_renderer_close(&r);
         return rc;
@@ -122,8 +137,9 @@ df_code df_renderer_step(df_renderer *r, int64_t timeout_us, df_err *err) {
     df_err mine;
     int slot = -1;
     if (!err) err = &mine;
-    df_code rc = fill_slots(r, err);
-    if (rc) return rc;
+    df_code rc = df_renderer_finish_undecoded(r, err);
+    if (!rc) rc = fill_slots(r, err);
+    if (rc || !r->n_busy) return rc;
     df_err why;
     rc = df_pipeline_advance(r->pipeline, timeout_us, &slot, &why);
     if (slot >= 0) return df_batch_finish(r, slot, rc ? &why : NULL, err);
@@ -135,6 +151,7 @@ void df_renderer_cancel(df_renderer *r, uint64_t id) {
         next = row->next;
         if (row->id != id) continue;
         row->cancelled = true;
-        if (row->state == DF_ROW_READY || row->state == DF_ROW_TO_DECODE) df_renderer_drop(r, row);
+        if (row->state == DF_ROW_TO_ENCODE || row->state == DF_ROW_READY || row->state == DF_ROW_TO_DECODE)
+            df_renderer_drop(r, row);
     }
 }

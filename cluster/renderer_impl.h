@@ -6,11 +6,18 @@
 #include "cluster/renderer.h"
 #include "cluster/row.h"
 
-typedef enum df_batch_kind { DF_BATCH_NONE, DF_BATCH_TEXT, DF_BATCH_STEP, DF_BATCH_DECODE } df_batch_kind;
+typedef enum df_batch_kind {
+    DF_BATCH_NONE,
+    DF_BATCH_TEXT,
+    DF_BATCH_ENCODE,
+    DF_BATCH_STEP,
+    DF_BATCH_DECODE
+} df_batch_kind;
 
 /* What a slot of the pipeline is busy with. */
 typedef struct df_batch {
     df_batch_kind kind;
+    int encoder; /* text: which of the prompt cache's */
     int program;
     int64_t n_rows; /* model rows */
     int n; /* prompts or images */
@@ -23,7 +30,8 @@ struct df_renderer {
     const df_model *model; /* borrowed */
     df_renderer_cfg cfg;
     df_dtype dtype;
-    size_t text_bytes; /* encoder_hidden_states of one row */
+    df_component encoder[DF_MAX_TOKENIZERS]; /* [n_encoders] text encoders of the model */
+    int n_encoders;
     df_prompt_cache *prompts;
     df_row *rows; /* oldest first: a row goes to the end when it becomes ready again */
     int n_rows;
@@ -44,5 +52,18 @@ void df_renderer_fail(df_renderer *r, df_row *row, const df_err *why); /* tells,
 df_code df_batch_start(df_renderer *r, int slot, bool *started, df_err *err);
 /* failure: NULL, or why the whole micro-batch failed. */
 df_code df_batch_finish(df_renderer *r, int slot, const df_err *failure, df_err *err);
+/* For both kinds of micro-batches: loads the program a batch needs. *later: nothing is wrong, but all places are taken
+ * by programs that run. why: the reason if it cannot be loaded, which is no error of the renderer. */
+df_code df_batch_load(df_renderer *r, df_batch *b, df_component c, int h, int w, bool *later, df_err *why, df_err *err);
+df_code df_batch_run(df_renderer *r, df_batch *b, int slot, bool *started, df_err *err);
+
+/* renderer_text.c: micro-batches of prompts, as above. */
+df_code df_text_batch_start(df_renderer *r, int slot, bool *started, df_err *err);
+void df_text_batch_finish(df_renderer *r, df_batch *b, int slot, const df_err *failure);
+
+/* renderer_picture.c: finished pictures. */
+df_code df_renderer_finish_decode(df_renderer *r, df_batch *b, int slot, df_err *err);
+/* Of a model without an autoencoder: the latents of rows that are sampled are the pictures. */
+df_code df_renderer_finish_undecoded(df_renderer *r, df_err *err);
 
 #endif

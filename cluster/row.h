@@ -1,32 +1,37 @@
-/* One image on its way: its sampler, noise, latents and prompts. Rows never share state.
+/* One image on its way: its walk, noise and prompts. Rows never share state.
  *
- * Latents are kept as PyTorch does, [C][H][W] f32, because noise is drawn in that order; the model takes [H][W][C] in
- * its activation type. */
+ * A walk has its numbers as PyTorch has them, [C][H][W] f32; the model takes [H][W][C] in its activation type. */
 #ifndef DF_CLUSTER_ROW_H
 #define DF_CLUSTER_ROW_H
 
 #include "cluster/prompt_cache.h"
 #include "cluster/renderer.h"
-#include "engine/samplers/sampler.h"
+#include "engine/sampling/walk.h"
 
-typedef enum df_row_state { DF_ROW_READY, DF_ROW_IN_FLIGHT, DF_ROW_TO_DECODE, DF_ROW_DECODING } df_row_state;
+/* What a row waits for, and what it is in. */
+typedef enum df_row_state {
+    DF_ROW_TO_ENCODE,
+    DF_ROW_ENCODING,
+    DF_ROW_READY, /* for a step */
+    DF_ROW_IN_FLIGHT,
+    DF_ROW_TO_DECODE,
+    DF_ROW_DECODING
+} df_row_state;
 
 typedef struct df_row {
     struct df_row *next;
     uint64_t id;
+    const df_model *model; /* borrowed */
     df_row_state state;
     bool cancelled;
-    int channels, latent_h, latent_w;
-    size_t n_elements; /* channels * latent_h * latent_w */
-    double guidance;
+    int latent_h, latent_w;
     int n_model_rows; /* 1, or 2: unconditional, then conditional */
-    df_prompt *cond, *uncond; /* uncond NULL without guidance */
-    df_sampler *sampler;
+    df_prompt *cond, *uncond; /* NULL where there is none; the model's text is then zeros */
+    int class_label, noise_level;
     df_noise *noise;
-    int call; /* next model evaluation */
-    float *latents; /* [n_elements] */
-    float *work; /* [2][n_elements] */
-    int64_t started_ns; /* first step, 0 before */
+    df_walk *walk;
+    float *work; /* one row of the denoiser's input, or both of its output */
+    int64_t started_ns; /* first run of a component, 0 before */
 } df_row;
 
 /* Checks the request against the model; takes its prompts from the cache. */
@@ -34,15 +39,27 @@ df_code df_row_new(df_row **out, const df_model *model, df_prompt_cache *cache, 
                    df_err *err);
 void df_row_free(df_row **row, df_prompt_cache *cache);
 
-/* Both prompts encoded? *failure: the reason if one of them cannot be, else NULL. */
+/* All prompts encoded? *failure: the reason if one of them cannot be, else NULL. */
 bool df_row_has_text(const df_row *row, const df_err **failure);
+void df_row_wait(df_row *row); /* state: what its walk needs next */
 
-/* Fills the row's n_model_rows rows of the U-Net's inputs; each pointer is at the row's first. */
-void df_row_write_input(df_row *row, void *sample, void *timestep, void *text, size_t text_bytes, df_dtype dtype);
-/* Takes the model's output for these rows: guidance, then a step of the sampler. DF_ENUMERIC if it is not finite. */
+/* row_ports.c: numbers in and out of a micro-batch, of dtype. */
+
+/* The denoiser's inputs, from the first row of the micro-batch on; NULL where it has no such port. */
+typedef struct df_row_ports {
+    void *sample, *timestep, *text, *pooled, *time_ids;
+    int32_t *class_labels;
+} df_row_ports;
+
+/* Fills model rows at..at + n_model_rows - 1. */
+void df_row_write_input(df_row *row, const df_row_ports *ports, int at, df_dtype dtype);
+/* Takes the denoiser's output, from the row's first on: guidance, then a step. DF_ENUMERIC if it is not finite. */
 df_code df_row_take_output(df_row *row, const void *out, df_dtype dtype, df_err *err);
-bool df_row_is_sampled(const df_row *row);
-/* The decoder's input, one row. */
-void df_row_write_latents(df_row *row, double scaling_factor, void *z, df_dtype dtype);
+
+void df_row_write_picture(df_row *row, void *image, df_dtype dtype); /* the VAE encoder's input, one row */
+df_code df_row_take_moments(df_row *row, const void *moments, df_dtype dtype, df_err *err);
+void df_row_write_latents(df_row *row, void *z, df_dtype dtype); /* the decoder's input, one row */
+/* Where there is no decoder: the picture itself, [h][w][C] f32, the row's until its next call. */
+const float *df_row_latents_as_picture(df_row *row);
 
 #endif
