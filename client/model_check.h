@@ -1,5 +1,5 @@
-/* Looks at a model before a job is sent: every tensor that text encoders, denoiser and decoder need is there, in the shape
- * the configs ask for. Reads headers only. */
+/* Looks at a model before a job is sent: every tensor that text encoders, denoiser and decoder need is there, in the
+ * shape the configs ask for. Reads headers only. */
 #ifndef DF_CLIENT_MODEL_CHECK_H
 #define DF_CLIENT_MODEL_CHECK_H
 

@@ -13,86 +13,9 @@
 #include "cluster/renderer.h"
 #include "engine/config/json_config.h"
 #include "engine/image/png_io.h"
+#include "tests/cluster/album.h"
 #include "tests/cluster/thread_farm.h"
 #include "tests/support/golden.h"
-
-enum { IMAGES_MOST = 16 };
-
-typedef struct shot {
-    uint8_t *rgb;
-    int width, height, n_images, n_failed, n_steps;
-    unsigned flags;
-    df_err why;
-} shot;
-
-typedef struct album {
-    shot shot[IMAGES_MOST];
-    df_renderer *renderer;
-    uint64_t cancel_id; /* cancelled from its first on_step; 0: none */
-} album;
-
-static void on_image(void *ctx, uint64_t id, const df_picture *picture) {
-    shot *s = &((album *)ctx)->shot[id];
-    size_t bytes = 3 * (size_t)picture->width * (size_t)picture->height;
-    s->n_images++;
-    s->width = picture->width;
-    s->height = picture->height;
-    s->flags = picture->flags;
-    free(s->rgb);
-    s->rgb = malloc(bytes);
-    assert_non_null(s->rgb);
-    memcpy(s->rgb, picture->rgb, bytes);
-    assert_true(picture->seconds > 0);
-}
-
-static void on_step(void *ctx, uint64_t id, int step, int n_steps) {
-    album *a = ctx;
-    assert_int_equal(step, ++a->shot[id].n_steps); /* each step is told once, in order */
-    assert_true(step <= n_steps);
-    if (a->cancel_id && id == a->cancel_id) df_renderer_cancel(a->renderer, id);
-}
-
-static void on_failed(void *ctx, uint64_t id, const df_err *why) {
-    shot *s = &((album *)ctx)->shot[id];
-    s->n_failed++;
-    s->why = *why;
-}
-
-static void album_free(album *a) {
-    for (int i = 0; i < IMAGES_MOST; i++) free(a->shot[i].rgb);
-    *a = (album) { 0 };
-}
-
-typedef struct setup {
-    const df_backend *backend;
-    int n_ranks, micro_batch, n_slots;
-    df_dtype dtype; /* F64, or anything else for F32 */
-} setup;
-
-static void render(const df_model *m, const setup *s, const df_request *requests, int n, album *out) {
-    df_pipeline_cfg cfg = {
-        .backend = s->backend,
-        .backend_cfg = { .dtype = s->dtype == DF_F64 ? DF_F64 : DF_F32, .threads = 1 },
-        .max_rows = 2 * s->micro_batch,
-        .n_slots = s->n_slots,
-    };
-    thread_farm f;
-    df_err err;
-    thread_farm_open(&f, m, s->n_ranks, &cfg, false);
-    df_renderer_cfg rc = {
-        .micro_batch = s->micro_batch, .ctx = out, .on_image = on_image, .on_step = on_step, .on_failed = on_failed
-    };
-    if (df_renderer_open(&out->renderer, f.pipeline, m, &rc, &err)) fail_msg("%s", err.text);
-    for (int next = 0; next < n || df_renderer_busy(out->renderer);) {
-        while (next < n && df_renderer_room(out->renderer) > 0) {
-            if (df_renderer_add(out->renderer, (uint64_t)next, &requests[next], &err)) fail_msg("%s", err.text);
-            next++;
-        }
-        if (df_renderer_step(out->renderer, 100000, &err)) fail_msg("%s", err.text);
-    }
-    df_renderer_close(&out->renderer);
-    thread_farm_close(&f);
-}
 
 static df_request request_of(const df_model *m, const char *scheduler, int steps, double guidance, uint64_t seed) {
     df_request q = { .prompt = "red apple", .negative = "", .seed = seed, .steps = steps, .guidance = guidance };
@@ -122,30 +45,20 @@ static int mixed_requests(const df_model *m, df_request *q) {
     return n;
 }
 
-static void assert_same(const shot *a, const shot *b, int i, const setup *s) {
-    assert_int_equal(a->n_images, 1);
-    assert_int_equal(b->n_images, 1);
-    assert_int_equal(a->width, b->width);
-    assert_int_equal(a->height, b->height);
-    assert_int_equal(a->flags, b->flags);
-    if (memcmp(a->rgb, b->rgb, 3 * (size_t)a->width * (size_t)a->height) != 0)
-        fail_msg("image %d differs with %d ranks, micro-batch %d, %d slots", i, s->n_ranks, s->micro_batch, s->n_slots);
-}
-
 static void test_same_bytes_however_it_runs(void **state) {
     (void)state;
-    static const setup setups[] = {
+    static const album_setup setups[] = {
         { &df_backend_cpu, 1, 8, 1, DF_F32 }, { &df_backend_cpu, 1, 3, 2, DF_F32 },
         { &df_backend_cpu, 2, 4, 3, DF_F32 }, { &df_backend_cpu, 3, 2, 4, DF_F32 },
         { &df_backend_cpu, 4, 1, 6, DF_F32 }, { &df_backend_cpu, 4, 5, 2, DF_F32 },
     };
     df_model *m = thread_farm_starter();
-    df_request q[IMAGES_MOST];
+    df_request q[ALBUM_MOST];
     int n = mixed_requests(m, q);
     album alone = { 0 };
     for (int i = 0; i < n; i++) {
         album one = { 0 };
-        render(m, &(setup) { &df_backend_cpu, 1, 1, 1, DF_F32 }, &q[i], 1, &one);
+        album_render(m, &(album_setup) { &df_backend_cpu, 1, 1, 1, DF_F32 }, &q[i], 1, &one);
         alone.shot[i] = one.shot[0];
     }
     assert_int_equal(alone.shot[5].width, 48);
@@ -153,8 +66,8 @@ static void test_same_bytes_however_it_runs(void **state) {
     assert_int_equal(alone.shot[2].n_steps, 3);
     for (size_t k = 0; k < sizeof setups / sizeof *setups; k++) {
         album all = { 0 };
-        render(m, &setups[k], q, n, &all);
-        for (int i = 0; i < n; i++) assert_same(&alone.shot[i], &all.shot[i], i, &setups[k]);
+        album_render(m, &setups[k], q, n, &all);
+        for (int i = 0; i < n; i++) album_assert_same(&alone.shot[i], &all.shot[i], i, &setups[k]);
         album_free(&all);
     }
     album_free(&alone);
@@ -168,7 +81,7 @@ static int reference_requests(const df_model *m, const char *path, df_request *q
     df_err err;
     int n = 0;
     if (df_file_read(path, 1 << 20, &text, &bytes, &err)) fail_msg("%s", err.text);
-    for (rest = text; (line = strsep(&rest, "\n")) && n < IMAGES_MOST;) {
+    for (rest = text; (line = strsep(&rest, "\n")) && n < ALBUM_MOST;) {
         if (!*line) continue;
         json_t *o;
         if (df_json_parse(&o, line, strlen(line), path, &err)) fail_msg("%s", err.text);
@@ -186,7 +99,7 @@ static int reference_requests(const df_model *m, const char *path, df_request *q
     return n;
 }
 
-static void compare_picture(const char *path, const shot *s) {
+static void compare_picture(const char *path, const album_shot *s) {
     char *png;
     uint8_t *rgb;
     size_t bytes;
@@ -210,13 +123,13 @@ static void compare_picture(const char *path, const shot *s) {
 static void test_reference_pictures(void **state) {
     (void)state;
     df_model *m = thread_farm_starter();
-    df_request q[IMAGES_MOST];
-    char names[IMAGES_MOST][32], file[64];
+    df_request q[ALBUM_MOST];
+    char names[ALBUM_MOST][32], file[64];
     album all = { 0 };
     const char *manifest = golden_path("starter_reference", "manifest.jsonl");
     int n = reference_requests(m, manifest, q, names);
     assert_int_equal(n, 16);
-    render(m, &(setup) { &df_backend_cpu, 2, 4, 3, DF_F32 }, q, n, &all);
+    album_render(m, &(album_setup) { &df_backend_cpu, 2, 4, 3, DF_F32 }, q, n, &all);
     for (int i = 0; i < n; i++) {
         snprintf(file, sizeof file, "pictures/%.31s.png", names[i]);
         compare_picture(golden_path("starter_reference", file), &all.shot[i]);
@@ -233,13 +146,13 @@ static void test_the_f64_reference(void **state) {
     df_model *m = thread_farm_starter();
     df_request q[2] = { request_of(m, "euler_a", 2, 4, 1), request_of(m, "ddim", 2, 1, 2) };
     album f32 = { 0 }, one = { 0 }, two = { 0 };
-    setup s = { &df_backend_reference, 1, 1, 1, DF_F64 }, s2 = { &df_backend_reference, 2, 2, 2, DF_F64 };
+    album_setup s = { &df_backend_reference, 1, 1, 1, DF_F64 }, s2 = { &df_backend_reference, 2, 2, 2, DF_F64 };
     for (int i = 0; i < 2; i++) q[i].width = q[i].height = 16;
-    render(m, &(setup) { &df_backend_cpu, 1, 2, 1, DF_F32 }, q, 2, &f32);
-    render(m, &s, q, 2, &one);
-    render(m, &s2, q, 2, &two);
+    album_render(m, &(album_setup) { &df_backend_cpu, 1, 2, 1, DF_F32 }, q, 2, &f32);
+    album_render(m, &s, q, 2, &one);
+    album_render(m, &s2, q, 2, &two);
     for (int i = 0; i < 2; i++) {
-        assert_same(&one.shot[i], &two.shot[i], i, &s2);
+        album_assert_same(&one.shot[i], &two.shot[i], i, &s2);
         for (int k = 0; k < 3 * 16 * 16; k++) assert_true(abs(f32.shot[i].rgb[k] - one.shot[i].rgb[k]) <= 1);
     }
     album_free(&f32);
@@ -289,17 +202,17 @@ static void test_a_number_that_is_not_finite_fails_its_row(void **state) {
     df_request q[3];
     album good = { 0 }, bad = { 0 };
     for (int i = 0; i < 3; i++) q[i] = request_of(m, "ddim", 2, 4, (uint64_t)i);
-    setup s = { &df_backend_cpu, 1, 3, 1, DF_F32 };
-    render(m, &s, q, 3, &good);
+    album_setup s = { &df_backend_cpu, 1, 3, 1, DF_F32 };
+    album_render(m, &s, q, 3, &good);
     df_backend b = spoiling("conv_out", 2, false);
-    render(m, &(setup) { &b, 1, 3, 1, DF_F32 }, q, 3, &bad);
+    album_render(m, &(album_setup) { &b, 1, 3, 1, DF_F32 }, q, 3, &bad);
     assert_int_equal(bad.shot[0].n_failed, 1);
     assert_int_equal(bad.shot[0].n_images, 0);
     assert_int_equal(bad.shot[0].why.code, DF_ENUMERIC);
     assert_non_null(strstr(bad.shot[0].why.text, "step 2 of 2"));
     for (int i = 1; i < 3; i++) {
         assert_int_equal(bad.shot[i].n_failed, 0);
-        assert_same(&good.shot[i], &bad.shot[i], i, &s);
+        album_assert_same(&good.shot[i], &bad.shot[i], i, &s);
     }
     album_free(&good);
     album_free(&bad);
@@ -314,7 +227,7 @@ static void test_a_failed_micro_batch_fails_its_rows(void **state) {
     int n_failed = 0;
     for (int i = 0; i < 4; i++) q[i] = request_of(m, "ddim", 2, 4, (uint64_t)i);
     df_backend b = spoiling("conv_out", 1, true);
-    render(m, &(setup) { &b, 1, 2, 2, DF_F32 }, q, 4, &a);
+    album_render(m, &(album_setup) { &b, 1, 2, 2, DF_F32 }, q, 4, &a);
     for (int i = 0; i < 4; i++) {
         n_failed += a.shot[i].n_failed;
         assert_int_equal(a.shot[i].n_failed + a.shot[i].n_images, 1);
@@ -332,7 +245,7 @@ static void test_a_failed_prompt_fails_its_rows(void **state) {
     album a = { 0 };
     for (int i = 0; i < 2; i++) q[i] = request_of(m, "ddim", 2, 4, (uint64_t)i);
     df_backend b = spoiling("text_model.final_layer_norm", 1, true);
-    render(m, &(setup) { &b, 1, 2, 1, DF_F32 }, q, 2, &a);
+    album_render(m, &(album_setup) { &b, 1, 2, 1, DF_F32 }, q, 2, &a);
     assert_non_null(spoil.kernel);
     for (int i = 0; i < 2; i++) {
         assert_int_equal(a.shot[i].n_failed, 1);
@@ -348,13 +261,13 @@ static void test_cancelled_rows_leave_alone(void **state) {
     df_request q[3];
     album good = { 0 }, a = { .cancel_id = 1 };
     for (int i = 0; i < 3; i++) q[i] = request_of(m, "euler_a", 3, 4, (uint64_t)i);
-    setup s = { &df_backend_cpu, 2, 3, 2, DF_F32 };
-    render(m, &s, q, 3, &good);
-    render(m, &s, q, 3, &a);
+    album_setup s = { &df_backend_cpu, 2, 3, 2, DF_F32 };
+    album_render(m, &s, q, 3, &good);
+    album_render(m, &s, q, 3, &a);
     assert_int_equal(a.shot[1].n_images + a.shot[1].n_failed, 0);
     assert_int_equal(a.shot[1].n_steps, 1);
-    assert_same(&good.shot[0], &a.shot[0], 0, &s);
-    assert_same(&good.shot[2], &a.shot[2], 2, &s);
+    album_assert_same(&good.shot[0], &a.shot[0], 0, &s);
+    album_assert_same(&good.shot[2], &a.shot[2], 2, &s);
     album_free(&good);
     album_free(&a);
     df_model_close(&m);
@@ -369,7 +282,7 @@ static void test_requests_that_cannot_be(void **state) {
     df_err err;
     album a = { 0 };
     df_pipeline_cfg cfg = { .backend = &df_backend_cpu, .backend_cfg = { DF_F32, 1 }, .max_rows = 4, .n_slots = 2 };
-    df_renderer_cfg rc = { .micro_batch = 3, .ctx = &a, .on_image = on_image, .on_failed = on_failed };
+    df_renderer_cfg rc = { .micro_batch = 3, .ctx = &a, .on_image = album_on_image, .on_failed = album_on_failed };
     assert_int_equal(df_comm_self_open(&comm, &err), DF_OK);
     assert_int_equal(df_pipeline_open(&p, comm, m, &cfg, &err), DF_OK);
     assert_int_equal(df_renderer_open(&r, p, m, &rc, &err), DF_EINVAL);
@@ -406,7 +319,7 @@ static void test_flags(void **state) {
     for (int i = 0; i < 100; i++) strcat(prompt, "apple ");
     df_request q[2] = { request_of(m, "ddim", 1, 4, 1), request_of(m, "ddim", 1, 4, 1) };
     q[0].prompt = prompt;
-    render(m, &(setup) { &df_backend_cpu, 1, 2, 1, DF_F32 }, q, 2, &a);
+    album_render(m, &(album_setup) { &df_backend_cpu, 1, 2, 1, DF_F32 }, q, 2, &a);
     assert_true(a.shot[0].flags & DF_FLAG_PROMPT_CUT);
     assert_false(a.shot[1].flags & DF_FLAG_PROMPT_CUT);
     album_free(&a);
