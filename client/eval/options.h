@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "engine/backend/backend.h"
+#include "engine/models/task.h"
 
 enum { DF_EVAL_MAX_SETTINGS = 32 };
 
@@ -25,21 +26,13 @@ typedef struct df_eval_options {
 void df_eval_options_parse(df_eval_options *o, int argc, char **argv);
 void df_eval_options_free(df_eval_options *o);
 
-/* DF_EVAL_TASK_MODEL: what the model was made for. */
-typedef enum df_eval_task {
-    DF_EVAL_TASK_MODEL,
-    DF_EVAL_TASK_TXT2IMG,
-    DF_EVAL_TASK_IMG2IMG,
-    DF_EVAL_TASK_INPAINT,
-    DF_EVAL_TASK_UPSCALE
-} df_eval_task;
-
 /* Settings of --set, with their defaults. */
 typedef struct df_eval_settings {
     const char *scheduler; /* FILE.json, or a name as in a manifest; NULL: the model's own */
     int steps;
     double guidance, guidance_rescale, eta;
-    df_eval_task task;
+    bool task_given; /* otherwise what the model was made for */
+    df_task task;
     double strength; /* 0: the task's own */
     int noise_level; /* of an upscaler */
 } df_eval_settings;

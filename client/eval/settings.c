@@ -26,18 +26,8 @@ static df_code read_whole(int *out, const df_eval_setting *s, double min, double
 }
 
 static df_code read_task(df_eval_settings *out, const df_eval_setting *s, df_err *err) {
-    static const struct {
-        const char *name;
-        df_eval_task task;
-    } tasks[] = {
-        { "txt2img", DF_EVAL_TASK_TXT2IMG }, { "img2img", DF_EVAL_TASK_IMG2IMG }, { "inpaint", DF_EVAL_TASK_INPAINT },
-        { "upscale", DF_EVAL_TASK_UPSCALE }, { "class", DF_EVAL_TASK_MODEL },     { "uncond", DF_EVAL_TASK_MODEL },
-    };
-    for (size_t i = 0; i < sizeof tasks / sizeof tasks[0]; i++)
-        if (strcmp(s->value, tasks[i].name) == 0) {
-            out->task = tasks[i].task;
-            return DF_OK;
-        }
+    out->task_given = df_task_named(&out->task, s->value);
+    if (out->task_given) return DF_OK;
     return df_err_set(err, DF_EUNSUPPORTED,
                       "--set task=%s: one of txt2img, img2img, inpaint, upscale, class, uncond is needed", s->value);
 }
