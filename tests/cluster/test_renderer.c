@@ -255,6 +255,28 @@ static void test_a_failed_prompt_fails_its_rows(void **state) {
     df_model_close(&m);
 }
 
+/* An encoder that fails, or gives what is no number, fails the rows that have a picture. */
+static void test_a_failed_picture_fails_its_row(void **state) {
+    (void)state;
+    static uint8_t grey[3 * 64 * 64];
+    const df_image picture = { 64, 64, 3, grey };
+    df_model *m = thread_farm_starter();
+    for (int fail = 0; fail < 2; fail++) {
+        df_request q[2] = { request_of(m, "ddim", 2, 4, 1), request_of(m, "ddim", 2, 4, 2) };
+        album a = { 0 };
+        q[0].task = DF_TASK_IMG2IMG;
+        q[0].image = &picture;
+        q[0].strength = 0.5;
+        df_backend b = spoiling("encoder.conv_in", 1, fail);
+        album_render(m, &(album_setup) { &b, 1, 2, 1, DF_F32 }, q, 2, &a);
+        assert_int_equal(a.shot[0].n_failed, 1);
+        assert_non_null(strstr(a.shot[0].why.text, fail ? "out of ink" : "not finite"));
+        assert_int_equal(a.shot[1].n_images, 1);
+        album_free(&a);
+    }
+    df_model_close(&m);
+}
+
 static void test_cancelled_rows_leave_alone(void **state) {
     (void)state;
     df_model *m = thread_farm_starter();
@@ -334,6 +356,7 @@ int main(void) {
         cmocka_unit_test(test_a_number_that_is_not_finite_fails_its_row),
         cmocka_unit_test(test_a_failed_micro_batch_fails_its_rows),
         cmocka_unit_test(test_a_failed_prompt_fails_its_rows),
+        cmocka_unit_test(test_a_failed_picture_fails_its_row),
         cmocka_unit_test(test_cancelled_rows_leave_alone),
         cmocka_unit_test(test_requests_that_cannot_be),
         cmocka_unit_test(test_flags),
