@@ -55,9 +55,10 @@ static df_code add_planned(needs *n, df_component c, const df_graph *g, const df
 
 static df_code add_component(needs *n, const df_draft *job, df_component c, df_err *err) {
     int f = df_model_info_of(job->model)->vae_factor;
+    bool text = c < DF_DENOISER;
     df_graph *g = NULL;
     df_cost cost = { 0 };
-    df_code rc = df_model_graph(job->model, c, job->max_height / f, job->max_width / f, &g, err);
+    df_code rc = df_model_graph(job->model, c, text ? 0 : job->max_height / f, text ? 0 : job->max_width / f, &g, err);
     if (!rc) rc = df_cost_model(&cost, g, err);
     if (!rc) rc = add_planned(n, c, g, &cost, err);
     df_cost_free(&cost);
@@ -128,8 +129,8 @@ int df_plan_report(const df_draft *job, const df_job_options *o) {
                 .n_rows = 2 * df_worker_micro_batch(o->render.micro_batch) };
     n.rank = calloc((size_t)P, sizeof *n.rank);
     if (!n.rank) rc = df_err_set(&err, DF_ENOMEM, "a plan");
-    static const df_component used[] = { DF_TEXT_ENCODER, DF_UNET, DF_VAE_DECODER };
-    for (int i = 0; !rc && i < 3; i++) rc = add_component(&n, job, used[i], &err);
+    for (df_component c = 0; !rc && c < DF_COMPONENT_COUNT; c++)
+        if (df_model_has(job->model, c) && c != DF_VAE_ENCODER) rc = add_component(&n, job, c, &err);
     double disk = disk_bytes(job);
     double free_bytes = free_bytes_at(job->spec.out_dir);
     if (!rc && o->output == DF_OUTPUT_JSON) print_json(job, &n, workers, disk, free_bytes);

@@ -7,7 +7,7 @@
  *     case DF_WALK_DENOISE: df_walk_write_sample(w, x);  t = df_walk_timestep(w);
  *                           out = denoiser(x, t, conditions), twice if df_walk_is_guided(w)
  *                           df_walk_guide(w, cond, uncond);  df_walk_step(w, &err);  df_walk_blend(w);
- *     case DF_WALK_DECODE:  df_walk_write_z(w, z);  picture = VAE decoder(z), or z itself where there is no autoencoder
+ *     case DF_WALK_DECODE:  df_walk_write_z(w, z);  picture = VAE decoder(z); df_walk_latents where there is none
  *   }
  *   df_walk_free(&w);
  *
