@@ -35,9 +35,20 @@ df_sha256 *df_draft_hash_begin(const Diffarm__JobSpec *spec) {
     return hash;
 }
 
+/* Of a file that a row needs the content counts, not the place. */
+static Diffarm__Input *content_of(Diffarm__Input *out, const Diffarm__Input *in) {
+    if (!in) return NULL;
+    *out = *in;
+    out->path = (char *)"";
+    return out;
+}
+
 df_code df_draft_hash_row(df_sha256 *hash, const Diffarm__Row *row, df_err *err) {
     Diffarm__Row what = *row;
+    Diffarm__Input image, mask;
     what.line = 0;
+    what.image = content_of(&image, row->image);
+    what.mask = content_of(&mask, row->mask);
     return hash_message(hash, &what.base, err);
 }
 
@@ -111,22 +122,42 @@ static df_code fill_spec(df_draft *job, const df_draft_request *rq, df_err *err)
     return rc;
 }
 
+/* Pictures of a manifest lie beside it, those of options where the command is given. */
+static df_code open_files(df_draft *job, const char *manifest, df_err *err) {
+    const char *slash = manifest ? strrchr(manifest, '/') : NULL;
+    char *folder = slash ? df_arena_printf(job->texts, "%.*s", (int)(slash - manifest), manifest)
+                         : df_arena_strdup(job->texts, ".");
+    char *whole = folder ? absolute(job->texts, *folder || !slash ? folder : "/") : NULL;
+    job->files = whole ? df_input_files_new(whole) : NULL;
+    return job->files ? DF_OK : df_err_set(err, DF_ENOMEM, "a job");
+}
+
+static df_line defaults_of(const df_render_options *o, const df_model_info *info) {
+    df_line line = o->asked;
+    bool sized = o->width > 0;
+    line.prompt = "";
+    line.negative = o->negative;
+    line.scheduler = o->scheduler;
+    line.width = sized ? o->width : info->default_width;
+    line.height = sized ? o->height : info->default_height;
+    line.steps = o->steps;
+    line.count = o->count;
+    line.seed = o->seed;
+    line.guidance = o->guidance;
+    line.given |=
+        (sized ? DF_GIVEN_SIZE : 0u) | (o->seed_given ? DF_GIVEN_SEED : 0u) | (*o->negative ? DF_GIVEN_NEGATIVE : 0u);
+    return line;
+}
+
 static df_code fill_rows(df_draft *job, const df_draft_request *rq, df_err *err) {
-    const df_render_options *o = rq->options;
-    const df_model_info *info = df_model_info_of(job->model);
+    df_code rc = open_files(job, rq->manifest, err);
+    if (rc) return rc;
     job->rows.prompts = rq->prompts;
     job->rows.n_prompts = rq->n_prompts;
     job->rows.defaults = (df_row_defaults) {
-        .negative = o->negative,
-        .scheduler = o->scheduler,
-        .width = o->width ? o->width : info->default_width,
-        .height = o->height ? o->height : info->default_height,
-        .steps = o->steps,
-        .count = o->count,
-        .seed = o->seed,
-        .seed_given = o->seed_given,
-        .guidance = o->guidance,
-        .size_multiple = info->size_multiple,
+        .line = defaults_of(rq->options, df_model_info_of(job->model)),
+        .model = job->model,
+        .files = job->files,
     };
     return rq->manifest ? df_manifest_open(&job->rows.manifest, rq->manifest, err) : DF_OK;
 }
@@ -156,6 +187,7 @@ void df_draft_free(df_draft **job) {
     if (!*job) return;
     df_manifest_close(&(*job)->rows.manifest);
     df_model_close(&(*job)->model);
+    df_input_files_free(&(*job)->files);
     df_arena_free(&(*job)->texts);
     free(*job);
     *job = NULL;

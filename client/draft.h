@@ -32,6 +32,7 @@ typedef struct df_draft {
     uint64_t total_pixels, total_steps; /* over all rows, for estimates */
     int max_width, max_height;
     df_model *model;
+    df_input_files *files; /* that rows name */
     df_arena *texts; /* of spec */
 } df_draft;
 

@@ -149,3 +149,30 @@ bool df_field_set(df_line *l, const char *name, const df_value_in *v, df_problem
     if (ok) l->given |= f->bit;
     return ok;
 }
+
+static size_t bytes_of(field_kind kind) {
+    switch (kind) {
+    case INTEGER: return sizeof(int64_t);
+    case REAL: return sizeof(double);
+    default: return sizeof(const char *);
+    }
+}
+
+static void inherit(df_line *l, const df_line *from, const field *f) {
+    if (f->kind == SIZE) {
+        l->width = from->width;
+        l->height = from->height;
+    } else {
+        memcpy((char *)l + f->at, (const char *)from + f->at, bytes_of(f->kind));
+    }
+    l->given |= from->given & f->bit;
+}
+
+void df_line_inherit(df_line *l, const df_line *defaults, unsigned own) {
+    if (!(l->given & DF_GIVEN_NAME)) l->name = "";
+    for (size_t i = 0; i < N_FIELDS; i++) {
+        const field *f = &fields[i];
+        if (f->kind == LATER || f->kind == NAME || f->bit & (l->given | own)) continue;
+        inherit(l, defaults, f);
+    }
+}

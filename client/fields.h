@@ -59,6 +59,8 @@ typedef struct df_value_in {
 
 /* Sets one field of the line; false, and a problem, if name or value is not as it must be. */
 bool df_field_set(df_line *line, const char *name, const df_value_in *value, df_problems *problems);
+/* What the line does not give comes from `defaults`, given there or not; not the fields in `own`, nor a name. */
+void df_line_inherit(df_line *line, const df_line *defaults, unsigned own);
 bool df_field_known(const char *name);
 /* The known name nearest to it, or NULL. */
 const char *df_field_suggest(const char *name);

@@ -10,7 +10,8 @@ void df_job_options_init(df_job_options *o) {
 }
 
 static void check_whole(struct argp_state *state, const df_job_options *o) {
-    if (!o->manifest && !o->n_prompts) argp_error(state, "give a MANIFEST or prompts (-p TEXT)");
+    if (!o->manifest && !o->n_prompts && !o->render.asked.given)
+        argp_error(state, "give a MANIFEST or prompts (-p TEXT)");
     if (o->manifest && o->n_prompts) argp_error(state, "give a MANIFEST or prompts (-p TEXT), not both");
     if (!o->model) argp_error(state, "give a model (-m MODEL)");
     if (!o->out) argp_error(state, "give a folder for the pictures (-o OUT)");

@@ -107,8 +107,9 @@ void df_manifest_begin_line(df_manifest *m, df_line *line, uint64_t number) {
     *line = (df_line) { .where = m->where, .number = number };
 }
 
+/* Whether a picture, a class or a task will do in place of a prompt depends on the model (row_task.h). */
 static df_line_state whole(const df_line *line, df_problems *problems) {
-    if (line->given & DF_GIVEN_PROMPT) return DF_LINE_GOOD;
+    if (line->given & (DF_GIVEN_PROMPT | DF_GIVEN_IMAGE | DF_GIVEN_CLASS | DF_GIVEN_TASK)) return DF_LINE_GOOD;
     df_problems_add(problems, "%s: field 'prompt' is missing", line->where);
     return DF_LINE_BAD;
 }

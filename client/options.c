@@ -5,6 +5,7 @@
 
 #include "client/commands.h"
 #include "client/fields.h"
+#include "engine/noise/noise.h"
 
 enum {
     OPT_STEPS = 0x1000,
@@ -21,6 +22,13 @@ enum {
     OPT_MICRO_BATCH,
     OPT_FORMAT,
     OPT_TASK,
+    OPT_IMAGE,
+    OPT_MASK,
+    OPT_STRENGTH,
+    OPT_CLASS,
+    OPT_NOISE_LEVEL,
+    OPT_GUIDANCE_RESCALE,
+    OPT_ETA,
     OPT_OUTPUT,
     OPT_CONNECT,
     OPT_TIMEOUT,
@@ -47,8 +55,7 @@ void df_render_options_init(df_render_options *o) {
                                .negative = "",
                                .dtype = "f32",
                                .noise = "torch-cpu",
-                               .format = "png",
-                               .task = "txt2img" };
+                               .format = "png" };
 }
 
 static double guidance_of(struct argp_state *state, const char *arg) {
@@ -83,9 +90,41 @@ static const char *format_of(struct argp_state *state, const char *arg) {
     return arg;
 }
 
+static const char *noise_of(struct argp_state *state, const char *arg) {
+    if (df_noise_kind_of(arg) < 0) argp_error(state, "--noise must be torch-cpu or torch-cuda, not '%s'", arg);
+    return arg;
+}
+
+/* An option that is a field of a manifest line: the field's own rules hold. */
+static error_t parse_field_option(int key, char *arg, struct argp_state *state, df_line *asked) {
+    static const struct {
+        int key;
+        const char *field;
+    } fields[] = {
+        { OPT_TASK, "task" },
+        { OPT_IMAGE, "image" },
+        { OPT_MASK, "mask" },
+        { OPT_STRENGTH, "strength" },
+        { OPT_CLASS, "class" },
+        { OPT_NOISE_LEVEL, "noise_level" },
+        { OPT_GUIDANCE_RESCALE, "guidance_rescale" },
+        { OPT_ETA, "eta" },
+    };
+    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
+        df_problems problems = { 0 };
+        df_value_in value = { .kind = DF_IN_CELL, .text = arg };
+        if (fields[i].key != key) continue;
+        asked->where = "options";
+        if (!df_field_set(asked, fields[i].field, &value, &problems)) argp_error(state, "%s", problems.text[0]);
+        df_problems_free(&problems);
+        return 0;
+    }
+    return ARGP_ERR_UNKNOWN;
+}
+
 static error_t parse_text_option(int key, char *arg, struct argp_state *state, df_render_options *o) {
     char buf[256];
-    static const char *const dtypes[] = { "bf16", "f16", NULL }, *const noises[] = { "torch-cuda", NULL };
+    static const char *const dtypes[] = { "bf16", "f16", NULL };
     switch (key) {
     case OPT_SCHEDULER:
         o->scheduler = checked(state, "scheduler", arg, df_scheduler_fault(arg, buf, sizeof buf));
@@ -93,11 +132,10 @@ static error_t parse_text_option(int key, char *arg, struct argp_state *state, d
     case OPT_NEGATIVE:
         o->negative = checked(state, "negative", arg, df_text_fault(arg, DF_MAX_PROMPT_BYTES, buf, sizeof buf));
         return 0;
-    case OPT_TASK: o->task = checked(state, "task", arg, df_task_fault(arg, buf, sizeof buf)); return 0;
     case OPT_DTYPE: o->dtype = one_of(state, "dtype", arg, "f32", dtypes); return 0;
-    case OPT_NOISE: o->noise = one_of(state, "noise", arg, "torch-cpu", noises); return 0;
+    case OPT_NOISE: o->noise = noise_of(state, arg); return 0;
     case OPT_FORMAT: o->format = format_of(state, arg); return 0;
-    default: return ARGP_ERR_UNKNOWN;
+    default: return parse_field_option(key, arg, state, &o->asked);
     }
 }
 
@@ -122,7 +160,7 @@ static error_t parse_render_option(int key, char *arg, struct argp_state *state)
 static const struct argp_option render_options[] = {
     { "steps", OPT_STEPS, "N", 0, "Denoising steps (25)", 1 },
     { "guidance", OPT_GUIDANCE, "G", 0, "Classifier-free guidance; 1 switches it off (7.5)", 1 },
-    { "scheduler", OPT_SCHEDULER, "NAME", 0, "ddpm ddim pndm euler euler_a dpmpp_2m dpmpp_2m_karras (the model's own)",
+    { "scheduler", OPT_SCHEDULER, "NAME", 0, "Sampler, like euler_a; models/README.md lists them (the model's own)",
       1 },
     { "size", OPT_SIZE, "WxH", 0, "Size of the pictures in pixels (the model's)", 1 },
     { "seed", OPT_SEED, "S", 0,
@@ -130,9 +168,17 @@ static const struct argp_option render_options[] = {
     { "count", OPT_COUNT, "N", 0, "Pictures of each prompt, with seeds S, S+1, ... (1)", 1 },
     { "negative", OPT_NEGATIVE, "TEXT", 0, "Negative prompt (none)", 1 },
     { "dtype", OPT_DTYPE, "D", 0, "Arithmetic: f32", 1 },
-    { "noise", OPT_NOISE, "KIND", 0, "Noise generator: torch-cpu, as PyTorch's on the CPU", 1 },
+    { "noise", OPT_NOISE, "KIND", 0, "Noise generator: torch-cpu or torch-cuda, as PyTorch's on either", 1 },
     { "format", OPT_FORMAT, "F", 0, "png: a file a picture; tar: WebDataset shards of 1000 (png)", 1 },
-    { "task", OPT_TASK, "TASK", 0, "txt2img", 1 },
+    { "task", OPT_TASK, "TASK", 0,
+      "txt2img, img2img, inpaint, upscale, class or uncond (what the other fields mean, else the model's own)", 1 },
+    { "image", OPT_IMAGE, "FILE", 0, "Picture to start from: img2img, inpaint, upscale", 1 },
+    { "mask", OPT_MASK, "FILE", 0, "Where it is white is painted anew: inpaint", 1 },
+    { "strength", OPT_STRENGTH, "S", 0, "How far from the picture, above 0, up to 1 (img2img 0.8, inpaint 1)", 1 },
+    { "class", OPT_CLASS, "N", 0, "Class to draw, where the model knows classes", 1 },
+    { "noise-level", OPT_NOISE_LEVEL, "N", 0, "Noise on the picture before upscaling (20)", 1 },
+    { "guidance-rescale", OPT_GUIDANCE_RESCALE, "R", 0, "Pulls contrast under strong guidance back, 0 to 1 (0)", 1 },
+    { "eta", OPT_ETA, "E", 0, "Noise of DDIM and TCD steps, 0 to 1 (0)", 1 },
     { "micro-batch", OPT_MICRO_BATCH, "B", 0, "Pictures that a pipeline computes together (the worker's choice)", 2 },
     { "workers", OPT_WORKERS, "N", 0, "Workers of a farm on this machine (1)", 2 },
     { "pipeline", OPT_PIPELINE, "P", 0, "Ranks that share the model in each of these workers (1)", 2 },

@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "client/fields.h"
+
 #define DF_DEFAULT_STEPS 25
 #define DF_DEFAULT_GUIDANCE 7.5
 #define DF_DEFAULT_ENDPOINT "tcp://127.0.0.1:7700"
@@ -22,7 +24,8 @@ typedef struct df_render_options {
     const char *scheduler; /* "": the model's own */
     const char *negative;
     int width, height; /* 0: the model's */
-    const char *dtype, *noise, *format, *task;
+    const char *dtype, *noise, *format;
+    df_line asked; /* task, image, mask, strength, ...: fields of a manifest line, where they were given */
     int micro_batch; /* 0: the worker's choice */
     int workers, pipeline; /* 0: not given; of an embedded farm */
 } df_render_options;

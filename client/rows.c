@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "client/name_set.h"
+#include "client/row_task.h"
 
 #define MAX_ROWS (1ull << 40)
 
@@ -25,25 +26,13 @@ int64_t df_seed_of_line(int64_t job_seed, uint64_t line) {
 }
 
 /* What the line leaves open comes from the job. */
-static void fill_in(const df_row_defaults *d, df_line *l) {
-    if (!(l->given & DF_GIVEN_NEGATIVE)) l->negative = d->negative;
-    if (!(l->given & DF_GIVEN_SCHEDULER)) l->scheduler = d->scheduler;
-    if (!(l->given & DF_GIVEN_NAME)) l->name = "";
-    if (!(l->given & DF_GIVEN_STEPS)) l->steps = d->steps;
-    if (!(l->given & DF_GIVEN_GUIDANCE)) l->guidance = d->guidance;
-    if (!(l->given & DF_GIVEN_COUNT)) l->count = d->count;
+static void fill_in(const df_line *d, df_line *l) {
     if (!(l->given & DF_GIVEN_SEED)) l->seed = df_seed_of_line(d->seed, l->number);
-    if (l->given & DF_GIVEN_SIZE) return;
-    l->width = d->width;
-    l->height = d->height;
+    df_line_inherit(l, d, DF_GIVEN_SEED);
 }
 
 static bool check(const walk *w, const df_line *l) {
     uint64_t before = w->problems->n;
-    int multiple = w->src->defaults.size_multiple;
-    if (l->width % multiple || l->height % multiple)
-        df_problems_add(w->problems, "%s: field 'size': %dx%d, but this model needs multiples of %d", l->where,
-                        l->width, l->height, multiple);
     if (l->seed > INT64_MAX - (l->count - 1))
         df_problems_add(w->problems, "%s: field 'seed': seed + count passes 2^63 - 1", l->where);
     return w->problems->n == before;
@@ -68,18 +57,34 @@ static df_code name_of(walk *w, const df_line *l, int64_t i, char *out, size_t o
     return rc;
 }
 
-static df_code one_row(walk *w, const df_line *l, int64_t i, const char *name, df_err *err) {
+static Diffarm__Input *input_of(Diffarm__Input *in, const df_input_file *file) {
+    diffarm__input__init(in);
+    if (!file) return NULL;
+    in->path = file->path;
+    in->sha256 = (char *)file->sha256; /* protobuf-c has no const; packing only reads */
+    return in;
+}
+
+static df_code one_row(walk *w, const df_line *l, const df_row_task *t, int64_t i, const char *name, df_err *err) {
     Diffarm__Row row = DIFFARM__ROW__INIT;
+    Diffarm__Input image, mask;
     row.row = w->n_rows;
     row.prompt = (char *)l->prompt;
     row.negative = (char *)l->negative;
     row.seed = (uint64_t)(l->seed + i);
-    row.width = (uint32_t)l->width;
-    row.height = (uint32_t)l->height;
+    row.width = (uint32_t)t->width;
+    row.height = (uint32_t)t->height;
     row.steps = (uint32_t)l->steps;
     row.guidance = l->guidance;
     row.scheduler = (char *)l->scheduler;
-    row.task = (char *)"txt2img";
+    row.task = (char *)df_task_name(t->task);
+    row.image = input_of(&image, t->image);
+    row.mask = input_of(&mask, t->mask);
+    row.strength = t->strength;
+    row.class_label = (uint32_t)t->class_label;
+    row.noise_level = (uint32_t)t->noise_level;
+    row.guidance_rescale = l->guidance_rescale;
+    row.eta = l->eta;
     row.name = (char *)name;
     row.line = l->number;
     if (++w->n_rows > MAX_ROWS) return df_err_set(err, DF_ELIMIT, "%s: more than 2^40 pictures", l->where);
@@ -88,14 +93,16 @@ static df_code one_row(walk *w, const df_line *l, int64_t i, const char *name, d
 
 static df_code all_rows(walk *w, df_line *l, df_err *err) {
     df_code rc;
-    fill_in(&w->src->defaults, l);
-    if (!check(w, l)) return DF_OK;
+    df_row_task task;
+    const df_row_defaults *d = &w->src->defaults;
+    fill_in(&d->line, l);
+    if (!df_row_task_resolve(&task, l, d->model, d->files, w->problems) || !check(w, l)) return DF_OK;
     for (int64_t i = 0; i < l->count; i++) {
         char name[DF_MAX_NAME_BYTES + 32];
         bool ok;
         if ((rc = name_of(w, l, i, name, sizeof name, &ok, err))) return rc;
         if (!ok) return DF_OK;
-        if ((rc = one_row(w, l, i, name, err))) return rc;
+        if ((rc = one_row(w, l, &task, i, name, err))) return rc;
     }
     return DF_OK;
 }
@@ -112,21 +119,26 @@ static df_code walk_manifest(walk *w, df_err *err) {
     }
 }
 
+/* An explicit --seed is used as it is. prompt: NULL for a row without text. */
+static df_code walk_prompt(walk *w, df_line *line, const char *prompt, df_err *err) {
+    const df_line *d = &w->src->defaults.line;
+    df_value_in v = { .kind = DF_IN_TEXT, .text = prompt };
+    if (prompt && !df_field_set(line, "prompt", &v, w->problems)) return DF_OK;
+    line->seed = d->seed;
+    line->given |= d->given & DF_GIVEN_SEED;
+    return all_rows(w, line, err);
+}
+
 static df_code walk_prompts(walk *w, df_err *err) {
-    df_code rc;
-    for (int i = 0; i < w->src->n_prompts; i++) {
+    df_code rc = DF_OK;
+    for (int i = 0; i < w->src->n_prompts && !rc; i++) {
         char where[32];
         snprintf(where, sizeof where, "--prompt %d", i + 1);
         df_line line = { .where = where, .number = (uint64_t)i + 1 };
-        df_value_in v = { .kind = DF_IN_TEXT, .text = w->src->prompts[i] };
-        if (!df_field_set(&line, "prompt", &v, w->problems)) continue;
-        if (w->src->defaults.seed_given) {
-            line.seed = w->src->defaults.seed;
-            line.given |= DF_GIVEN_SEED;
-        }
-        if ((rc = all_rows(w, &line, err))) return rc;
+        rc = walk_prompt(w, &line, w->src->prompts[i], err);
     }
-    return DF_OK;
+    df_line line = { .where = "options", .number = 1 };
+    return rc || w->src->n_prompts ? rc : walk_prompt(w, &line, NULL, err);
 }
 
 df_code df_rows_each(const df_row_source *src, df_problems *problems, df_row_fn fn, void *ctx, uint64_t *n_rows,

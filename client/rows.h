@@ -9,22 +9,22 @@
 #ifndef DF_CLIENT_ROWS_H
 #define DF_CLIENT_ROWS_H
 
+#include "client/input_files.h"
 #include "client/manifest.h"
+#include "engine/models/model.h"
 #include "farm.pb-c.h"
 
+/* What lines leave open: `line` holds the values, its `given` those that an option set (a seed there is the job's). The
+ * model's own size, DF_DEFAULT_STEPS and so on are filled in without being given. */
 typedef struct df_row_defaults {
-    const char *negative; /* "" */
-    const char *scheduler; /* "": the model's own */
-    int width, height;
-    int64_t steps, count, seed;
-    bool seed_given; /* by --seed */
-    double guidance;
-    int size_multiple; /* of the model; sides must be multiples of it */
+    df_line line;
+    const df_model *model; /* borrowed */
+    df_input_files *files; /* borrowed */
 } df_row_defaults;
 
 typedef struct df_row_source {
     df_manifest *manifest; /* borrowed; NULL: prompts */
-    const char *const *prompts;
+    const char *const *prompts; /* none, and no manifest: one row without text */
     int n_prompts;
     df_row_defaults defaults;
 } df_row_source;

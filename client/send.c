@@ -97,6 +97,15 @@ static df_code send_end(sending *s, uint64_t n_rows, df_err *err) {
     return ask(s, &m, err);
 }
 
+/* The message lasts for a row, what it points to for the job. */
+static bool copy_input(df_arena *texts, Diffarm__Input **in) {
+    Diffarm__Input *to = *in ? df_arena_alloc(texts, sizeof *to) : NULL;
+    if (to) *to = **in;
+    bool whole = to || !*in;
+    *in = to;
+    return whole;
+}
+
 static df_code copy_row(sending *s, const Diffarm__Row *row, df_err *err) {
     if (!s->texts && !(s->texts = df_arena_new())) return df_err_set(err, DF_ENOMEM, "a batch of rows");
     Diffarm__Row *to = &s->row[s->n];
@@ -106,7 +115,8 @@ static df_code copy_row(sending *s, const Diffarm__Row *row, df_err *err) {
     to->scheduler = df_arena_strdup(s->texts, row->scheduler);
     to->task = df_arena_strdup(s->texts, row->task);
     to->name = df_arena_strdup(s->texts, row->name);
-    if (!to->prompt || !to->negative || !to->scheduler || !to->task || !to->name)
+    bool files = copy_input(s->texts, &to->image) && copy_input(s->texts, &to->mask);
+    if (!to->prompt || !to->negative || !to->scheduler || !to->task || !to->name || !files)
         return df_err_set(err, DF_ENOMEM, "a batch of rows");
     s->rows[s->n++] = to;
     s->bytes += diffarm__row__get_packed_size(to);

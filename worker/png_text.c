@@ -44,6 +44,10 @@ void df_png_parameters(df_buf *out, const Diffarm__Row *row, const Diffarm__JobS
     if (row->negative[0]) df_buf_printf(out, "Negative prompt: %s\n", row->negative);
     df_buf_printf(out, "Steps: %" PRIu32 ", Sampler: %s, CFG scale: ", row->steps, sampler_of(scheduler));
     df_print_real(out, row->guidance);
+    if (row->strength > 0) {
+        df_buf_puts(out, ", Denoising strength: ");
+        df_print_real(out, row->strength);
+    }
     df_buf_printf(
         out, ", Seed: %" PRIu64 ", Size: %" PRIu32 "x%" PRIu32 ", Model hash: %.10s, Model: %s, Version: " DF_SOFTWARE,
         row->seed, row->width, row->height, job->model_sha256, job->model_name);
@@ -71,6 +75,23 @@ static void put_field(df_buf *out, const char *key, const char *text) {
     put_string(out, text);
 }
 
+static void put_real(df_buf *out, const char *key, double x) {
+    if (x == 0) return;
+    df_buf_printf(out, ", \"%s\": ", key);
+    df_print_real(out, x);
+}
+
+/* What the task has beside text; the content of its pictures, not their place. */
+static void put_task(df_buf *out, const Diffarm__Row *row) {
+    if (row->image) put_field(out, "image_sha256", row->image->sha256);
+    if (row->mask) put_field(out, "mask_sha256", row->mask->sha256);
+    put_real(out, "strength", row->strength);
+    if (!strcmp(row->task, "class")) df_buf_printf(out, ", \"class\": %" PRIu32, row->class_label);
+    if (!strcmp(row->task, "upscale")) df_buf_printf(out, ", \"noise_level\": %" PRIu32, row->noise_level);
+    put_real(out, "guidance_rescale", row->guidance_rescale);
+    put_real(out, "eta", row->eta);
+}
+
 void df_png_provenance(df_buf *out, const Diffarm__Row *row, const Diffarm__JobSpec *job, const char *scheduler,
                        const char *backend) {
     df_buf_puts(out, "{\"prompt\": ");
@@ -82,6 +103,7 @@ void df_png_provenance(df_buf *out, const Diffarm__Row *row, const Diffarm__JobS
     df_print_real(out, row->guidance);
     put_field(out, "scheduler", scheduler);
     put_field(out, "task", row->task);
+    put_task(out, row);
     df_buf_printf(out, ", \"row\": %" PRIu64, row->row);
     put_field(out, "name", row->name);
     put_field(out, "model", job->model_name);

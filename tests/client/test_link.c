@@ -191,7 +191,7 @@ static df_code hash_row(void *ctx, const Diffarm__Row *row, df_err *err) {
     return df_draft_hash_row(ctx, row, err);
 }
 
-/* A job of n prompts, without a model: only what sending needs. */
+/* A job of n prompts: only what sending needs. */
 static void send_prompts(upload *u, int n, bool changed, df_code wanted, const char *says) {
     fake_coordinator f = { .id = "one", .on_message = answer_upload, .ctx = u };
     static char text[3000][24];
@@ -199,8 +199,10 @@ static void send_prompts(upload *u, int n, bool changed, df_code wanted, const c
     df_link *l = NULL;
     df_err err;
     df_draft job = { .rows = { .prompts = prompts, .n_prompts = n } };
+    assert_int_equal(df_model_open(&job.model, DF_SOURCE_DIR "/models/starter", &err), DF_OK);
     job.rows.defaults = (df_row_defaults) {
-        .negative = "", .scheduler = "", .width = 8, .height = 8, .steps = 1, .count = 1, .size_multiple = 1
+        .line = { .negative = "", .scheduler = "", .width = 8, .height = 8, .steps = 1, .count = 1 },
+        .model = job.model,
     };
     for (int i = 0; i < n; i++) {
         snprintf(text[i], sizeof text[i], "prompt %d", i);
@@ -221,6 +223,7 @@ static void send_prompts(upload *u, int n, bool changed, df_code wanted, const c
     df_code rc = df_send_job(l, &job, 5000, &err);
     assert_int_equal(rc, wanted);
     if (rc) assert_non_null(strstr(err.text, says));
+    df_model_close(&job.model);
     df_link_close(&l);
     fake_stop(&f);
 }

@@ -35,15 +35,34 @@ static df_code take(void *ctx, const Diffarm__Row *row, df_err *err) {
     return df_draft_hash_row(c->hash, row, err);
 }
 
+/* The starter: 64x64, sides are multiples of 4. */
+static df_model *model;
+static df_input_files *files;
+
+static int open_model(void **state) {
+    df_err err;
+    if (scratch_make(state)) return -1;
+    files = df_input_files_new(scratch_dir);
+    return files && !df_model_open(&model, DF_SOURCE_DIR "/models/starter", &err) ? 0 : -1;
+}
+
+static int close_model(void **state) {
+    df_model_close(&model);
+    df_input_files_free(&files);
+    return scratch_remove(state);
+}
+
 static df_row_source source(void) {
-    return (df_row_source) { .defaults = { .negative = "",
-                                           .scheduler = "",
-                                           .width = 64,
-                                           .height = 64,
-                                           .steps = 25,
-                                           .count = 1,
-                                           .guidance = 7.5,
-                                           .size_multiple = 4 } };
+    return (df_row_source) { .defaults = { .line = { .prompt = "",
+                                                     .negative = "",
+                                                     .scheduler = "",
+                                                     .width = 64,
+                                                     .height = 64,
+                                                     .steps = 25,
+                                                     .count = 1,
+                                                     .guidance = 7.5 },
+                                           .model = model,
+                                           .files = files } };
 }
 
 static collector walk(df_row_source src, const char *manifest) {
@@ -64,8 +83,8 @@ static collector walk(df_row_source src, const char *manifest) {
 static void fills_in_defaults(void **state) {
     df_row_source src = source();
     (void)state;
-    src.defaults.negative = "ugly";
-    src.defaults.scheduler = "ddim";
+    src.defaults.line.negative = "ugly";
+    src.defaults.line.scheduler = "ddim";
     collector c =
         walk(src, "{\"prompt\": \"a\"}\n"
                   "{\"prompt\": \"b\", \"size\": \"32x16\", \"steps\": 3, \"guidance\": 1, \"negative\": \"\", "
@@ -126,9 +145,9 @@ static void takes_prompts(void **state) {
     assert_int_equal(c.n, 2);
     assert_string_equal(c.at[1].prompt, "two");
     assert_true(c.at[0].row.seed != c.at[1].row.seed);
-    src.defaults.seed = 42;
-    src.defaults.seed_given = true;
-    src.defaults.count = 2;
+    src.defaults.line.seed = 42;
+    src.defaults.line.given = DF_GIVEN_SEED;
+    src.defaults.line.count = 2;
     c = walk(src, NULL);
     assert_int_equal(c.n, 4);
     assert_true(c.at[0].row.seed == 42 && c.at[1].row.seed == 43 && c.at[2].row.seed == 42);
@@ -169,12 +188,87 @@ static void hash_sees_what_matters(void **state) {
         assert_string_not_equal(walk(source(), others[i]).sha256, first);
 }
 
+/* A PNG of the given size, as far as its head goes: nobody decodes it here. */
+static void put_png(const char *name, uint8_t width, uint8_t height) {
+    const uint8_t head[33] = { 0x89, 'P', 'N', 'G', '\r', '\n', 0x1a,  '\n', 0, 0, 0,      13, 'I',
+                               'H',  'D', 'R', 0,   0,    0,    width, 0,    0, 0, height, 8,  2 };
+    scratch_write(name, head, sizeof head);
+}
+
+static void tasks_follow_from_fields(void **state) {
+    (void)state;
+    put_png("a.png", 70, 33);
+    put_png("m.png", 16, 16);
+    collector c = walk(source(), "{\"prompt\": \"a\"}\n"
+                                 "{\"prompt\": \"a\", \"image\": \"a.png\"}\n"
+                                 "{\"prompt\": \"a\", \"image\": \"a.png\", \"mask\": \"m.png\", \"size\": \"32x32\"}\n"
+                                 "{\"prompt\": \"a\", \"image\": \"a.png\", \"strength\": 0.25, \"eta\": 0.5}");
+    if (c.problems.n) fail_msg("%s", c.problems.text[0]);
+    assert_int_equal(c.n, 4);
+    assert_string_equal(c.at[0].row.task, "txt2img");
+    assert_null(c.at[0].row.image);
+    assert_true(c.at[0].row.strength == 0);
+    assert_string_equal(c.at[1].row.task, "img2img");
+    assert_true(c.at[1].row.strength == 0.8);
+    assert_true(c.at[1].row.width == 68 && c.at[1].row.height == 32); /* the picture's, in whole multiples */
+    assert_string_equal(c.at[2].row.task, "inpaint");
+    assert_true(c.at[2].row.strength == 1 && c.at[2].row.width == 32);
+    assert_true(c.at[3].row.strength == 0.25 && c.at[3].row.eta == 0.5);
+}
+
+static void what_a_task_cannot_use_is_told(void **state) {
+    static const struct {
+        const char *line, *says;
+    } cases[] = {
+        { "{\"prompt\": \"a\", \"strength\": 0.5}", "m.jsonl:1: field 'strength': txt2img has no use for it" },
+        { "{\"prompt\": \"a\", \"task\": \"img2img\"}", "m.jsonl:1: field 'image' is missing, img2img needs it" },
+        { "{\"prompt\": \"a\", \"task\": \"inpaint\", \"image\": \"a.png\"}", "field 'mask' is missing" },
+        { "{\"prompt\": \"a\", \"class\": 3}", "does no class; it does txt2img, img2img, inpaint" },
+        { "{\"prompt\": \"a\", \"image\": \"none.png\"}", "field 'image': 'none.png': No such file" },
+        { "{\"prompt\": \"a\", \"image\": \"t.png\"}", "field 'image': 't.png' is no PNG file" },
+        { "{\"prompt\": \"a\", \"image\": \"a.png\", \"strength\": 0}", "field 'strength' must be above 0" },
+        { "{\"image\": \"a.png\"}", "field 'prompt' is missing" },
+    };
+    (void)state;
+    put_png("a.png", 64, 64);
+    scratch_write("t.png", "text", 4);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        collector c = walk(source(), cases[i].line);
+        assert_int_equal(c.n, 0);
+        assert_int_equal(c.problems.n, 1);
+        if (!strstr(c.problems.text[0], cases[i].says)) fail_msg("%s", c.problems.text[0]);
+        df_problems_free(&c.problems);
+    }
+}
+
+/* Where an input lies does not matter, what it holds does. */
+static void hash_sees_the_content_of_inputs(void **state) {
+    static const char line[] = "{\"prompt\": \"a\", \"seed\": 1, \"image\": \"%s\"}";
+    char first[DF_SHA256_HEX_BYTES], text[96];
+    (void)state;
+    put_png("one.png", 64, 64);
+    put_png("same.png", 64, 64);
+    put_png("other.png", 64, 68);
+    snprintf(text, sizeof text, line, "one.png");
+    memcpy(first, walk(source(), text).sha256, sizeof first);
+    snprintf(text, sizeof text, line, "same.png");
+    assert_string_equal(walk(source(), text).sha256, first);
+    snprintf(text, sizeof text, line, "other.png");
+    assert_string_not_equal(walk(source(), text).sha256, first);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(fills_in_defaults),      cmocka_unit_test(counts),
-        cmocka_unit_test(finds_doubled_names),    cmocka_unit_test(checks_against_the_model),
-        cmocka_unit_test(takes_prompts),          cmocka_unit_test(seeds_are_splitmix),
+        cmocka_unit_test(fills_in_defaults),
+        cmocka_unit_test(counts),
+        cmocka_unit_test(finds_doubled_names),
+        cmocka_unit_test(checks_against_the_model),
+        cmocka_unit_test(takes_prompts),
+        cmocka_unit_test(seeds_are_splitmix),
         cmocka_unit_test(hash_sees_what_matters),
+        cmocka_unit_test(tasks_follow_from_fields),
+        cmocka_unit_test(what_a_task_cannot_use_is_told),
+        cmocka_unit_test(hash_sees_the_content_of_inputs),
     };
-    return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
+    return cmocka_run_group_tests(tests, open_model, close_model);
 }

@@ -1,0 +1,28 @@
+/* Files that rows name (pictures, masks): found, looked into and hashed once each.
+ *
+ *   df_input_files *f = df_input_files_new("/where/the/manifest/lies");
+ *   df_input_files_picture(f, "a.png", &file, &err);       file: borrowed, as long as f
+ *   df_input_files_free(&f);
+ *
+ * A path that is not absolute counts from the folder given. Memory: about 200 bytes for each distinct path. */
+#ifndef DF_CLIENT_INPUT_FILES_H
+#define DF_CLIENT_INPUT_FILES_H
+
+#include "base/err.h"
+#include "base/sha256.h"
+
+typedef struct df_input_file {
+    char *path; /* absolute */
+    char sha256[DF_SHA256_HEX_BYTES];
+    int width, height;
+} df_input_file;
+
+typedef struct df_input_files df_input_files;
+
+df_input_files *df_input_files_new(const char *folder); /* NULL when out of memory */
+void df_input_files_free(df_input_files **files);
+
+/* Errors say what is wrong with the file: missing, no PNG, a side out of range. Asked again they are the same. */
+df_code df_input_files_picture(df_input_files *files, const char *path, const df_input_file **out, df_err *err);
+
+#endif

@@ -1,0 +1,66 @@
+#!/usr/bin/env bash
+# Tasks, pictures, sizes, samplers and step counts mixed in one manifest: each row equals the same row rendered alone,
+# over pipelines too. An input that changes after the job was checked fails its rows only.
+. "$(dirname "$0")/lib.sh"
+
+# The pixels alone: a picture's text names its row.
+same_pixels() {
+    python3 - "$1" "$2" <<'EOF'
+import struct, sys, zlib
+def pixels(path):
+    data, at, out = open(path, "rb").read(), 8, b""
+    while at < len(data):
+        size, kind = struct.unpack(">I4s", data[at:at + 8])
+        out += data[at + 8:at + 8 + size] if kind in (b"IHDR", b"IDAT") else b""
+        at += size + 12
+    return out
+sys.exit(pixels(sys.argv[1]) != pixels(sys.argv[2]))
+EOF
+}
+
+echo '{"prompt": "red apple", "seed": 3, "steps": 4, "name": "apple"}' >first.jsonl
+echo '{"prompt": "frog", "seed": 4, "steps": 4, "size": "96x64", "name": "wide"}' >>first.jsonl
+render first.jsonl in
+cat >mixed.jsonl <<'EOF'
+{"prompt": "red apple", "seed": 1, "steps": 5}
+{"prompt": "green apple", "seed": 2, "steps": 6, "image": "in/apple.png", "strength": 0.5}
+{"prompt": "ghost", "seed": 3, "steps": 4, "image": "in/wide.png", "scheduler": "euler_a"}
+{"prompt": "ghost", "seed": 4, "steps": 4, "image": "in/wide.png", "size": "64x64", "scheduler": "ddim", "eta": 0.5}
+{"prompt": "tiger face", "seed": 5, "steps": 5, "image": "in/apple.png", "mask": "in/wide.png", "negative": "red"}
+{"prompt": "frog", "seed": 6, "steps": 3, "size": "64x32", "guidance": 1, "scheduler": "heun"}
+{"prompt": "frog", "seed": 7, "steps": 4, "guidance_rescale": 0.7, "scheduler": "dpmpp_sde"}
+EOF
+render mixed.jsonl all --micro-batch 4
+[ "$(wc -l <all/metadata.jsonl)" -eq 7 ] || fail "metadata has not 7 lines"
+says all/metadata.jsonl '"task":"inpaint"'
+says all/metadata.jsonl '"image":"wide.png"'
+says all/metadata.jsonl '"strength":0.5'
+row=0
+while read -r line; do
+    echo "$line" >one.jsonl
+    render one.jsonl one
+    same_pixels one/images/000000/00000000.png "all/images/000000/0000000$row.png" || fail "row $row differs alone"
+    rm -rf one
+    row=$((row + 1))
+done <mixed.jsonl
+render mixed.jsonl piped --pipeline 3 --micro-batch 2
+same_out all piped
+
+render mixed.jsonl cuda --noise torch-cuda
+same_pixels cuda/images/000000/00000000.png all/images/000000/00000000.png && fail "both generators draw the same"
+
+cp -r in kept
+sed 's#in/apple#kept/apple#' mixed.jsonl >changed.jsonl
+start_coordinator state
+expect 0 "$DIFFARM" submit changed.jsonl --connect "$ENDPOINT" -m "$MODEL" -o out
+cp in/wide.png kept/apple.png
+start_worker worker -m "$MODEL"
+expect 1 "$DIFFARM" watch "$(tail -n 1 out.txt)" --connect "$ENDPOINT"
+[ "$(wc -l <out/failures.jsonl)" -eq 2 ] || fail "not two failures"
+says out/failures.jsonl "has changed since the job was submitted"
+[ "$(wc -l <out/metadata.jsonl)" -eq 5 ] || fail "the other rows are not there"
+
+expect 2 "$DIFFARM" render mixed.jsonl -m "$MODEL" -o bad --class 3
+expect 2 "$DIFFARM" render -p x -m "$MODEL" -o bad --image in/apple.png --strength 2
+says err.txt "field 'strength' must be a number from 0 to 1, not \"2\""
+[ ! -e bad ] || fail "something was started"
