@@ -111,11 +111,12 @@ static df_code fill_spec(df_draft *job, const df_draft_request *rq, df_err *err)
         s->model_path = real ? df_arena_strdup(a, real) : absolute(a, rq->model);
         s->model_name = s->model_path ? last_part(a, s->model_path) : NULL;
         s->model_sha256 = df_arena_strdup(a, hex);
+        s->model_config = rq->config_dir ? absolute(a, rq->config_dir) : (char *)"";
         s->dtype = (char *)o->dtype;
         s->noise = (char *)o->noise;
         s->format = (char *)o->format;
         s->micro_batch = (uint32_t)o->micro_batch;
-        bool whole = s->title && s->out_dir && s->model_path && s->model_name && s->model_sha256;
+        bool whole = s->title && s->out_dir && s->model_path && s->model_name && s->model_sha256 && s->model_config;
         if (!whole) rc = df_err_set(err, DF_ENOMEM, "a job");
     }
     free(real);
@@ -171,7 +172,8 @@ df_code df_draft_prepare(df_draft **out, const df_draft_request *rq, df_problems
         rc = df_err_set(err, DF_ENOMEM, "a job");
         goto fail;
     }
-    if ((rc = df_model_open(&job->model, rq->model, err))) goto fail;
+    const df_model_options how = { .config_dir = rq->config_dir };
+    if ((rc = df_model_open_with(&job->model, rq->model, &how, err))) goto fail;
     if ((rc = df_model_check(job->model, err))) goto fail;
     if ((rc = fill_rows(job, rq, err))) goto fail;
     if ((rc = fill_spec(job, rq, err))) goto fail;

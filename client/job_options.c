@@ -2,7 +2,7 @@
 
 #include "client/exit_code.h"
 
-enum { OPT_LENIENT = 0x2000, OPT_DRY_RUN };
+enum { OPT_LENIENT = 0x2000, OPT_DRY_RUN, OPT_CONFIG };
 
 void df_job_options_init(df_job_options *o) {
     *o = (df_job_options) { .output = DF_OUTPUT_TEXT };
@@ -31,6 +31,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         return 0;
     case 'm': o->model = arg; return 0;
     case 'o': o->out = arg; return 0;
+    case OPT_CONFIG: o->config_dir = arg; return 0;
     case OPT_LENIENT: o->lenient = true; return 0;
     case OPT_DRY_RUN: o->dry_run = true; return 0;
     case ARGP_KEY_ARG:
@@ -44,7 +45,8 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
 
 static const struct argp_option options[] = {
     { "prompt", 'p', "TEXT", 0, "A prompt, in place of a manifest; may be repeated", 0 },
-    { "model", 'm', "MODEL", 0, "Model folder (diffusers layout)", 0 },
+    { "model", 'm', "MODEL", 0, "Model folder (diffusers layout), or a whole checkpoint in one safetensors file", 0 },
+    { "config", OPT_CONFIG, "DIR", 0, "Configs and tokenizers of a MODEL that is one file: a diffusers folder", 0 },
     { "out", 'o', "OUT", 0, "Folder for pictures and metadata", 0 },
     { "lenient", OPT_LENIENT, NULL, 0, "Skip bad manifest lines and list them", 0 },
     { "dry-run", OPT_DRY_RUN, NULL, 0, "Check everything, print the plan and what it needs, start nothing", 0 },
@@ -63,6 +65,7 @@ df_draft *df_draft_from_options(const df_job_options *o, int *code) {
                                   .prompts = o->prompt,
                                   .n_prompts = o->n_prompts,
                                   .model = o->model,
+                                  .config_dir = o->config_dir,
                                   .out = o->out,
                                   .lenient = o->lenient,
                                   .options = &o->render };

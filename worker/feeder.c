@@ -105,7 +105,7 @@ static void close_session(df_feeder *f) {
 }
 
 static df_session_want want_of(const df_feeder *f, const Diffarm__JobSpec *job) {
-    df_session_want w = { .path = job->model_path, .sha256 = job->model_sha256 };
+    df_session_want w = { .path = job->model_path, .sha256 = job->model_sha256, .config_dir = job->model_config };
     for (int i = 0; i < f->cfg.n_offers; i++)
         if (!strcmp(f->cfg.offers[i].sha256, job->model_sha256)) w.path = f->cfg.offers[i].path;
     int wanted = f->cfg.micro_batch ? f->cfg.micro_batch : (int)job->micro_batch;

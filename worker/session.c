@@ -16,7 +16,7 @@ typedef enum control_op { CONTROL_OPEN = 1, CONTROL_GO, CONTROL_ABANDON, CONTROL
 /* Of one size, both ways, so that the receiver always knows it. All ranks run one build on one kind of machine. */
 typedef struct control {
     int32_t op, micro_batch, code;
-    char path[PATH_MAX];
+    char path[PATH_MAX], config_dir[PATH_MAX];
     char sha256[DF_SHA256_HEX_BYTES];
     char text[DF_ERR_TEXT_BYTES];
 } control;
@@ -24,7 +24,7 @@ typedef struct control {
 struct df_session {
     df_model *model;
     df_pipeline *pipeline;
-    char path[PATH_MAX], sha256[DF_SHA256_HEX_BYTES];
+    char path[PATH_MAX], config_dir[PATH_MAX], sha256[DF_SHA256_HEX_BYTES];
     int micro_batch, n_slots;
 };
 
@@ -57,11 +57,13 @@ static df_code send_to_all(df_comm *c, const control *m, df_err *err) {
 
 /* one rank's part */
 
-static df_code open_model(df_session *s, const char *path, const char *sha256, df_err *err) {
+static df_code open_model(df_session *s, const char *path, const char *config_dir, const char *sha256, df_err *err) {
     char hex[DF_SHA256_HEX_BYTES];
+    const df_model_options how = { .config_dir = *config_dir ? config_dir : NULL };
+    snprintf(s->config_dir, sizeof s->config_dir, "%s", config_dir);
     snprintf(s->path, sizeof s->path, "%s", path);
     snprintf(s->sha256, sizeof s->sha256, "%s", sha256);
-    df_code rc = df_model_open(&s->model, path, err);
+    df_code rc = df_model_open_with(&s->model, path, &how, err);
     if (!rc) rc = df_model_sha256(s->model, hex, err);
     if (!rc && strcmp(hex, sha256))
         rc = df_err_set(err, DF_EINVAL,
@@ -111,9 +113,10 @@ df_code df_session_open(df_session **out, df_comm *comm, const df_session_cfg *c
     m->op = CONTROL_OPEN;
     m->micro_batch = want->micro_batch;
     snprintf(m->path, sizeof m->path, "%s", want->path);
+    snprintf(m->config_dir, sizeof m->config_dir, "%s", want->config_dir);
     snprintf(m->sha256, sizeof m->sha256, "%s", want->sha256);
     if ((rc = send_to_all(comm, m, err))) goto fail;
-    rc = all_ready(comm, open_model(s, want->path, want->sha256, err), m, err);
+    rc = all_ready(comm, open_model(s, want->path, want->config_dir, want->sha256, err), m, err);
     m->op = rc ? CONTROL_ABANDON : CONTROL_GO;
     if ((link = send_to_all(comm, m, rc ? NULL : err)) && !rc) rc = link;
     if (!rc) rc = open_pipeline(s, comm, cfg, want->micro_batch, err);
@@ -128,7 +131,8 @@ fail:
 }
 
 bool df_session_fits(const df_session *s, const df_session_want *want) {
-    return s && !strcmp(s->path, want->path) && !strcmp(s->sha256, want->sha256) && s->micro_batch == want->micro_batch;
+    return s && !strcmp(s->path, want->path) && !strcmp(s->config_dir, want->config_dir) &&
+           !strcmp(s->sha256, want->sha256) && s->micro_batch == want->micro_batch;
 }
 
 df_pipeline *df_session_pipeline(const df_session *s) {
@@ -154,7 +158,7 @@ static df_code follow_once(df_comm *comm, const df_session_cfg *cfg, control *m,
     df_code rc;
     df_session *s = calloc(1, sizeof *s);
     if (!s) return df_err_set(err, DF_ENOMEM, "%s", m->path);
-    m->code = (int32_t)open_model(s, m->path, m->sha256, err);
+    m->code = (int32_t)open_model(s, m->path, m->config_dir, m->sha256, err);
     snprintf(m->text, sizeof m->text, "%s", m->code ? err->text : "");
     int micro_batch = m->micro_batch;
     if ((rc = send_control(comm, 0, m, err))) goto out;

@@ -23,6 +23,7 @@ typedef struct df_session_cfg {
 
 typedef struct df_session_want {
     const char *path, *sha256;
+    const char *config_dir; /* of a model in one file; "": none */
     int micro_batch;
 } df_session_want;
 

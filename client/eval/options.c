@@ -8,10 +8,23 @@
 #include "client/commands.h"
 #include "client/eval/calls.h"
 
-enum { OPT_CALL = 0x1000, OPT_IN, OPT_OUT, OPT_SET, OPT_PROMPTS, OPT_BACKEND, OPT_DTYPE, OPT_THREADS, OPT_PIPELINE };
+enum {
+    OPT_CALL = 0x1000,
+    OPT_IN,
+    OPT_OUT,
+    OPT_SET,
+    OPT_PROMPTS,
+    OPT_BACKEND,
+    OPT_DTYPE,
+    OPT_THREADS,
+    OPT_PIPELINE,
+    OPT_CONFIG
+};
 
 static const struct argp_option option_table[] = {
-    { "model", 'm', "DIR", 0, "Model folder in the diffusers layout", 1 },
+    { "model", 'm', "MODEL", 0, "Model folder in the diffusers layout, or a whole checkpoint in one safetensors file",
+      1 },
+    { "config", OPT_CONFIG, "DIR", 0, "Configs and tokenizers of a MODEL that is one file: a diffusers folder", 1 },
     { "call", OPT_CALL, "CALL", 0, "What to run, see below", 1 },
     { "in", OPT_IN, "F.safetensors", 0, "Inputs", 1 },
     { "out", OPT_OUT, "F.safetensors", 0, "Where the results go; written whole or not at all", 1 },
@@ -93,6 +106,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     df_eval_options *o = state->input;
     switch (key) {
     case 'm': o->model = arg; return 0;
+    case OPT_CONFIG: o->config_dir = arg; return 0;
     case OPT_CALL: o->call = arg; return 0;
     case OPT_IN: o->in = arg; return 0;
     case OPT_OUT: o->out = arg; return 0;

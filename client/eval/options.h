@@ -14,6 +14,7 @@ typedef struct df_eval_setting {
 } df_eval_setting;
 
 typedef struct df_eval_options {
+    const char *config_dir; /* of a model in one file; NULL: none */
     const char *model, *call, *in, *out, *prompts; /* NULL where not given */
     const df_backend *backend;
     df_backend_cfg backend_cfg;

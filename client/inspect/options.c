@@ -8,19 +8,29 @@
 
 #include "client/commands.h"
 
-enum { OPT_PIPELINE = 0x1000, OPT_SIZE, OPT_OUTPUT, OPT_HASH, OPT_VALUES, MOST_RANKS = 256, MOST_PIXELS = 16384 };
+enum {
+    OPT_PIPELINE = 0x1000,
+    OPT_SIZE,
+    OPT_OUTPUT,
+    OPT_HASH,
+    OPT_VALUES,
+    OPT_CONFIG,
+    MOST_RANKS = 256,
+    MOST_PIXELS = 16384
+};
 
 static const struct argp_option option_table[] = {
     { "pipeline", OPT_PIPELINE, "P", 0, "Also show the plan for P ranks, component by component", 0 },
     { "size", OPT_SIZE, "WxH", 0, "Picture size that costs and bytes are for (default: the model's own)", 0 },
     { "values", OPT_VALUES, NULL, 0, "With --pipeline: list every value that crosses between ranks", 0 },
     { "hash", OPT_HASH, NULL, 0, "Also compute the model's SHA-256 (reads every file)", 0 },
+    { "config", OPT_CONFIG, "DIR", 0, "Configs and tokenizers of a MODEL that is one file: a diffusers folder", 0 },
     { "output", OPT_OUTPUT, "text|json", 0, "How to print it (default text)", 0 },
     { 0 },
 };
 
 static const char doc[] =
-    "Tells what is in a model folder: components, parameters, bytes, sizes, scheduler; and how a pipeline of P ranks "
+    "Tells what is in a model: components, parameters, bytes, sizes, scheduler; and how a pipeline of P ranks "
     "would share it. Nothing is loaded: configs and file headers are enough.\v"
     "Costs are modelled from shapes, for one row (one picture without guidance); a U-Net is folded, so that skip "
     "connections stay on their rank. `crossing' counts the bytes that ranks send each other in one pass of one row; "
@@ -55,12 +65,14 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     case OPT_OUTPUT: parse_output(state, o, arg); return 0;
     case OPT_HASH: o->hash = true; return 0;
     case OPT_VALUES: o->values = true; return 0;
+    case OPT_CONFIG: o->config_dir = arg; return 0;
     case ARGP_KEY_ARG:
         if (o->model) argp_error(state, "one model at a time, not '%s' and '%s'", o->model, arg);
         o->model = arg;
         return 0;
     case ARGP_KEY_END:
-        if (!o->model) argp_error(state, "MODEL is needed: a folder in the diffusers layout");
+        if (!o->model)
+            argp_error(state, "MODEL is needed: a folder in the diffusers layout, or a file with --config DIR");
         return 0;
     default: return ARGP_ERR_UNKNOWN;
     }

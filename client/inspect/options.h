@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 typedef struct df_inspect_options {
+    const char *config_dir; /* of a model in one file; NULL: none */
     const char *model;
     int pipeline; /* ranks to plan for; 0: no plan */
     int width, height; /* pixels; 0: the model's */

@@ -1,3 +1,4 @@
+#include "engine/models/checkpoint.h"
 #include "engine/models/model_impl.h"
 
 #include <errno.h>
@@ -78,20 +79,39 @@ static df_code open_weights(df_model *m, df_err *err) {
         df_model_part *p = &m->part[i];
         if (!p->klass) continue;
         const char *dir = df_model_path(m->arena, m, m->index.pipeline->part[i].folder);
-        rc = dir ? df_weights_open(&p->weights, dir, p->klass->stem, err) : no_memory(m, err);
+        if (m->one_file)
+            rc = explain(m, df_checkpoint_open_part(&p->weights, m->path, (df_part)i, err),
+                         m->index.pipeline->part[i].what, err);
+        else
+            rc = dir ? df_weights_open(&p->weights, dir, p->klass->stem, err) : no_memory(m, err);
     }
     return rc;
 }
 
-static df_code read_index(df_model *m, df_err *err) {
+/* Which of both layouts it is, and where its configs lie. */
+static df_code find_configs(df_model *m, df_err *err) {
+    const char *configs = m->options.config_dir;
     struct stat st;
-    if (stat(m->dir, &st)) return df_err_errno(err, errno, "model '%s'", m->dir);
-    if (!S_ISDIR(st.st_mode))
-        return df_err_set(err, DF_EUNSUPPORTED, "model '%s' is a file; a folder in the diffusers layout is needed",
-                          m->dir);
+    if (stat(m->path, &st)) return df_err_errno(err, errno, "model '%s'", m->path);
+    m->one_file = !S_ISDIR(st.st_mode);
+    if (m->one_file && !configs)
+        return df_err_set(err, DF_EUNSUPPORTED,
+                          "model '%s' is one file, which holds no configs and no vocabulary; give a folder in the "
+                          "diffusers layout that has them with --config DIR (its weights are not read)",
+                          m->path);
+    if (!m->one_file && configs)
+        return df_err_set(err, DF_EINVAL, "model '%s' is a folder with configs of its own; leave out --config",
+                          m->path);
+    m->dir = m->one_file ? df_arena_strdup(m->arena, configs) : m->path;
+    return m->dir ? DF_OK : df_err_set(err, DF_ENOMEM, "model '%s'", m->path);
+}
+
+static df_code read_index(df_model *m, df_err *err) {
+    df_code rc = find_configs(m, err);
+    if (rc) return rc;
     const char *path = df_model_path(m->arena, m, "model_index.json");
     if (!path) return no_memory(m, err);
-    df_code rc = df_model_index_read(&m->index, path, err);
+    rc = df_model_index_read(&m->index, path, err);
     if (rc == DF_ENOTFOUND) return df_err_wrap(err, "model '%s' is no folder in the diffusers layout", m->dir);
     return rc;
 }
@@ -129,7 +149,7 @@ df_code df_model_open_with(df_model **out, const char *path, const df_model_opti
     df_err own;
     if (!err) err = &own;
     df_model *m = calloc(1, sizeof *m);
-    if (!m || !(m->arena = df_arena_new()) || !(m->dir = df_arena_strdup(m->arena, path))) {
+    if (!m || !(m->arena = df_arena_new()) || !(m->path = df_arena_strdup(m->arena, path))) {
         rc = df_err_set(err, DF_ENOMEM, "model '%s'", path);
         goto fail;
     }
@@ -166,7 +186,7 @@ const char *df_model_path(df_arena *arena, const df_model *m, const char *sub) {
 }
 
 const char *df_model_dir(const df_model *m) {
-    return m->dir;
+    return m->path;
 }
 
 const df_model_info *df_model_info_of(const df_model *m) {

@@ -62,6 +62,7 @@ static df_code add_configs(const df_model *m, file_list *l, df_err *err) {
 }
 
 static df_code add_weights(const df_model *m, const df_weights *w, file_list *l, df_err *err) {
+    if (m->one_file) return DF_OK; /* all parts lie in the same */
     size_t skip = strlen(m->dir) + 1; /* weights were opened as DIR/SUB */
     for (int i = 0; i < df_weights_n_files(w); i++) {
         df_code rc = list_add(l, df_weights_file(w, i) + skip, err);
@@ -74,6 +75,14 @@ static int by_name(const void *a, const void *b) {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
+/* Last, after the configs, whatever its name is: a file that was renamed is the same model. */
+static df_code hash_checkpoint(const df_model *m, df_buf *lines, df_err *err) {
+    char hex[DF_SHA256_HEX_BYTES];
+    df_code rc = df_sha256_file(m->path, hex, err);
+    if (!rc) df_buf_printf(lines, "%s  checkpoint\n", hex);
+    return rc;
+}
+
 static df_code hash_files(const df_model *m, const file_list *l, char hex[DF_SHA256_HEX_BYTES], df_err *err) {
     df_buf lines = { 0 };
     df_code rc = DF_OK;
@@ -83,6 +92,7 @@ static df_code hash_files(const df_model *m, const file_list *l, char hex[DF_SHA
         rc = path ? df_sha256_file(path, file_hex, err) : df_err_set(err, DF_ENOMEM, "%s", m->dir);
         if (!rc) df_buf_printf(&lines, "%s  %s\n", file_hex, l->paths[i]);
     }
+    if (!rc && m->one_file) rc = hash_checkpoint(m, &lines, err);
     if (!rc && lines.failed) rc = df_err_set(err, DF_ENOMEM, "%s: list of hashes", m->dir);
     if (!rc) df_sha256_of(lines.data, lines.len, hex);
     df_buf_free(&lines);

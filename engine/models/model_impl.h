@@ -17,7 +17,9 @@ typedef struct df_model_part {
 
 struct df_model {
     df_arena *arena; /* paths, configs */
-    const char *dir;
+    const char *dir; /* of the configs */
+    const char *path; /* as given: the same folder, or a file with all weights */
+    bool one_file;
     df_model_info info;
     df_model_options options;
     df_model_index index;

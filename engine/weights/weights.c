@@ -14,8 +14,9 @@
 enum { MAX_SHARDS = 1024 };
 
 typedef struct entry {
-    const df_tensor_view *view;
+    const df_tensor_view *view; /* of the shape that readers see */
     int file;
+    bool transposed; /* stored so */
 } entry;
 
 struct df_weights {
@@ -57,6 +58,62 @@ static df_code open_single(df_weights *w, const char *path, df_err *err) {
     for (int i = 0; i < n; i++) w->entries[i].view = df_safetensors_at(w->file[0], i);
     w->n_entries = n;
     return DF_OK;
+}
+
+/* A view under the alias' name and of its shape, in the arena. NULL: out of memory, or no such piece. */
+static const df_tensor_view *aliased(df_arena *arena, const df_tensor_view *t, const df_weights_alias *a) {
+    df_tensor_view *v = df_arena_alloc(arena, sizeof *v);
+    char *name = df_arena_strdup(arena, a->name);
+    if (!v || !name) return NULL;
+    *v = *t;
+    v->name = name;
+    if (a->transposed) {
+        v->dim[0] = t->dim[1];
+        v->dim[1] = t->dim[0];
+    } else if (a->pieces > 1) {
+        v->dim[0] /= a->pieces;
+        v->n_elements /= a->pieces;
+        v->data = (const char *)t->data + (size_t)a->piece * (size_t)v->n_elements * df_dtype_bytes(t->dtype);
+    }
+    return v;
+}
+
+static bool can_be(const df_tensor_view *t, const df_weights_alias *a) {
+    if (a->transposed && t->rank != 2) return false;
+    return a->pieces < 2 || (t->rank > 0 && t->dim[0] % a->pieces == 0);
+}
+
+static df_code add_renamed(df_weights *w, const df_tensor_view *t, df_weights_rename_fn rename_tensor, void *ctx,
+                           df_err *err) {
+    df_weights_alias alias[DF_WEIGHTS_MAX_ALIASES];
+    char shape[128];
+    int n = 0;
+    rename_tensor(ctx, t->name, alias, &n);
+    for (int i = 0; i < n; i++) {
+        if (!can_be(t, &alias[i]))
+            return df_err_set(err, DF_ESHAPE, "%s: '%.200s' is %s, which cannot hold '%.200s'", w->path[0], t->name,
+                              df_shape_text(shape, sizeof shape, t->dim, t->rank), alias[i].name);
+        entry *e = &w->entries[w->n_entries++];
+        *e = (entry) { .view = aliased(w->arena, t, &alias[i]), .transposed = alias[i].transposed };
+        if (!e->view) return out_of_memory(w, err);
+    }
+    return DF_OK;
+}
+
+static df_code open_renamed(df_weights *w, const char *path, df_weights_rename_fn rename_tensor, void *ctx,
+                            df_err *err) {
+    df_code rc = open_file(w, path, err);
+    if (rc) return rc;
+    int n = df_safetensors_count(w->file[0]);
+    if (!(w->entries = calloc((size_t)n * DF_WEIGHTS_MAX_ALIASES + 1, sizeof *w->entries)))
+        return out_of_memory(w, err);
+    for (int i = 0; i < n && !rc; i++) rc = add_renamed(w, df_safetensors_at(w->file[0], i), rename_tensor, ctx, err);
+    if (rc) return rc;
+    qsort(w->entries, (size_t)w->n_entries, sizeof *w->entries, by_name);
+    for (int i = 1; i < w->n_entries; i++)
+        if (!by_name(&w->entries[i - 1], &w->entries[i]))
+            return df_err_set(err, DF_EFORMAT, "%s: two tensors stand for '%.200s'", path, w->entries[i].view->name);
+    return w->n_entries ? DF_OK : df_err_set(err, DF_ENOTFOUND, "%s: no weights of that part in it", path);
 }
 
 /* The file of a shard, opened at its first use. An index comes from strangers: a shard lies in the index' own folder.
@@ -145,18 +202,31 @@ static df_code open_first(df_weights *w, const char *stem, df_err *err) {
     return explain_absence(w, stem, err);
 }
 
-df_code df_weights_open(df_weights **out, const char *dir, const char *stem, df_err *err) {
-    df_weights *w = calloc(1, sizeof *w);
-    df_code rc;
-    if (!w || !(w->arena = df_arena_new()) || !(w->dir = df_arena_strdup(w->arena, dir)))
-        rc = df_err_set(err, DF_ENOMEM, "%s: no memory to open it", dir);
-    else
-        rc = open_first(w, stem, err);
+static df_code new_weights(df_weights **out, const char *path, df_err *err) {
+    df_weights *w = *out = calloc(1, sizeof *w);
+    if (w && (w->arena = df_arena_new()) && (w->dir = df_arena_strdup(w->arena, path))) return DF_OK;
+    return df_err_set(err, DF_ENOMEM, "%s: no memory to open it", path);
+}
+
+static df_code keep(df_weights **out, df_weights *w, df_code rc) {
     if (rc)
         df_weights_close(&w);
     else
         *out = w;
     return rc;
+}
+
+df_code df_weights_open(df_weights **out, const char *dir, const char *stem, df_err *err) {
+    df_weights *w;
+    df_code rc = new_weights(&w, dir, err);
+    return keep(out, w, rc ? rc : open_first(w, stem, err));
+}
+
+df_code df_weights_open_renamed(df_weights **out, const char *path, df_weights_rename_fn rename_tensor, void *ctx,
+                                df_err *err) {
+    df_weights *w;
+    df_code rc = new_weights(&w, path, err);
+    return keep(out, w, rc ? rc : open_renamed(w, w->dir, rename_tensor, ctx, err));
 }
 
 void df_weights_close(df_weights **w) {
@@ -225,6 +295,18 @@ static bool shape_fits(const df_tensor_view *v, const int64_t *dim, int rank) {
     return true;
 }
 
+/* x is stored [cols][rows] and becomes [rows][cols]. */
+static df_code transpose(float *x, int64_t rows, int64_t cols, df_err *err) {
+    size_t bytes = (size_t)(rows * cols) * sizeof *x;
+    float *stored = malloc(bytes);
+    if (!stored) return df_err_set(err, DF_ENOMEM, "a matrix of %zu bytes", bytes);
+    memcpy(stored, x, bytes);
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t c = 0; c < cols; c++) x[r * cols + c] = stored[c * rows + r];
+    free(stored);
+    return DF_OK;
+}
+
 df_code df_weights_read_f32(const df_weights *w, const char *name, const int64_t *dim, int rank, float *dst,
                             df_err *err) {
     const entry *e = find_any(w, name);
@@ -240,6 +322,7 @@ df_code df_weights_read_f32(const df_weights *w, const char *name, const int64_t
     }
     df_err inner;
     df_code rc = df_tensor_to_f32(e->view, dst, &inner);
+    if (!rc && e->transposed) rc = transpose(dst, dim[0], dim[1], &inner);
     return rc ? df_err_set(err, rc, "%s: %s", path, inner.text) : DF_OK;
 }
 

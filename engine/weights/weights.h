@@ -9,10 +9,27 @@
 #ifndef DF_ENGINE_WEIGHTS_WEIGHTS_H
 #define DF_ENGINE_WEIGHTS_WEIGHTS_H
 
+#include <stdbool.h>
+
 #include "engine/weights/safetensors.h"
 
 typedef struct df_weights df_weights;
 
+/* A tensor of a file under another name: whole, or one of `pieces` equal pieces of its rows, or a matrix transposed. */
+typedef struct df_weights_alias {
+    char name[256];
+    int piece, pieces; /* pieces 0 or 1: whole */
+    bool transposed;
+} df_weights_alias;
+
+enum { DF_WEIGHTS_MAX_ALIASES = 3 };
+
+/* The *n <= DF_WEIGHTS_MAX_ALIASES names that a tensor of the file has; 0: it is none of these weights. */
+typedef void (*df_weights_rename_fn)(void *ctx, const char *file_name, df_weights_alias *out, int *n);
+
+/* One file whose tensors go by other names. DF_ENOTFOUND: none has one. DF_EFORMAT: two have the same. */
+df_code df_weights_open_renamed(df_weights **out, const char *path, df_weights_rename_fn rename_tensor, void *ctx,
+                                df_err *err);
 df_code df_weights_open(df_weights **out, const char *dir, const char *stem, df_err *err);
 void df_weights_close(df_weights **w);
 
