@@ -88,12 +88,22 @@ static df_code open_weights(df_model *m, df_err *err) {
     return rc;
 }
 
+/* What is no safetensors file is told first: a folder with configs would not help. */
+static df_code check_file(const char *path, df_err *err) {
+    df_safetensors *f = NULL;
+    df_code rc = df_safetensors_open(&f, path, err);
+    df_safetensors_close(&f);
+    return rc ? df_err_wrap(err, "model '%s' is neither a folder nor a whole checkpoint", path) : DF_OK;
+}
+
 /* Which of both layouts it is, and where its configs lie. */
 static df_code find_configs(df_model *m, df_err *err) {
     const char *configs = m->options.config_dir;
     struct stat st;
     if (stat(m->path, &st)) return df_err_errno(err, errno, "model '%s'", m->path);
     m->one_file = !S_ISDIR(st.st_mode);
+    df_code rc = m->one_file ? check_file(m->path, err) : DF_OK;
+    if (rc) return rc;
     if (m->one_file && !configs)
         return df_err_set(err, DF_EUNSUPPORTED,
                           "model '%s' is one file, which holds no configs and no vocabulary; give a folder in the "

@@ -294,7 +294,7 @@ static void test_missing_files(void **state) {
 static void test_file_for_folder(void **state) {
     (void)state;
     refused(golden_source_path("models/starter/model_index.json"), DF_EUNSUPPORTED,
-            (const char *const[]) { "is a file", "folder", NULL });
+            (const char *const[]) { "neither a folder nor a whole checkpoint", "model_index.json", NULL });
 }
 
 static void test_pickle_refused(void **state) {
