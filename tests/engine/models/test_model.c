@@ -293,7 +293,7 @@ static void test_missing_files(void **state) {
 
 static void test_file_for_folder(void **state) {
     (void)state;
-    refused(golden_source_path("models/starter/model_index.json"), DF_EUNSUPPORTED,
+    refused(golden_source_path("models/starter/model_index.json"), DF_EFORMAT,
             (const char *const[]) { "neither a folder nor a whole checkpoint", "model_index.json", NULL });
 }
 
