@@ -43,12 +43,28 @@ static Diffarm__Input *content_of(Diffarm__Input *out, const Diffarm__Input *in)
     return out;
 }
 
+typedef struct adapters {
+    Diffarm__Adapter at[DF_MAX_LORAS], *list[DF_MAX_LORAS];
+    Diffarm__Input file[DF_MAX_LORAS];
+} adapters;
+
+static Diffarm__Adapter **contents_of(adapters *out, const Diffarm__Row *row) {
+    for (size_t i = 0; i < row->n_adapters; i++) {
+        out->at[i] = *row->adapters[i];
+        out->at[i].file = content_of(&out->file[i], row->adapters[i]->file);
+        out->list[i] = &out->at[i];
+    }
+    return out->list;
+}
+
 df_code df_draft_hash_row(df_sha256 *hash, const Diffarm__Row *row, df_err *err) {
     Diffarm__Row what = *row;
     Diffarm__Input image, mask;
     what.line = 0;
     what.image = content_of(&image, row->image);
     what.mask = content_of(&mask, row->mask);
+    adapters of_row;
+    what.adapters = contents_of(&of_row, row);
     return hash_message(hash, &what.base, err);
 }
 

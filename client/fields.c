@@ -6,7 +6,7 @@
 
 #include "client/suggest.h"
 
-typedef enum field_kind { TEXT, PROMPT, INTEGER, REAL, SIZE, SCHEDULER, TASK, NAME, PATH, LATER } field_kind;
+typedef enum field_kind { TEXT, PROMPT, INTEGER, REAL, SIZE, SCHEDULER, TASK, NAME, PATH, LORA, LATER } field_kind;
 
 typedef struct field {
     const char *name;
@@ -36,7 +36,7 @@ static const field fields[] = {
     { "noise_level", INTEGER, DF_GIVEN_NOISE_LEVEL, AT(noise_level), 0, DF_MAX_CLASS },
     { "guidance_rescale", REAL, DF_GIVEN_GUIDANCE_RESCALE, AT(guidance_rescale), 0, 1 },
     { "eta", REAL, DF_GIVEN_ETA, AT(eta), 0, 1 },
-    { "lora", LATER, 0, 0, 0, 0 },
+    { "lora", LORA, DF_GIVEN_LORA, 0, 0, 0 },
     { "embedding", LATER, 0, 0, 0, 0 },
 };
 enum { N_FIELDS = sizeof fields / sizeof *fields };
@@ -133,6 +133,28 @@ static bool unknown(const df_line *l, const char *name, df_problems *p) {
     return false;
 }
 
+static bool add_lora(df_line *l, const field *f, const df_value_in *v, df_problems *p) {
+    if (l->n_lora == DF_MAX_LORAS) {
+        df_problems_add(p, "%s: field '%s': more than %d", l->where, f->name, DF_MAX_LORAS);
+        return false;
+    }
+    char buf[256];
+    if ((v->kind != DF_IN_TEXT && v->kind != DF_IN_CELL) || !v->text[0])
+        return fault(l, f, p, "a text like \"x.safetensors:0.8\", or an array of such", v);
+    const char *why = df_text_fault(v->text, DF_MAX_PATH_BYTES, buf, sizeof buf);
+    if (why) {
+        df_problems_add(p, "%s: field '%s': %s", l->where, f->name, why);
+        return false;
+    }
+    l->lora[l->n_lora++] = v->text;
+    return true;
+}
+
+bool df_field_is_list(const char *name) {
+    const field *f = find(name);
+    return f && f->kind == LORA;
+}
+
 bool df_field_set(df_line *l, const char *name, const df_value_in *v, df_problems *p) {
     const field *f = find(name);
     if (!f) return unknown(l, name, p);
@@ -141,9 +163,8 @@ bool df_field_set(df_line *l, const char *name, const df_value_in *v, df_problem
     case INTEGER: ok = set_integer(l, f, v, p); break;
     case REAL: ok = set_real(l, f, v, p); break;
     case SIZE: ok = set_size(l, f, v, p); break;
-    case LATER:
-        df_problems_add(p, "%s: field '%s' is not available yet: adapters cannot be rendered", l->where, name);
-        return false;
+    case LORA: ok = add_lora(l, f, v, p); break;
+    case LATER: df_problems_add(p, "%s: field '%s' is not available yet", l->where, name); return false;
     default: ok = set_text(l, f, v, p); break;
     }
     if (ok) l->given |= f->bit;
@@ -162,6 +183,9 @@ static void inherit(df_line *l, const df_line *from, const field *f) {
     if (f->kind == SIZE) {
         l->width = from->width;
         l->height = from->height;
+    } else if (f->kind == LORA) {
+        memcpy(l->lora, from->lora, sizeof l->lora);
+        l->n_lora = from->n_lora;
     } else {
         memcpy((char *)l + f->at, (const char *)from + f->at, bytes_of(f->kind));
     }

@@ -28,6 +28,7 @@ enum {
     DF_GIVEN_NOISE_LEVEL = 1 << 14,
     DF_GIVEN_GUIDANCE_RESCALE = 1 << 15,
     DF_GIVEN_ETA = 1 << 16,
+    DF_GIVEN_LORA = 1 << 17,
 };
 
 #define DF_MAX_PROMPT_BYTES 32768
@@ -37,6 +38,7 @@ enum {
 #define DF_MAX_COUNT 1000000
 #define DF_MAX_CLASS 1000000
 #define DF_MAX_PATH_BYTES 4095
+#define DF_MAX_LORAS 16
 #define DF_MAX_NAME_BYTES 1024
 
 typedef struct df_line {
@@ -45,6 +47,8 @@ typedef struct df_line {
     unsigned given;
     const char *prompt, *negative, *scheduler, *task, *name;
     const char *image, *mask; /* as written */
+    const char *lora[DF_MAX_LORAS]; /* [n_lora] "FILE" or "FILE:WEIGHT" */
+    int n_lora;
     int64_t seed, count, steps, class_label, noise_level;
     int width, height;
     double guidance, guidance_rescale, eta, strength;
@@ -61,6 +65,7 @@ typedef struct df_value_in {
 bool df_field_set(df_line *line, const char *name, const df_value_in *value, df_problems *problems);
 /* What the line does not give comes from `defaults`, given there or not; not the fields in `own`, nor a name. */
 void df_line_inherit(df_line *line, const df_line *defaults, unsigned own);
+bool df_field_is_list(const char *name); /* set once for each element */
 bool df_field_known(const char *name);
 /* The known name nearest to it, or NULL. */
 const char *df_field_suggest(const char *name);

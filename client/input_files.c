@@ -61,19 +61,34 @@ static df_code read_size(df_input_file *file, const char *shown, df_err *err) {
     return DF_OK;
 }
 
-static entry *look(df_input_files *f, const char *path) {
+static df_code check_lora(const df_input_file *file, const df_model *model, df_err *err) {
+    return df_model_check_adapter(model, &(df_adapter_use) { .kind = DF_ADAPTER_LORA, .path = file->path }, err);
+}
+
+/* model: NULL for a picture, else that of a LoRA. */
+static entry *look(df_input_files *f, const char *path, const df_model *model) {
     entry *e = df_arena_alloc(f->arena, sizeof *e);
     if (!e) return NULL;
     *e = (entry) { .file.path = *path == '/' ? df_arena_strdup(f->arena, path)
                                              : df_arena_printf(f->arena, "%s/%s", f->folder, path) };
     if (!e->file.path || !df_map_put(&f->by_path, path, strlen(path), e)) return NULL;
-    if (!read_size(&e->file, path, &e->failure)) df_sha256_file(e->file.path, e->file.sha256, &e->failure);
+    df_code rc = model ? check_lora(&e->file, model, &e->failure) : read_size(&e->file, path, &e->failure);
+    if (!rc) df_sha256_file(e->file.path, e->file.sha256, &e->failure);
     return e;
 }
 
-df_code df_input_files_picture(df_input_files *f, const char *path, const df_input_file **out, df_err *err) {
+static df_code get(df_input_files *f, const char *path, const df_model *model, const df_input_file **out, df_err *err) {
     entry *e = df_map_get(&f->by_path, path, strlen(path));
-    if (!e && !(e = look(f, path))) return df_err_set(err, DF_ENOMEM, "the list of pictures");
+    if (!e && !(e = look(f, path, model))) return df_err_set(err, DF_ENOMEM, "the list of input files");
     *out = &e->file;
     return e->failure.code ? df_err_set(err, e->failure.code, "%s", e->failure.text) : DF_OK;
+}
+
+df_code df_input_files_picture(df_input_files *f, const char *path, const df_input_file **out, df_err *err) {
+    return get(f, path, NULL, out, err);
+}
+
+df_code df_input_files_lora(df_input_files *f, const char *path, const df_model *model, const df_input_file **out,
+                            df_err *err) {
+    return get(f, path, model, out, err);
 }

@@ -1,4 +1,4 @@
-/* Files that rows name (pictures, masks): found, looked into and hashed once each.
+/* Files that rows name (pictures, masks, LoRAs): found, looked into and hashed once each.
  *
  *   df_input_files *f = df_input_files_new("/where/the/manifest/lies");
  *   df_input_files_picture(f, "a.png", &file, &err);       file: borrowed, as long as f
@@ -10,6 +10,7 @@
 
 #include "base/err.h"
 #include "base/sha256.h"
+#include "engine/models/model.h"
 
 typedef struct df_input_file {
     char *path; /* absolute */
@@ -22,6 +23,9 @@ typedef struct df_input_files df_input_files;
 df_input_files *df_input_files_new(const char *folder); /* NULL when out of memory */
 void df_input_files_free(df_input_files **files);
 
+/* Any file: found and hashed; a LoRA that does not fit the model is an error. */
+df_code df_input_files_lora(df_input_files *files, const char *path, const df_model *model, const df_input_file **out,
+                            df_err *err);
 /* Errors say what is wrong with the file: missing, no PNG, a side out of range. Asked again they are the same. */
 df_code df_input_files_picture(df_input_files *files, const char *path, const df_input_file **out, df_err *err);
 

@@ -45,6 +45,19 @@ static df_value_in value_of(const json_t *v) {
     }
 }
 
+static bool set(df_line *line, const char *key, const json_t *v, df_problems *problems) {
+    df_value_in in = value_of(v);
+    size_t i;
+    json_t *one;
+    bool ok = true;
+    if (!json_is_array(v) || !df_field_is_list(key)) return df_field_set(line, key, &in, problems);
+    json_array_foreach(v, i, one) {
+        in = value_of(one);
+        ok = df_field_set(line, key, &in, problems) && ok;
+    }
+    return ok;
+}
+
 static df_line_state parse(df_manifest *m, df_line *line, df_problems *problems) {
     json_error_t why;
     json_decref(m->json);
@@ -61,9 +74,8 @@ static df_line_state parse(df_manifest *m, df_line *line, df_problems *problems)
     json_t *v;
     df_line_state state = DF_LINE_GOOD;
     json_object_foreach(m->json, key, v) {
-        df_value_in in = value_of(v);
         if (json_is_null(v) && df_field_known(key)) continue;
-        if (!df_field_set(line, key, &in, problems)) state = DF_LINE_BAD;
+        if (!set(line, key, v, problems)) state = DF_LINE_BAD;
     }
     return state;
 }

@@ -29,6 +29,7 @@ enum {
     OPT_NOISE_LEVEL,
     OPT_GUIDANCE_RESCALE,
     OPT_ETA,
+    OPT_LORA,
     OPT_OUTPUT,
     OPT_CONNECT,
     OPT_TIMEOUT,
@@ -109,6 +110,7 @@ static error_t parse_field_option(int key, char *arg, struct argp_state *state, 
         { OPT_NOISE_LEVEL, "noise_level" },
         { OPT_GUIDANCE_RESCALE, "guidance_rescale" },
         { OPT_ETA, "eta" },
+        { OPT_LORA, "lora" },
     };
     for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
         df_problems problems = { 0 };
@@ -178,6 +180,7 @@ static const struct argp_option render_options[] = {
     { "class", OPT_CLASS, "N", 0, "Class to draw, where the model knows classes", 1 },
     { "noise-level", OPT_NOISE_LEVEL, "N", 0, "Noise on the picture before upscaling (20)", 1 },
     { "guidance-rescale", OPT_GUIDANCE_RESCALE, "R", 0, "Pulls contrast under strong guidance back, 0 to 1 (0)", 1 },
+    { "lora", OPT_LORA, "FILE[:WEIGHT]", 0, "A LoRA to add to the model's weights (weight 1); may be repeated", 1 },
     { "eta", OPT_ETA, "E", 0, "Noise of DDIM and TCD steps, 0 to 1 (0)", 1 },
     { "micro-batch", OPT_MICRO_BATCH, "B", 0, "Pictures that a pipeline computes together (the worker's choice)", 2 },
     { "workers", OPT_WORKERS, "N", 0, "Workers of a farm on this machine (1)", 2 },

@@ -74,6 +74,21 @@ static const df_input_file *picture(const df_line *l, const char *field, const c
     return NULL;
 }
 
+static void take_loras(df_row_task *out, const df_line *l, const df_model *m, df_input_files *files, df_problems *p) {
+    for (int i = 0; i < l->n_lora; i++) {
+        char text[DF_MAX_PATH_BYTES + 1];
+        df_adapter_use use;
+        df_err why;
+        snprintf(text, sizeof text, "%s", l->lora[i]);
+        if (!df_adapter_parse(text, &use))
+            df_problems_add(p, "%s: field 'lora' must be FILE or FILE:WEIGHT, not '%.200s'", l->where, l->lora[i]);
+        else if (df_input_files_lora(files, use.path, m, &out->lora[i], &why))
+            df_problems_add(p, "%s: field 'lora': %s", l->where, why.text);
+        out->lora_weight[i] = use.weight;
+    }
+    out->n_lora = l->n_lora;
+}
+
 static int whole_multiple(int side, int multiple) {
     return side < multiple ? multiple : side / multiple * multiple;
 }
@@ -119,6 +134,7 @@ bool df_row_task_resolve(df_row_task *out, const df_line *l, const df_model *m, 
     check_numbers(l, out->task, m, p);
     if (l->given & DF_GIVEN_IMAGE) out->image = picture(l, "image", l->image, files, p);
     if (l->given & DF_GIVEN_MASK) out->mask = picture(l, "mask", l->mask, files, p);
+    take_loras(out, l, m, files, p);
     take_size(out, l, m, p);
     out->strength = strength_of(l, out->task);
     if (out->task == DF_TASK_CLASS) out->class_label = (int)l->class_label;

@@ -18,6 +18,9 @@ typedef struct df_row_task {
     double strength; /* 0 where the task has none */
     int class_label, noise_level;
     int width, height;
+    const df_input_file *lora[DF_MAX_LORAS]; /* [n_lora], weights beside them */
+    double lora_weight[DF_MAX_LORAS];
+    int n_lora;
 } df_row_task;
 
 /* line: with defaults filled in; its size counts where DF_GIVEN_SIZE is set, else it is the model's. false, and

@@ -65,9 +65,25 @@ static Diffarm__Input *input_of(Diffarm__Input *in, const df_input_file *file) {
     return in;
 }
 
+typedef struct adapters {
+    Diffarm__Adapter at[DF_MAX_LORAS], *list[DF_MAX_LORAS];
+    Diffarm__Input file[DF_MAX_LORAS];
+} adapters;
+
+static void fill_adapters(adapters *a, const df_row_task *t) {
+    for (int i = 0; i < t->n_lora; i++) {
+        a->list[i] = &a->at[i];
+        diffarm__adapter__init(&a->at[i]);
+        a->at[i].kind = DIFFARM__ADAPTER__KIND__LORA;
+        a->at[i].file = input_of(&a->file[i], t->lora[i]);
+        a->at[i].weight = t->lora_weight[i];
+    }
+}
+
 static df_code one_row(walk *w, const df_line *l, const df_row_task *t, int64_t i, const char *name, df_err *err) {
     Diffarm__Row row = DIFFARM__ROW__INIT;
     Diffarm__Input image, mask;
+    adapters of_row;
     row.row = w->n_rows;
     row.prompt = (char *)l->prompt;
     row.negative = (char *)l->negative;
@@ -85,6 +101,9 @@ static df_code one_row(walk *w, const df_line *l, const df_row_task *t, int64_t 
     row.noise_level = (uint32_t)t->noise_level;
     row.guidance_rescale = l->guidance_rescale;
     row.eta = l->eta;
+    fill_adapters(&of_row, t);
+    row.adapters = of_row.list;
+    row.n_adapters = (size_t)t->n_lora;
     row.name = (char *)name;
     row.line = l->number;
     if (++w->n_rows > MAX_ROWS) return df_err_set(err, DF_ELIMIT, "%s: more than 2^40 pictures", l->where);

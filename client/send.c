@@ -106,6 +106,18 @@ static bool copy_input(df_arena *texts, Diffarm__Input **in) {
     return whole;
 }
 
+static bool copy_adapters(df_arena *texts, Diffarm__Row *row) {
+    Diffarm__Adapter **list = row->n_adapters ? df_arena_alloc(texts, row->n_adapters * sizeof *list) : NULL;
+    if (!list && row->n_adapters) return false;
+    for (size_t i = 0; i < row->n_adapters; i++) {
+        if (!(list[i] = df_arena_alloc(texts, sizeof *list[i]))) return false;
+        *list[i] = *row->adapters[i];
+        if (!copy_input(texts, &list[i]->file)) return false;
+    }
+    row->adapters = list;
+    return true;
+}
+
 static df_code copy_row(sending *s, const Diffarm__Row *row, df_err *err) {
     if (!s->texts && !(s->texts = df_arena_new())) return df_err_set(err, DF_ENOMEM, "a batch of rows");
     Diffarm__Row *to = &s->row[s->n];
@@ -115,7 +127,7 @@ static df_code copy_row(sending *s, const Diffarm__Row *row, df_err *err) {
     to->scheduler = df_arena_strdup(s->texts, row->scheduler);
     to->task = df_arena_strdup(s->texts, row->task);
     to->name = df_arena_strdup(s->texts, row->name);
-    bool files = copy_input(s->texts, &to->image) && copy_input(s->texts, &to->mask);
+    bool files = copy_input(s->texts, &to->image) && copy_input(s->texts, &to->mask) && copy_adapters(s->texts, to);
     if (!to->prompt || !to->negative || !to->scheduler || !to->task || !to->name || !files)
         return df_err_set(err, DF_ENOMEM, "a batch of rows");
     s->rows[s->n++] = to;

@@ -1,10 +1,10 @@
 /* Lending rows to workers that ask.
  *
  * The worker that has asked longest is served first, from the oldest job it can do. A lease begins with the first
- * pending row and takes more rows like it (size and steps, then size alone), in manifest order, so many that it lasts
- * about cfg.lease_target_ms at the worker's speed. Towards the end of a job what is left is split over all workers.
- * Rows that were lost with a worker come in small leases, then alone, so that a row that kills its worker is found
- * out without taking others with it. */
+ * pending row and takes more rows like it (adapters, size and steps, then without the steps), in manifest order, so
+ * many that it lasts about cfg.lease_target_ms at the worker's speed. Towards the end of a job what is left is split
+ * over all workers. Rows that were lost with a worker come in small leases, then alone, so that a row that kills its
+ * worker is found out without taking others with it. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,7 +46,8 @@ typedef struct choice {
 } choice;
 
 static bool alike(const df_row_pick *a, const df_row_pick *b, bool steps_too) {
-    return a->width == b->width && a->height == b->height && a->lost == b->lost && (!steps_too || a->steps == b->steps);
+    return a->width == b->width && a->height == b->height && a->lost == b->lost && a->adapters == b->adapters &&
+           (!steps_too || a->steps == b->steps);
 }
 
 static int by_row(const void *a, const void *b) {

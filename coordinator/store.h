@@ -61,6 +61,7 @@ typedef struct df_stored_row { /* strings in the arena given */
 typedef struct df_row_pick {
     uint64_t row;
     uint32_t width, height, steps;
+    uint64_t adapters; /* hash of what they are; 0: none */
     int lost;
     bool avoid; /* this worker failed at it before */
 } df_row_pick;

@@ -125,11 +125,19 @@ df_code df_store_read_row(df_store *s, int64_t job, uint64_t row, df_arena *aren
     return rc;
 }
 
+/* FNV-1a; 0 for "". */
+static uint64_t hash_of(const char *text) {
+    uint64_t hash = *text ? 0xcbf29ce484222325u : 0;
+    for (; *text; text++) hash = (hash ^ (unsigned char)*text) * 0x100000001b3u;
+    return hash;
+}
+
 df_code df_store_pending(df_store *s, int64_t job, const char *worker_id, df_row_pick *picks, size_t max, size_t *n,
                          df_err *err) {
     df_sql_query q;
     df_code rc = df_sql_open(&q, &s->db, err,
-                             "SELECT r.row, r.width, r.height, r.steps, p.lost, p.attempts > 0 AND p.worker = ?"
+                             "SELECT r.row, r.width, r.height, r.steps, p.lost, p.attempts > 0 AND p.worker = ?,"
+                             " CASE r.extras WHEN '' THEN NULL ELSE json_extract(r.extras, '$.lora') END"
                              " FROM progress p JOIN rows r ON r.job = p.job AND r.row = p.row"
                              " WHERE p.job = ? AND p.state = 0 ORDER BY p.row LIMIT ?",
                              "tii", worker_id, job, (int64_t)max);
@@ -142,6 +150,7 @@ df_code df_store_pending(df_store *s, int64_t job, const char *worker_id, df_row
             .steps = (uint32_t)sqlite3_column_int64(q.stmt, 3),
             .lost = sqlite3_column_int(q.stmt, 4),
             .avoid = sqlite3_column_int(q.stmt, 5) != 0,
+            .adapters = hash_of(df_store_text(q.stmt, 6)),
         };
     df_sql_end(&q);
     return rc;

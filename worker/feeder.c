@@ -104,13 +104,26 @@ static void close_session(df_feeder *f) {
     df_session_close(&f->session);
 }
 
-static df_session_want want_of(const df_feeder *f, const Diffarm__JobSpec *job) {
-    df_session_want w = { .path = job->model_path, .sha256 = job->model_sha256, .config_dir = job->model_config };
+static df_session_want want_of(const df_feeder *f, const Diffarm__JobSpec *job, const Diffarm__Row *row) {
+    df_session_want w = { .path = job->model_path,
+                          .sha256 = job->model_sha256,
+                          .config_dir = job->model_config,
+                          .adapters = row->adapters,
+                          .n_adapters = row->n_adapters };
     for (int i = 0; i < f->cfg.n_offers; i++)
         if (!strcmp(f->cfg.offers[i].sha256, job->model_sha256)) w.path = f->cfg.offers[i].path;
     int wanted = f->cfg.micro_batch ? f->cfg.micro_batch : (int)job->micro_batch;
     w.micro_batch = df_worker_micro_batch(wanted < DF_WORKER_MAX_MICRO_BATCH ? wanted : DF_WORKER_MAX_MICRO_BATCH);
     return w;
+}
+
+static bool same_adapters(const Diffarm__Row *row, const df_session_want *want) {
+    if (row->n_adapters != want->n_adapters) return false;
+    for (size_t i = 0; i < row->n_adapters; i++)
+        if (strcmp(row->adapters[i]->file->sha256, want->adapters[i]->file->sha256) ||
+            row->adapters[i]->weight != want->adapters[i]->weight)
+            return false;
+    return true;
 }
 
 static df_code grow_live(df_feeder *f, df_err *err) {
@@ -171,30 +184,42 @@ static void drop_batch(df_feeder *f, batch *b) {
     free(b);
 }
 
-/* The model of the batch cannot be had: its rows fail with the reason, other leases may want another. */
-static void fail_batch(df_feeder *f, batch *b, const df_err *why) {
-    df_log_event(f->cfg.log, DF_LOG_ERROR, "model_unusable", "lease=%s error=\"%s\"", b->lease->token, why->text);
-    for (; b->next < b->end; b->next++) fail_row(f, b->lease, b->next, why);
+/* The model that a row wants cannot be had: it fails with the reason, and with it those behind that want the same. */
+static void fail_alike(df_feeder *f, batch *b, const df_session_want *want, const df_err *why) {
+    const df_lease *l = b->lease;
+    df_log_event(f->cfg.log, DF_LOG_ERROR, "model_unusable", "lease=%s error=\"%s\"", l->token, why->text);
+    do fail_row(f, b->lease, b->next++, why);
+    while (b->next < b->end && same_adapters(l->rows[b->next], want));
 }
 
-/* True if rows of the batch can begin now. The model changes only when the last row of the one before has ended. */
+/* True if the next row of the batch can begin now. The model changes only when the last row of the one before has
+ * ended; one with other adapters is another model. */
 static bool ready_for(df_feeder *f, batch *b) {
     df_err err;
-    df_session_want want = want_of(f, b->lease->job);
+    df_session_want want = want_of(f, b->lease->job, b->lease->rows[b->next]);
     if (f->renderer && df_session_fits(f->session, &want)) return true;
     if (f->n_live) return false;
     if (!open_session(f, &want, &err)) return true;
-    fail_batch(f, b, &err);
+    fail_alike(f, b, &want, &err);
     return false;
+}
+
+static bool has_room(const df_feeder *f) {
+    return f->n_live < f->live_capacity && df_renderer_room(f->renderer) > 0;
 }
 
 static void begin_rows(df_feeder *f) {
     while (f->batches) {
         batch *b = f->batches;
-        if (b->next < b->end && !ready_for(f, b) && b->next < b->end) return;
-        while (b->next < b->end && f->n_live < f->live_capacity && df_renderer_room(f->renderer) > 0) begin_row(f, b);
-        if (b->next < b->end) return;
-        drop_batch(f, b);
+        size_t before = b->next;
+        if (b->next < b->end && ready_for(f, b)) {
+            if (!has_room(f)) return;
+            begin_row(f, b);
+        }
+        if (b->next == b->end)
+            drop_batch(f, b);
+        else if (b->next == before)
+            return;
     }
 }
 

@@ -12,7 +12,6 @@ static df_code take_names(df_request *rq, const df_model *m, const Diffarm__Row 
     if (strcmp(job->dtype, "f32"))
         return df_err_set(err, DF_EUNSUPPORTED, "dtype '%s': this worker computes in f32 only", job->dtype);
     if (noise < 0) return df_err_set(err, DF_EUNSUPPORTED, "noise '%s': not known to this worker", job->noise);
-    if (row->n_adapters) return df_err_set(err, DF_EUNSUPPORTED, "this worker takes no adapters");
     rq->noise = (df_noise_kind)noise;
     if (row->scheduler[0]) return df_scheduler_named(&rq->scheduler, row->scheduler, df_model_scheduler_path(m), err);
     rq->scheduler = *df_model_scheduler(m);

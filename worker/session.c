@@ -13,11 +13,21 @@
 
 typedef enum control_op { CONTROL_OPEN = 1, CONTROL_GO, CONTROL_ABANDON, CONTROL_DISMISS } control_op;
 
+enum { MAX_ADAPTERS = 16 };
+
+typedef struct adapter {
+    char path[PATH_MAX];
+    char sha256[DF_SHA256_HEX_BYTES];
+    double weight;
+} adapter;
+
 /* Of one size, both ways, so that the receiver always knows it. All ranks run one build on one kind of machine. */
 typedef struct control {
     int32_t op, micro_batch, code;
     char path[PATH_MAX], config_dir[PATH_MAX];
     char sha256[DF_SHA256_HEX_BYTES];
+    adapter adapters[MAX_ADAPTERS];
+    int32_t n_adapters;
     char text[DF_ERR_TEXT_BYTES];
 } control;
 
@@ -25,6 +35,8 @@ struct df_session {
     df_model *model;
     df_pipeline *pipeline;
     char path[PATH_MAX], config_dir[PATH_MAX], sha256[DF_SHA256_HEX_BYTES];
+    adapter adapters[MAX_ADAPTERS];
+    int n_adapters;
     int micro_batch, n_slots;
 };
 
@@ -57,19 +69,32 @@ static df_code send_to_all(df_comm *c, const control *m, df_err *err) {
 
 /* one rank's part */
 
-static df_code open_model(df_session *s, const char *path, const char *config_dir, const char *sha256, df_err *err) {
+static df_code check_content(const df_model *m, const char *path, const char *sha256, df_err *err) {
     char hex[DF_SHA256_HEX_BYTES];
-    const df_model_options how = { .config_dir = *config_dir ? config_dir : NULL };
-    snprintf(s->config_dir, sizeof s->config_dir, "%s", config_dir);
-    snprintf(s->path, sizeof s->path, "%s", path);
-    snprintf(s->sha256, sizeof s->sha256, "%s", sha256);
-    df_code rc = df_model_open_with(&s->model, path, &how, err);
-    if (!rc) rc = df_model_sha256(s->model, hex, err);
-    if (!rc && strcmp(hex, sha256))
-        rc = df_err_set(err, DF_EINVAL,
-                        "%s: its content hash is %.12s..., the job was made for %.12s...: the files differ here", path,
-                        hex, sha256);
-    return rc;
+    df_code rc = df_model_sha256(m, hex, err);
+    if (rc || !strcmp(hex, sha256)) return rc;
+    return df_err_set(err, DF_EINVAL,
+                      "%s: its content hash is %.12s..., the job was made for %.12s...: the files differ here", path,
+                      hex, sha256);
+}
+
+static df_code open_model(df_session *s, const control *m, df_err *err) {
+    df_adapter_use use[MAX_ADAPTERS];
+    snprintf(s->path, sizeof s->path, "%s", m->path);
+    snprintf(s->config_dir, sizeof s->config_dir, "%s", m->config_dir);
+    snprintf(s->sha256, sizeof s->sha256, "%s", m->sha256);
+    memcpy(s->adapters, m->adapters, sizeof s->adapters);
+    s->n_adapters = m->n_adapters;
+    for (int i = 0; i < s->n_adapters; i++)
+        use[i] = (df_adapter_use) { .kind = DF_ADAPTER_LORA,
+                                    .path = s->adapters[i].path,
+                                    .sha256 = s->adapters[i].sha256,
+                                    .weight = s->adapters[i].weight };
+    const df_model_options how = { .config_dir = *s->config_dir ? s->config_dir : NULL,
+                                   .adapters = use,
+                                   .n_adapters = s->n_adapters };
+    df_code rc = df_model_open_with(&s->model, s->path, &how, err);
+    return rc ? rc : check_content(s->model, s->path, s->sha256, err);
 }
 
 static df_code open_pipeline(df_session *s, df_comm *comm, const df_session_cfg *cfg, int micro_batch, df_err *err) {
@@ -101,6 +126,26 @@ static df_code all_ready(df_comm *comm, df_code mine, control *m, df_err *err) {
     return rc;
 }
 
+static df_code say_what(control *m, const df_session_want *want, df_err *err) {
+    if (want->n_adapters > MAX_ADAPTERS)
+        return df_err_set(err, DF_ELIMIT, "%zu adapters, at most %d are possible", want->n_adapters, MAX_ADAPTERS);
+    m->op = CONTROL_OPEN;
+    m->micro_batch = want->micro_batch;
+    snprintf(m->path, sizeof m->path, "%s", want->path);
+    snprintf(m->config_dir, sizeof m->config_dir, "%s", want->config_dir);
+    snprintf(m->sha256, sizeof m->sha256, "%s", want->sha256);
+    for (; (size_t)m->n_adapters < want->n_adapters; m->n_adapters++) {
+        const Diffarm__Adapter *from = want->adapters[m->n_adapters];
+        adapter *to = &m->adapters[m->n_adapters];
+        if (from->kind != DIFFARM__ADAPTER__KIND__LORA || !from->file)
+            return df_err_set(err, DF_EUNSUPPORTED, "this worker takes no adapters but LoRAs");
+        snprintf(to->path, sizeof to->path, "%s", from->file->path);
+        snprintf(to->sha256, sizeof to->sha256, "%s", from->file->sha256);
+        to->weight = from->weight;
+    }
+    return DF_OK;
+}
+
 df_code df_session_open(df_session **out, df_comm *comm, const df_session_cfg *cfg, const df_session_want *want,
                         df_err *err) {
     df_code rc, link;
@@ -110,13 +155,9 @@ df_code df_session_open(df_session **out, df_comm *comm, const df_session_cfg *c
         rc = df_err_set(err, DF_ENOMEM, "%s", want->path);
         goto fail;
     }
-    m->op = CONTROL_OPEN;
-    m->micro_batch = want->micro_batch;
-    snprintf(m->path, sizeof m->path, "%s", want->path);
-    snprintf(m->config_dir, sizeof m->config_dir, "%s", want->config_dir);
-    snprintf(m->sha256, sizeof m->sha256, "%s", want->sha256);
+    if ((rc = say_what(m, want, err))) goto fail;
     if ((rc = send_to_all(comm, m, err))) goto fail;
-    rc = all_ready(comm, open_model(s, want->path, want->config_dir, want->sha256, err), m, err);
+    rc = all_ready(comm, open_model(s, m, err), m, err);
     m->op = rc ? CONTROL_ABANDON : CONTROL_GO;
     if ((link = send_to_all(comm, m, rc ? NULL : err)) && !rc) rc = link;
     if (!rc) rc = open_pipeline(s, comm, cfg, want->micro_batch, err);
@@ -130,9 +171,19 @@ fail:
     return rc;
 }
 
+static bool same_adapters(const df_session *s, const df_session_want *want) {
+    if ((size_t)s->n_adapters != want->n_adapters) return false;
+    for (int i = 0; i < s->n_adapters; i++) {
+        const Diffarm__Adapter *a = want->adapters[i];
+        if (!a->file || strcmp(s->adapters[i].sha256, a->file->sha256) || s->adapters[i].weight != a->weight)
+            return false;
+    }
+    return true;
+}
+
 bool df_session_fits(const df_session *s, const df_session_want *want) {
     return s && !strcmp(s->path, want->path) && !strcmp(s->config_dir, want->config_dir) &&
-           !strcmp(s->sha256, want->sha256) && s->micro_batch == want->micro_batch;
+           !strcmp(s->sha256, want->sha256) && same_adapters(s, want) && s->micro_batch == want->micro_batch;
 }
 
 df_pipeline *df_session_pipeline(const df_session *s) {
@@ -158,7 +209,7 @@ static df_code follow_once(df_comm *comm, const df_session_cfg *cfg, control *m,
     df_code rc;
     df_session *s = calloc(1, sizeof *s);
     if (!s) return df_err_set(err, DF_ENOMEM, "%s", m->path);
-    m->code = (int32_t)open_model(s, m->path, m->config_dir, m->sha256, err);
+    m->code = (int32_t)open_model(s, m, err);
     snprintf(m->text, sizeof m->text, "%s", m->code ? err->text : "");
     int micro_batch = m->micro_batch;
     if ((rc = send_control(comm, 0, m, err))) goto out;

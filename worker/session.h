@@ -6,13 +6,15 @@
  *             df_session_dismiss(comm);                     the other ranks return from df_session_follow
  * Rank > 0:   df_session_follow(comm, &cfg, &err);          opens and serves what rank 0 says until dismissed
  *
- * Before a pipeline is opened, every rank has opened the model itself, found its content hash right and told rank 0: a
- * model that is missing on one node is an error with a text on rank 0, not a job that hangs. */
+ * Adapters are added to the weights while the model is opened, on every rank, in their order. Before a pipeline is
+ * opened, every rank has opened the model itself, found its content hash right and told rank 0: a model that is missing
+ * on one node is an error with a text on rank 0, not a job that hangs. */
 #ifndef DF_WORKER_SESSION_H
 #define DF_WORKER_SESSION_H
 
 #include "base/sha256.h"
 #include "cluster/renderer.h"
+#include "farm.pb-c.h"
 
 typedef struct df_session df_session;
 
@@ -24,6 +26,8 @@ typedef struct df_session_cfg {
 typedef struct df_session_want {
     const char *path, *sha256;
     const char *config_dir; /* of a model in one file; "": none */
+    Diffarm__Adapter *const *adapters; /* [n_adapters] of a row: a model with them is a model of its own */
+    size_t n_adapters;
     int micro_batch;
 } df_session_want;
 

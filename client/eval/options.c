@@ -18,13 +18,15 @@ enum {
     OPT_DTYPE,
     OPT_THREADS,
     OPT_PIPELINE,
-    OPT_CONFIG
+    OPT_CONFIG,
+    OPT_LORA
 };
 
 static const struct argp_option option_table[] = {
     { "model", 'm', "MODEL", 0, "Model folder in the diffusers layout, or a whole checkpoint in one safetensors file",
       1 },
     { "config", OPT_CONFIG, "DIR", 0, "Configs and tokenizers of a MODEL that is one file: a diffusers folder", 1 },
+    { "lora", OPT_LORA, "FILE[:WEIGHT]", 0, "A LoRA to add to the weights (weight 1); may be repeated", 1 },
     { "call", OPT_CALL, "CALL", 0, "What to run, see below", 1 },
     { "in", OPT_IN, "F.safetensors", 0, "Inputs", 1 },
     { "out", OPT_OUT, "F.safetensors", 0, "Where the results go; written whole or not at all", 1 },
@@ -107,6 +109,11 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     switch (key) {
     case 'm': o->model = arg; return 0;
     case OPT_CONFIG: o->config_dir = arg; return 0;
+    case OPT_LORA:
+        if (o->n_adapters == DF_EVAL_MAX_ADAPTERS) argp_error(state, "more than %d adapters", DF_EVAL_MAX_ADAPTERS);
+        if (!df_adapter_parse(arg, &o->adapters[o->n_adapters++]))
+            argp_error(state, "--lora must be FILE or FILE:WEIGHT, not '%s'", arg);
+        return 0;
     case OPT_CALL: o->call = arg; return 0;
     case OPT_IN: o->in = arg; return 0;
     case OPT_OUT: o->out = arg; return 0;

@@ -3,10 +3,13 @@
 #define DF_CLIENT_EVAL_OPTIONS_H
 
 #include "base/err.h"
+#include "engine/adapters/adapter.h"
 #include "engine/backend/backend.h"
 #include "engine/models/task.h"
 
 enum { DF_EVAL_MAX_SETTINGS = 32 };
+
+enum { DF_EVAL_MAX_ADAPTERS = 16 };
 
 typedef struct df_eval_setting {
     char *key; /* owned; the value lies behind it */
@@ -14,6 +17,8 @@ typedef struct df_eval_setting {
 } df_eval_setting;
 
 typedef struct df_eval_options {
+    df_adapter_use adapters[DF_EVAL_MAX_ADAPTERS];
+    int n_adapters;
     const char *config_dir; /* of a model in one file; NULL: none */
     const char *model, *call, *in, *out, *prompts; /* NULL where not given */
     const df_backend *backend;

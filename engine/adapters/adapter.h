@@ -2,6 +2,8 @@
 #ifndef DF_ENGINE_ADAPTERS_ADAPTER_H
 #define DF_ENGINE_ADAPTERS_ADAPTER_H
 
+#include <stdbool.h>
+
 typedef enum df_adapter_kind { DF_ADAPTER_LORA, DF_ADAPTER_EMBEDDING } df_adapter_kind;
 
 /* One adapter as a row asks for it. */
@@ -12,5 +14,8 @@ typedef struct df_adapter_use {
     const char *name; /* of an embedding's token; NULL: as the file says */
     double weight;
 } df_adapter_use;
+
+/* "FILE" or "FILE:WEIGHT", a LoRA; text is cut at the colon and borrowed. false: no file, or no finite weight. */
+bool df_adapter_parse(char *text, df_adapter_use *out);
 
 #endif

@@ -174,6 +174,7 @@ df_code df_model_open_with(df_model **out, const char *path, const df_model_opti
     df_model_fill_info(m);
     if ((rc = df_model_check_fit(m, err))) goto fail;
     if ((rc = check_graphs(m, err))) goto fail;
+    if ((rc = df_model_adapt(m, err))) goto fail;
     *out = m;
     return DF_OK;
 fail:
@@ -186,6 +187,7 @@ void df_model_close(df_model **model) {
     df_model *m = *model;
     for (int i = 0; i < DF_MAX_TOKENIZERS; i++) df_tokenizer_close(&m->tokenizer[i]);
     for (int i = 0; i < DF_PART_COUNT; i++) df_weights_close(&m->part[i].weights);
+    df_model_adapters_close(&m->adapters);
     df_arena_free(&m->arena);
     free(m);
     *model = NULL;

@@ -18,6 +18,7 @@
 #define DF_ENGINE_MODELS_MODEL_H
 
 #include "base/sha256.h"
+#include "engine/adapters/adapter.h"
 #include "engine/graph/graph.h"
 #include "engine/models/components.h"
 #include "engine/samplers/scheduler.h"
@@ -60,6 +61,8 @@ typedef struct df_model_options {
     int context_tokens; /* rows of encoder_hidden_states; 0: as many as the pipeline has */
     const char *config_dir; /* where a model in one file has its configs and tokenizers: a folder in the diffusers
                              * layout, whose weights are not read; NULL for a model in a folder */
+    const df_adapter_use *adapters; /* [n_adapters], added to the weights as they are read, in this order */
+    int n_adapters;
 } df_model_options;
 
 /* Errors name the file; a missing one says which component needs it and why. */
@@ -85,6 +88,9 @@ const char *df_model_component_name(const df_model *m, df_component c);
  * without a tokenizer. */
 df_code df_model_tokenize(const df_model *m, df_component c, const char *text, int32_t *ids, int max, int *n_tokens,
                           df_err *err);
+
+/* Would that adapter fit the model? Reads the file's keys and shapes. */
+df_code df_model_check_adapter(const df_model *m, const df_adapter_use *use, df_err *err);
 
 /* The position in ids [n] whose state is the pooled state of the prompt, of text encoder c. */
 int64_t df_model_pooled_position_of(const df_model *m, df_component c, const int32_t *ids, int64_t n);

@@ -27,6 +27,7 @@ struct df_model {
     df_scheduler scheduler, low_res_scheduler;
     df_tokenizer *tokenizer[DF_MAX_TOKENIZERS]; /* CLIP's */
     df_model_part part[DF_PART_COUNT];
+    struct df_model_adapters *adapters; /* NULL: none */
 };
 
 /* "DIR/SUB"; NULL when out of memory. */
@@ -36,6 +37,10 @@ df_part df_component_part(df_component c);
 
 /* Tokens of a text encoder's ids, or of the denoiser's encoder_hidden_states. */
 int64_t df_model_tokens(const df_model *m, df_component c);
+
+/* model_adapters.c: opens what options.adapters name and has it added to the weights. */
+df_code df_model_adapt(df_model *m, df_err *err);
+void df_model_adapters_close(struct df_model_adapters **a);
 
 /* model_fit.c: each config may be right by itself and still not fit its neighbour. Fills info first. */
 void df_model_fill_info(df_model *m);

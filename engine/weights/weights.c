@@ -27,6 +27,8 @@ struct df_weights {
     int n_files;
     entry *entries; /* in name order */
     int n_entries;
+    df_weights_patch_fn patch; /* NULL: none */
+    void *patch_ctx;
 };
 
 static int by_name(const void *a, const void *b) {
@@ -238,6 +240,19 @@ void df_weights_close(df_weights **w) {
     *w = NULL;
 }
 
+int df_weights_count(const df_weights *w) {
+    return w->n_entries;
+}
+
+const df_tensor_view *df_weights_at(const df_weights *w, int i) {
+    return w->entries[i].view;
+}
+
+void df_weights_set_patch(df_weights *w, df_weights_patch_fn patch, void *ctx) {
+    w->patch = patch;
+    w->patch_ctx = ctx;
+}
+
 int64_t df_weights_parameters(const df_weights *w) {
     int64_t total = 0;
     for (int i = 0; i < w->n_entries; i++) total += w->entries[i].view->n_elements;
@@ -323,7 +338,8 @@ df_code df_weights_read_f32(const df_weights *w, const char *name, const int64_t
     df_err inner;
     df_code rc = df_tensor_to_f32(e->view, dst, &inner);
     if (!rc && e->transposed) rc = transpose(dst, dim[0], dim[1], &inner);
-    return rc ? df_err_set(err, rc, "%s: %s", path, inner.text) : DF_OK;
+    if (rc) return df_err_set(err, rc, "%s: %s", path, inner.text);
+    return w->patch ? w->patch(w->patch_ctx, e->view->name, dim, rank, dst, err) : DF_OK;
 }
 
 int df_weights_n_files(const df_weights *w) {

@@ -37,6 +37,14 @@ void df_weights_close(df_weights **w);
  * for to_q/to_k/to_v/to_out.0; text encoders without "text_model.", as transformers 5 writes them) the other name is
  * looked up. */
 const df_tensor_view *df_weights_find(const df_weights *w, const char *name);
+int df_weights_count(const df_weights *w);
+const df_tensor_view *df_weights_at(const df_weights *w, int i); /* in name order */
+
+/* Called for every tensor that is read, with its name in the file and its numbers, dst of shape dim. */
+typedef df_code (*df_weights_patch_fn)(void *ctx, const char *name, const int64_t *dim, int rank, float *dst,
+                                       df_err *err);
+void df_weights_set_patch(df_weights *w, df_weights_patch_fn patch, void *ctx); /* ctx: borrowed, outlives w */
+
 int64_t df_weights_parameters(const df_weights *w); /* elements of all tensors */
 int64_t df_weights_bytes(const df_weights *w); /* as stored */
 
