@@ -21,3 +21,10 @@ int df_cmd_inspect(int argc, char **argv) {
     return missing(argv);
 }
 #endif
+
+#ifndef DF_HAVE_FORWARD
+int df_cmd_forward(int argc, char **argv) {
+    (void)argc;
+    return missing(argv);
+}
+#endif

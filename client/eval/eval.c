@@ -5,6 +5,7 @@
 
 #include "client/commands.h"
 #include "client/eval/calls.h"
+#include "client/exit_code.h"
 
 static const char *const no_settings[] = { NULL };
 static const char *const sample_settings[] = { "scheduler",        "steps",       "guidance",
@@ -76,23 +77,6 @@ static df_code eval(const df_eval_options *o, df_err *err) {
     return rc;
 }
 
-/* What the user can mend is 2; what failed while running is 1. */
-static int exit_code(df_code rc) {
-    switch (rc) {
-    case DF_OK: return DF_EXIT_OK;
-    case DF_ENOMEM:
-    case DF_EIO:
-    case DF_ENOSPACE:
-    case DF_EUNREACHABLE:
-    case DF_ETIMEOUT:
-    case DF_ECANCELLED:
-    case DF_EBACKEND:
-    case DF_ENUMERIC:
-    case DF_EINTERNAL: return DF_EXIT_SOME_FAILED;
-    default: return DF_EXIT_USAGE;
-    }
-}
-
 int df_cmd_eval(int argc, char **argv) {
     df_eval_options o;
     df_err err;
@@ -100,5 +84,5 @@ int df_cmd_eval(int argc, char **argv) {
     df_code rc = eval(&o, &err);
     if (rc) fprintf(stderr, "%s: %s\n", argv[0], err.text);
     df_eval_options_free(&o);
-    return exit_code(rc);
+    return df_exit_of_run(rc);
 }
