@@ -3,7 +3,7 @@
 
 #include "client/commands.h"
 
-static inline int missing(char **argv) {
+__attribute__((unused)) static int missing(char **argv) {
     fprintf(stderr, "diffarm: error: `%s` is not part of this build\n", argv[0]);
     return DF_EXIT_USAGE;
 }

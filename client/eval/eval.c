@@ -67,7 +67,8 @@ static df_code eval(const df_eval_options *o, df_err *err) {
     df_code rc;
     if ((rc = df_eval_settings_read(&settings, o, call->settings, err))) return rc;
     df_model_options how = { .context_tokens = call->takes_prompts ? 0 : context_tokens(o),
-                             .config_dir = o->config_dir };
+                             .config_dir = o->config_dir,
+                             .tokenizer_optional = true };
     if ((rc = df_model_open_with(&model, o->model, &how, err))) return rc;
     e.model = model;
     if (!(rc = df_eval_runner_open(&e.runner, model, o, err)))

@@ -39,8 +39,9 @@ static void progress(const forward *f, const char *fmt, ...) {
 static df_code prepare(forward *f, df_err *err) {
     const df_forward_options *o = f->options;
     df_eval_options how = { .backend = &df_backend_cpu, .backend_cfg = { .dtype = DF_F32, .threads = o->threads } };
+    df_model_options parts = { .tokenizer_optional = true }; /* no text is read */
     df_code rc;
-    if ((rc = df_model_open(&f->model, o->model, err))) return rc;
+    if ((rc = df_model_open_with(&f->model, o->model, &parts, err))) return rc;
     if ((rc = df_eval_scheduler_of(&f->scheduler, f->model, o->scheduler, err))) return rc;
     if ((rc = df_forward_levels(f->levels, &f->scheduler, o->steps, err))) return rc;
     if ((rc = df_source_read(&f->source, o->image, df_model_info_of(f->model)->size_multiple, err))) return rc;

@@ -60,6 +60,7 @@ typedef struct df_model_options {
     int context_tokens; /* rows of encoder_hidden_states; 0: as many as the pipeline has */
     const char *config_dir; /* where a model in one file has its configs and tokenizers: a folder in the diffusers
                              * layout, whose weights are not read; NULL for a model in a folder */
+    bool tokenizer_optional; /* a tokenizer's folder may be absent; then df_model_tokenize is DF_ENOTFOUND */
 } df_model_options;
 
 /* Errors name the file; a missing one says which component needs it and why. */
