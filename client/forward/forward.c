@@ -39,7 +39,7 @@ static void progress(const forward *f, const char *fmt, ...) {
 static df_code prepare(forward *f, df_err *err) {
     const df_forward_options *o = f->options;
     df_eval_options how = { .backend = &df_backend_cpu, .backend_cfg = { .dtype = DF_F32, .threads = o->threads } };
-    df_model_options parts = { .tokenizer_optional = true }; /* no text is read */
+    df_model_options parts = { .config_dir = o->config_dir, .tokenizer_optional = true }; /* no text is read */
     df_code rc;
     if ((rc = df_model_open_with(&f->model, o->model, &parts, err))) return rc;
     if ((rc = df_eval_scheduler_of(&f->scheduler, f->model, o->scheduler, err))) return rc;

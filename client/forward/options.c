@@ -1,9 +1,10 @@
 #include "client/forward/options.h"
 
-enum { OPT_STEPS = 0x1000, OPT_SEED, OPT_SCHEDULER, OPT_NOISE, OPT_THREADS };
+enum { OPT_STEPS = 0x1000, OPT_SEED, OPT_SCHEDULER, OPT_NOISE, OPT_THREADS, OPT_CONFIG };
 
 static const struct argp_option option_table[] = {
-    { "model", 'm', "DIR", 0, "Model folder in the diffusers layout", 1 },
+    { "model", 'm', "DIR", 0, "Model: a folder in the diffusers layout, or one file", 1 },
+    { "config", OPT_CONFIG, "DIR", 0, "Configs of a MODEL that is one file: a diffusers folder", 1 },
     { "out", 'o', "STRIP.png", 0, "Where the strip goes; written whole or not at all", 1 },
     { "steps", OPT_STEPS, "N", 0, "Pictures on the strip: 2 to 64, evenly spaced from clean to the last timestep (8)",
       1 },
@@ -43,6 +44,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     switch (key) {
     case ARGP_KEY_INIT: state->child_inputs[0] = &o->output; return 0;
     case 'm': o->model = arg; return 0;
+    case OPT_CONFIG: o->config_dir = arg; return 0;
     case 'o': o->out = arg; return 0;
     case OPT_STEPS: o->steps = (int)df_option_int(state, "steps", arg, 2, DF_FORWARD_MAX_STEPS); return 0;
     case OPT_SEED: o->seed = df_option_int(state, "seed", arg, 0, INT64_MAX); return 0;

@@ -11,6 +11,7 @@ enum { DF_FORWARD_DEFAULT_STEPS = 8, DF_FORWARD_MAX_STEPS = 64 };
 
 typedef struct df_forward_options {
     const char *image, *model, *out;
+    const char *config_dir; /* of a model in one file; NULL: none */
     const char *scheduler; /* FILE.json, or a name as in a manifest; NULL: the model's own */
     int steps; /* pictures on the strip */
     int64_t seed;
