@@ -3,7 +3,7 @@
 
 #include "client/commands.h"
 
-static inline int missing(char **argv) {
+__attribute__((unused)) static int missing(char **argv) {
     fprintf(stderr, "diffarm: error: `%s` is not part of this build\n", argv[0]);
     return DF_EXIT_USAGE;
 }
@@ -17,6 +17,13 @@ int df_cmd_eval(int argc, char **argv) {
 
 #ifndef DF_HAVE_INSPECT
 int df_cmd_inspect(int argc, char **argv) {
+    (void)argc;
+    return missing(argv);
+}
+#endif
+
+#ifndef DF_HAVE_FORWARD
+int df_cmd_forward(int argc, char **argv) {
     (void)argc;
     return missing(argv);
 }

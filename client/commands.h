@@ -20,5 +20,6 @@ int df_cmd_jobs(int argc, char **argv);
 int df_cmd_workers(int argc, char **argv);
 int df_cmd_inspect(int argc, char **argv);
 int df_cmd_eval(int argc, char **argv);
+int df_cmd_forward(int argc, char **argv);
 
 #endif

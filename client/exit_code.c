@@ -16,6 +16,22 @@ int df_exit_of(df_code code) {
     }
 }
 
+int df_exit_of_run(df_code code) {
+    switch (code) {
+    case DF_OK: return DF_EXIT_OK;
+    case DF_ENOMEM:
+    case DF_EIO:
+    case DF_ENOSPACE:
+    case DF_EUNREACHABLE:
+    case DF_ETIMEOUT:
+    case DF_ECANCELLED:
+    case DF_EBACKEND:
+    case DF_ENUMERIC:
+    case DF_EINTERNAL: return DF_EXIT_SOME_FAILED;
+    default: return DF_EXIT_USAGE;
+    }
+}
+
 int df_exit_with(const df_err *err) {
     fprintf(stderr, "diffarm: error: %s\n", err->text);
     return df_exit_of(err->code);

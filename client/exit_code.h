@@ -10,6 +10,9 @@
 /* DF_EXIT_USAGE for what the user can put right in the command or its files, else DF_EXIT_NO_FARM. */
 int df_exit_of(df_code code);
 
+/* Of a command that starts no farm: DF_EXIT_USAGE likewise, and DF_EXIT_SOME_FAILED for what failed while running. */
+int df_exit_of_run(df_code code);
+
 /* Prints "diffarm: error: TEXT" and returns df_exit_of. */
 int df_exit_with(const df_err *err);
 

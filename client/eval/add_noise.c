@@ -1,17 +1,11 @@
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "client/eval/calls.h"
+#include "client/eval/scheduler.h"
 
 df_code df_eval_scheduler(df_scheduler *out, const df_eval *e, const df_eval_settings *settings, df_err *err) {
-    const char *given = settings->scheduler;
-    if (!given) {
-        *out = *df_model_scheduler(e->model);
-        return DF_OK;
-    }
-    if (strchr(given, '/') || strchr(given, '.')) return df_scheduler_read(out, given, err);
-    return df_scheduler_named(out, given, df_model_scheduler_path(e->model), err);
+    return df_eval_scheduler_of(out, e->model, settings->scheduler, err);
 }
 
 static df_code add_row(const df_scheduler *sched, const df_eval *e, float t, const float *sample, const float *noise,

@@ -5,6 +5,7 @@
 
 #include "client/commands.h"
 #include "client/eval/calls.h"
+#include "client/exit_code.h"
 
 static const char *const no_settings[] = { NULL };
 static const char *const sample_settings[] = { "scheduler",        "steps",       "guidance",
@@ -68,7 +69,8 @@ static df_code eval(const df_eval_options *o, df_err *err) {
     df_model_options how = { .context_tokens = call->takes_prompts ? 0 : context_tokens(o),
                              .config_dir = o->config_dir,
                              .adapters = o->adapters,
-                             .n_adapters = o->n_adapters };
+                             .n_adapters = o->n_adapters,
+                             .tokenizer_optional = true };
     if ((rc = df_model_open_with(&model, o->model, &how, err))) return rc;
     e.model = model;
     if (!(rc = df_eval_runner_open(&e.runner, model, o, err)))
@@ -78,23 +80,6 @@ static df_code eval(const df_eval_options *o, df_err *err) {
     return rc;
 }
 
-/* What the user can mend is 2; what failed while running is 1. */
-static int exit_code(df_code rc) {
-    switch (rc) {
-    case DF_OK: return DF_EXIT_OK;
-    case DF_ENOMEM:
-    case DF_EIO:
-    case DF_ENOSPACE:
-    case DF_EUNREACHABLE:
-    case DF_ETIMEOUT:
-    case DF_ECANCELLED:
-    case DF_EBACKEND:
-    case DF_ENUMERIC:
-    case DF_EINTERNAL: return DF_EXIT_SOME_FAILED;
-    default: return DF_EXIT_USAGE;
-    }
-}
-
 int df_cmd_eval(int argc, char **argv) {
     df_eval_options o;
     df_err err;
@@ -102,5 +87,5 @@ int df_cmd_eval(int argc, char **argv) {
     df_code rc = eval(&o, &err);
     if (rc) fprintf(stderr, "%s: %s\n", argv[0], err.text);
     df_eval_options_free(&o);
-    return exit_code(rc);
+    return df_exit_of_run(rc);
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static df_code no_memory(const df_model *m, df_err *err) {
     return df_err_set(err, DF_ENOMEM, "%s", m->dir);
@@ -35,6 +36,7 @@ static df_code open_tokenizers(df_model *m, df_err *err) {
     for (int i = 0; i < DF_MAX_TOKENIZERS && !rc; i++) {
         if (!m->index.has_tokenizer[i] || m->index.pipeline->tokenizer[i] != DF_TOKENIZER_CLIP) continue;
         const char *dir = df_model_path(m->arena, m, df_tokenizer_folder(i));
+        if (dir && m->options.tokenizer_optional && access(dir, F_OK)) continue;
         rc = dir ? df_tokenizer_open(&m->tokenizer[i], dir, err) : no_memory(m, err);
     }
     return rc;

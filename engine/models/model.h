@@ -63,6 +63,7 @@ typedef struct df_model_options {
                              * layout, whose weights are not read; NULL for a model in a folder */
     const df_adapter_use *adapters; /* [n_adapters], added to the weights as they are read, in this order */
     int n_adapters;
+    bool tokenizer_optional; /* a tokenizer's folder may be absent; then df_model_tokenize is DF_ENOTFOUND */
 } df_model_options;
 
 /* Errors name the file; a missing one says which component needs it and why. */

@@ -1,12 +1,8 @@
 /* Euler's method for flow matching: x = (1 - sigma) * clean + sigma * noise, the model predicts noise - clean. Source:
- * Lipman et al. 2023 (arXiv:2210.02747); shift, Esser et al. 2024 (arXiv:2403.03206), section 5.3.2. Reference:
- * diffusers' FlowMatchEulerDiscreteScheduler. */
+ * Lipman et al. 2023 (arXiv:2210.02747). Reference: diffusers' FlowMatchEulerDiscreteScheduler. */
+#include "engine/samplers/flow_shift.h"
 #include "engine/samplers/sampler_ops.h"
 #include "engine/samplers/spacing.h"
-
-static double shifted(double sigma, double shift) {
-    return shift * sigma / (1 + (shift - 1) * sigma);
-}
 
 /* The ends of the table are shifted already and, as in the library, every sigma between them is shifted once more. */
 static df_code plan(df_sampler *s, df_err *err) {
@@ -14,10 +10,10 @@ static df_code plan(df_sampler *s, df_err *err) {
     double shift = s->cfg.flow_shift;
     df_code rc = df_sampler_alloc_calls(s, n, n + 1, err);
     if (rc) return rc;
-    float first = (float)shifted(1, shift), last = (float)shifted(1.0 / n_train, shift);
+    float first = (float)df_flow_shift(1, shift), last = (float)df_flow_shift(1.0 / n_train, shift);
     for (int i = 0; i < n; i++) {
         double t = df_linspace_at((double)first * n_train, (double)last * n_train, n, i);
-        s->sigmas[i] = (float)shifted(t / n_train, shift);
+        s->sigmas[i] = (float)df_flow_shift(t / n_train, shift);
         s->timesteps[i] = s->sigmas[i] * (float)n_train;
     }
     s->sigmas[n] = 0;

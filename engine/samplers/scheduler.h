@@ -103,8 +103,7 @@ const char *df_scheduler_names(void); /* "ddpm ddim pndm ..." for messages and -
 /* alphas_cumprod[n_train_timesteps], f32 as the library computes it. Not for flow matching, which has none. */
 void df_scheduler_alphas_cumprod(const df_scheduler *s, float *out);
 
-/* out = sqrt(abar_t) * sample + sqrt(1 - abar_t) * noise; Ho et al. 2020, eq. 4. t in 0..n_train_timesteps-1.
- * out may be sample or noise. To start a sampler half-way use df_sampler_add_noise, which knows its class' scale. */
+/* A sample as noisy as it is at timestep t, in one call; forward.h says how, and does it at many levels. */
 df_code df_scheduler_add_noise(const df_scheduler *s, const float *sample, const float *noise, int t, float *out,
                                size_t n, df_err *err);
 

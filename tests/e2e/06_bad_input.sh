@@ -64,6 +64,14 @@ expect 2 "$DIFFARM" render m.jsonl -o holiday -m "$MODEL"
 says err.txt "beach.jpg"
 [ "$(ls -A holiday)" = beach.jpg ] || fail "something was written"
 
+picture=$SOURCE/tests/golden/starter_reference/pictures/v003.png
+forward="$DIFFARM forward -m $MODEL -o out"
+refused "IMAGE.png is needed" $forward
+refused "nowhere.png: No such file" $forward nowhere.png
+refused "m.jsonl: not a PNG file" $forward m.jsonl
+refused "--steps must be a whole number from 2 to 64, not '1'" $forward "$picture" --steps 1
+refused "did you mean" $forward "$picture" --scheduler eulr
+
 printf '{"prompt": "red apple", "steps": 2}\n{"prompt": 1}\n' >m.jsonl
 expect 0 "$DIFFARM" render m.jsonl -o out -m "$MODEL" --lenient
 says err.txt "skipped: m.jsonl:2: field 'prompt' must be a text"

@@ -7,7 +7,7 @@ expect 0 "$DIFFARM" --help
 says out.txt "render"
 expect 0 "$DIFFARM" --version
 expect 2 "$DIFFARM"
-for command in render submit status watch cancel jobs workers coordinator worker; do
+for command in render forward submit status watch cancel jobs workers coordinator worker; do
     expect 0 "$DIFFARM" "$command" --help
     says out.txt "Usage: diffarm $command"
 done
@@ -19,6 +19,12 @@ expect 0 "$DIFFARM" render m.csv -m "$MODEL" -o nothing --dry-run --pipeline 2 -
 says out.txt '"images":3'
 [ ! -e nothing ] || fail "--dry-run wrote something"
 expect 0 "$DIFFARM" render m.csv -m "$MODEL" -o nothing --dry-run
+
+expect 0 "$DIFFARM" forward "$SOURCE/tests/golden/starter_reference/pictures/v003.png" -m "$MODEL" -o strip.png --steps 3 \
+    --threads 1 --output json
+says out.txt '"timesteps":[null,499,999]'
+says err.txt "decoding 3 noise levels"
+[ -s strip.png ] || fail "no strip"
 
 start_coordinator state
 expect 0 "$DIFFARM" jobs --connect "$ENDPOINT"

@@ -10,39 +10,11 @@
 #include <cmocka.h>
 
 #include "tests/client/eval/eval_call.h"
+#include "tests/client/eval/golden_runs.h"
 #include "tests/engine/models/model_folder.h"
 #include "tests/support/golden.h"
 
 static const double tolerance = 1e-4;
-
-typedef struct run_case {
-    const char *run, *backend, *dtype;
-} run_case;
-
-/* The run's scheduler as a file of its own. */
-static const char *scheduler_file(eval_call *c, const json_t *run) {
-    json_t *config = json_deep_copy(json_object_get(run, "scheduler_config"));
-    json_object_set(config, "_class_name", json_object_get(run, "scheduler"));
-    char *text = json_dumps(config, JSON_INDENT(1));
-    assert_non_null(text);
-    const char *path = eval_call_file(c, "scheduler.json", text);
-    free(text);
-    json_decref(config);
-    return path;
-}
-
-static double call_number(const json_t *run, const char *key, double otherwise) {
-    const json_t *value = json_object_get(json_object_get(run, "call"), key);
-    return value ? json_number_value(value) : otherwise;
-}
-
-static void give_noise(eval_call *c, const golden *g, const char *run) {
-    char from[128], to[32];
-    for (int i = 0; snprintf(from, sizeof from, "%s.noise.%d", run, i), golden_has(g, from); i++) {
-        snprintf(to, sizeof to, "noise.%d", i);
-        eval_call_give(c, to, golden_view(g, from));
-    }
-}
 
 /* The text states of batch2_*: "a photo ..." and "a dog", both against the empty prompt. Only the first and the last
  * are in the golden; the other is encoded here from its ids. */
@@ -91,35 +63,39 @@ static void compare_picture(const golden *g, const eval_call *c, const char *run
     if (golden_has(g, name)) compare(g, c, run, "decoded", tolerance);
 }
 
-static void test_run(void **state) {
-    const run_case *rc = *state;
-    char run[64], settings[5][512];
+static void run_and_compare(const char *run, const char *backend, const char *dtype) {
+    char settings[5][512];
     golden *g = golden_open("sd15");
     eval_call *c = eval_call_new();
     const char *model = model_folder_new("sd15");
-    snprintf(run, sizeof run, "run.%s", rc->run);
-    const json_t *about = json_object_get(json_object_get(golden_json(g), "runs"), run);
-    assert_non_null(about);
-
-    if (strncmp(rc->run, "batch2", 6) == 0)
+    const json_t *about = golden_run_about(g, run);
+    if (strncmp(run, "run.batch2", 10) == 0)
         give_batch2(c, g, model);
     else
         give_single(c, g);
-    give_noise(c, g, run);
-    snprintf(settings[0], sizeof settings[0], "scheduler=%s", scheduler_file(c, about));
-    snprintf(settings[1], sizeof settings[1], "steps=%g", call_number(about, "num_inference_steps", 0));
-    snprintf(settings[2], sizeof settings[2], "guidance=%g", call_number(about, "guidance_scale", 0));
-    snprintf(settings[3], sizeof settings[3], "guidance_rescale=%g", call_number(about, "guidance_rescale", 0));
-    snprintf(settings[4], sizeof settings[4], "eta=%g", call_number(about, "eta", 0));
-    eval_call_run(c, model, "sample", "--backend", rc->backend, "--dtype", rc->dtype, "--threads", "2", "--set",
-                  settings[0], settings[1], settings[2], settings[3], settings[4], NULL);
-
+    golden_run_give_noise(c, g, run);
+    snprintf(settings[0], sizeof settings[0], "scheduler=%s", golden_run_scheduler(c, about));
+    snprintf(settings[1], sizeof settings[1], "steps=%g", golden_run_number(about, "num_inference_steps", 0));
+    snprintf(settings[2], sizeof settings[2], "guidance=%g", golden_run_number(about, "guidance_scale", 0));
+    snprintf(settings[3], sizeof settings[3], "guidance_rescale=%g", golden_run_number(about, "guidance_rescale", 0));
+    snprintf(settings[4], sizeof settings[4], "eta=%g", golden_run_number(about, "eta", 0));
+    eval_call_run(c, model, "sample", "--backend", backend, "--dtype", dtype, "--threads", "2", "--set", settings[0],
+                  settings[1], settings[2], settings[3], settings[4], NULL);
     compare(g, c, run, "timesteps", 2e-6);
     compare(g, c, run, "model_output", tolerance);
     compare(g, c, run, "latents", tolerance);
     compare_picture(g, c, run);
     eval_call_free(&c);
     golden_close(&g);
+}
+
+static void test_run(void **state) {
+    const golden_run *r = *state;
+    run_and_compare(r->run, r->backend, "f32");
+}
+
+static void test_run_f64(void **state) {
+    run_and_compare(*state, "reference", "f64");
 }
 
 /* Without `latents` the first draw is the start and the sampler takes those behind it: the same bytes. */
@@ -174,44 +150,17 @@ static void test_rows_alone(void **state) {
     golden_close(&g);
 }
 
-#define RUN(run, backend, dtype)                                                                                       \
-    {                                                                                                                  \
-        run " " backend " " dtype, test_run, NULL, NULL, &(run_case) {                                                 \
-            run, backend, dtype                                                                                        \
-        }                                                                                                              \
-    }
-#define RUN_BOTH(run) RUN(run, "reference", "f32"), RUN(run, "cpu", "f32")
-
 int main(void) {
-    static char cpu[] = "cpu", reference[] = "reference";
-    const struct CMUnitTest tests[] = {
-        RUN_BOTH("ddim"),
-        RUN_BOTH("ddim_eta1"),
-        RUN_BOTH("pndm"),
-        RUN_BOTH("euler"),
-        RUN_BOTH("euler_karras"),
-        RUN_BOTH("euler_a"),
-        RUN_BOTH("dpmpp_2m"),
-        RUN_BOTH("dpmpp_2m_karras"),
-        RUN_BOTH("ddpm"),
-        RUN_BOTH("ddim_trailing"),
-        RUN_BOTH("euler_trailing"),
-        RUN_BOTH("batch2_noguidance"),
-        RUN_BOTH("batch2_rescale"),
-        RUN("heun", "cpu", "f32"),
-        RUN("lms", "cpu", "f32"),
-        RUN("unipc", "cpu", "f32"),
-        RUN("lcm", "cpu", "f32"),
-        RUN("tcd", "cpu", "f32"),
-        RUN("tcd_eta03", "cpu", "f32"),
-        RUN("dpmpp_2m_sde", "cpu", "f32"),
-        RUN("dpmpp_2m_sde_karras", "cpu", "f32"),
-        RUN("dpmpp_3m", "cpu", "f32"),
-        RUN("ddim", "reference", "f64"),
-        RUN("dpmpp_2m", "reference", "f64"),
+    static char cpu[] = "cpu", reference[] = "reference", ddim[] = "run.ddim", dpmpp_2m[] = "run.dpmpp_2m";
+    static golden_runs runs;
+    const struct CMUnitTest more[] = {
+        { "ddim f64", test_run_f64, NULL, NULL, ddim },
+        { "dpmpp_2m f64", test_run_f64, NULL, NULL, dpmpp_2m },
         cmocka_unit_test(test_first_draw_is_start),
         { "rows alone reference", test_rows_alone, NULL, NULL, reference },
         { "rows alone cpu", test_rows_alone, NULL, NULL, cpu },
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    golden_runs_add(&runs, "sd15", NULL, test_run);
+    golden_runs_append(&runs, more, sizeof more / sizeof *more);
+    return golden_runs_test(&runs);
 }

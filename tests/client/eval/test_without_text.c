@@ -11,14 +11,11 @@
 #include <cmocka.h>
 
 #include "tests/client/eval/eval_call.h"
+#include "tests/client/eval/golden_runs.h"
 #include "tests/engine/models/model_folder.h"
 #include "tests/support/golden.h"
 
 static const double denoiser_tolerance = 3e-5, autoencoder_tolerance = 2e-5, run_tolerance = 1e-4;
-
-typedef struct run_case {
-    const char *model, *run, *backend;
-} run_case;
 
 /* Components */
 
@@ -76,34 +73,8 @@ static void test_codebooks(void **state) {
 
 /* Whole runs */
 
-static const json_t *about_run(const golden *g, const char *run) {
-    const json_t *about = json_object_get(json_object_get(golden_json(g), "runs"), run);
-    assert_non_null(about);
-    return about;
-}
-
-static const char *scheduler_file(eval_call *c, const json_t *about) {
-    json_t *config = json_deep_copy(json_object_get(about, "scheduler_config"));
-    json_object_set(config, "_class_name", json_object_get(about, "scheduler"));
-    char *text = json_dumps(config, JSON_INDENT(1));
-    assert_non_null(text);
-    const char *path = eval_call_file(c, "scheduler.json", text);
-    free(text);
-    json_decref(config);
-    return path;
-}
-
-static double call_number(const json_t *about, const char *key, double otherwise) {
-    const json_t *value = json_object_get(json_object_get(about, "call"), key);
-    return value ? json_number_value(value) : otherwise;
-}
-
 static void give_inputs(eval_call *c, const golden *g, const char *run, const json_t *about) {
-    char from[128], to[32];
-    for (int i = 0; snprintf(from, sizeof from, "%s.noise.%d", run, i), golden_has(g, from); i++) {
-        snprintf(to, sizeof to, "noise.%d", i);
-        eval_call_give(c, to, golden_view(g, from));
-    }
+    golden_run_give_noise(c, g, run);
     if (golden_has(g, "image_u8")) eval_call_give(c, "image_u8", golden_view(g, "image_u8"));
     const json_t *labels = json_object_get(json_object_get(about, "call"), "class_labels");
     static int32_t ids[4]; /* borrowed until the call has run */
@@ -148,23 +119,23 @@ static void compare_end(const golden *g, const eval_call *c, const char *run) {
     golden_compare_u8(g, name, image->data, (size_t)image->n_elements);
 }
 
-static eval_call *sample(const golden *g, const run_case *rc, const char *ranks) {
+static eval_call *sample(const golden *g, const golden_run *rc, const char *ranks) {
     char settings[4][512];
-    const json_t *about = about_run(g, rc->run);
+    const json_t *about = golden_run_about(g, rc->run);
     eval_call *c = eval_call_new();
     give_inputs(c, g, rc->run, about);
-    snprintf(settings[0], sizeof settings[0], "scheduler=%s", scheduler_file(c, about));
-    snprintf(settings[1], sizeof settings[1], "steps=%g", call_number(about, "num_inference_steps", 0));
-    snprintf(settings[2], sizeof settings[2], "guidance=%g", call_number(about, "guidance_scale", 1));
-    snprintf(settings[3], sizeof settings[3], "eta=%g", call_number(about, "eta", 0));
-    eval_call_run(c, model_folder_new(rc->model), "sample", "--backend", rc->backend, "--threads", "2", "--pipeline",
+    snprintf(settings[0], sizeof settings[0], "scheduler=%s", golden_run_scheduler(c, about));
+    snprintf(settings[1], sizeof settings[1], "steps=%g", golden_run_number(about, "num_inference_steps", 0));
+    snprintf(settings[2], sizeof settings[2], "guidance=%g", golden_run_number(about, "guidance_scale", 1));
+    snprintf(settings[3], sizeof settings[3], "eta=%g", golden_run_number(about, "eta", 0));
+    eval_call_run(c, model_folder_new(rc->golden), "sample", "--backend", rc->backend, "--threads", "2", "--pipeline",
                   ranks, "--set", settings[0], settings[1], settings[2], settings[3], NULL);
     return c;
 }
 
 static void test_run(void **state) {
-    const run_case *rc = *state;
-    golden *g = golden_open(rc->model);
+    const golden_run *rc = *state;
+    golden *g = golden_open(rc->golden);
     eval_call *c = sample(g, rc, "1");
     compare_steps(g, c, rc->run, "model_output");
     compare_steps(g, c, rc->run, "latents");
@@ -175,12 +146,12 @@ static void test_run(void **state) {
 
 /* Cut into stages the networks give the same bytes. */
 static void test_ranks(void **state) {
-    const run_case *rc = *state;
-    golden *g = golden_open(rc->model);
+    const golden_run *rc = *state;
+    golden *g = golden_open(rc->golden);
     eval_call *one = sample(g, rc, "1");
     const df_tensor_view *want = eval_call_view(one, "latents"), *picture = eval_call_view(one, "decoded");
     for (int ranks = 2; ranks <= 4; ranks++) {
-        char text[8];
+        char text[16];
         snprintf(text, sizeof text, "%d", ranks);
         eval_call *many = sample(g, rc, text);
         assert_memory_equal(eval_call_view(many, "latents")->data, want->data,
@@ -219,43 +190,29 @@ static void test_refuses(void **state) {
     golden_close(&g);
 }
 
-#define RUN(model, run, backend)                                                                                       \
-    {                                                                                                                  \
-        model " " run " " backend, test_run, NULL, NULL, &(run_case) {                                                 \
-            model, "run." run, backend                                                                                 \
-        }                                                                                                              \
-    }
-#define RUN_BOTH(model, run) RUN(model, run, "reference"), RUN(model, run, "cpu")
-#define RANKS(model, run)                                                                                              \
-    {                                                                                                                  \
-        model " on ranks", test_ranks, NULL, NULL, &(run_case) {                                                       \
-            model, "run." run, "cpu"                                                                                   \
-        }                                                                                                              \
-    }
-
 int main(int argc, char **argv) {
     if (eval_call_is_child(argc, argv)) return eval_call_child(argc, argv);
     static char cpu[] = "cpu", reference[] = "reference";
-    const struct CMUnitTest tests[] = {
+    static golden_run on_ranks[] = {
+        { .golden = "ddpm", .run = "run.ddpm_large", .backend = "cpu" },
+        { .golden = "ldm_uncond", .run = "run.ddim", .backend = "cpu" },
+        { .golden = "ldm_sr", .run = "run.ddim", .backend = "cpu" },
+        { .golden = "dit", .run = "run.ddim_cfg4", .backend = "cpu" },
+    };
+    static const char *const cases[] = { "ddpm", "ldm_uncond", "ldm_sr", "dit" };
+    const struct CMUnitTest more[] = {
         { "denoisers reference", test_denoisers, NULL, NULL, reference },
         { "denoisers cpu", test_denoisers, NULL, NULL, cpu },
         { "codebooks reference", test_codebooks, NULL, NULL, reference },
         { "codebooks cpu", test_codebooks, NULL, NULL, cpu },
-        RUN_BOTH("ddpm", "ddpm_large"),
-        RUN_BOTH("ddpm", "ddpm_small"),
-        RUN_BOTH("ddpm", "ddpm_sample_thresholding"),
-        RUN_BOTH("ldm_uncond", "ddim"),
-        RUN_BOTH("ldm_uncond", "ddim_eta1"),
-        RUN_BOTH("ldm_sr", "ddim"),
-        RUN_BOTH("ldm_sr", "ddim_eta1"),
-        RUN_BOTH("dit", "ddim_cfg4"),
-        RUN_BOTH("dit", "dpmpp_2m"),
-        RUN_BOTH("dit", "nocfg"),
-        RANKS("ddpm", "ddpm_large"),
-        RANKS("ldm_uncond", "ddim"),
-        RANKS("ldm_sr", "ddim"),
-        RANKS("dit", "ddim_cfg4"),
+        { "ddpm on ranks", test_ranks, NULL, NULL, &on_ranks[0] },
+        { "ldm_uncond on ranks", test_ranks, NULL, NULL, &on_ranks[1] },
+        { "ldm_sr on ranks", test_ranks, NULL, NULL, &on_ranks[2] },
+        { "dit on ranks", test_ranks, NULL, NULL, &on_ranks[3] },
         cmocka_unit_test(test_refuses),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    static golden_runs runs;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) golden_runs_add(&runs, cases[i], NULL, test_run);
+    golden_runs_append(&runs, more, sizeof more / sizeof *more);
+    return golden_runs_test(&runs);
 }

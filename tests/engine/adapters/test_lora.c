@@ -61,8 +61,7 @@ static void several_add_up(void **state) {
     const df_adapter_use both[] = { lora("lora_peft.safetensors", 0.5), lora("lora_kohya.safetensors", -2) };
     float *base = merged(NULL, 0), *got = merged(both, 2), want[SIDE * SIDE];
     float *peft = golden_f32(g, "peft.merged." WEIGHT, NULL), *kohya = golden_f32(g, "kohya.merged." WEIGHT, NULL);
-    for (int i = 0; i < SIDE * SIDE; i++)
-        want[i] = base[i] + 0.5f * (peft[i] - base[i]) - 2.0f * (kohya[i] - base[i]);
+    for (int i = 0; i < SIDE * SIDE; i++) want[i] = base[i] + 0.5f * (peft[i] - base[i]) - 2.0f * (kohya[i] - base[i]);
     golden_compare_f32("both", got, want, SIDE * SIDE, 2e-6);
     free(base);
     free(got);

@@ -43,7 +43,8 @@ static void all_layouts_lead_to_one_name(void **state) {
 
 static void original_names_become_those_of_diffusers(void **state) {
     static const char *const cases[][2] = {
-        { "input_blocks_4_1_transformer_blocks_0_attn1_to_q", "down_blocks_1_attentions_0_transformer_blocks_0_attn1_to_q" },
+        { "input_blocks_4_1_transformer_blocks_0_attn1_to_q",
+          "down_blocks_1_attentions_0_transformer_blocks_0_attn1_to_q" },
         { "input_blocks_1_0_in_layers_2", "down_blocks_0_resnets_0_conv1" },
         { "output_blocks_5_1_proj_in", "up_blocks_1_attentions_2_proj_in" },
         { "middle_block_1_proj_out", "mid_block_attentions_0_proj_out" },

@@ -4,8 +4,8 @@
 #define DF_TESTS_ENGINE_MODELS_MODEL_FOLDER_H
 
 /* A new temporary folder that holds the golden model `name` (or "starter", the bundled one); skips the test where the
- * case is not at hand. A tokenizer that it lacks is the starter's: its ids fit in any vocabulary here. Every file is a
- * link and may be replaced. */
+ * case is not at hand. A tokenizer that it lacks is the starter's; the test is skipped where that has too many ids.
+ * Every file is a link and may be replaced. */
 const char *model_folder_new(const char *name);
 
 /* DIR/FILE of it; valid until the process ends. */

@@ -172,14 +172,14 @@ INLINE vf v_scale2(vf x, vf n) {
 #endif
 
 INLINE float v_sum(vf v) {
-#define FOLD(...) v += __builtin_shuffle(v, (vi) { __VA_ARGS__ });
+#define FOLD(...) v += __builtin_shufflevector(v, v, __VA_ARGS__);
     FOLDS(FOLD)
 #undef FOLD
     return v[0];
 }
 
 INLINE float v_max_lane(vf v) {
-#define FOLD(...) v = v_max(__builtin_shuffle(v, (vi) { __VA_ARGS__ }), v);
+#define FOLD(...) v = v_max(__builtin_shufflevector(v, v, __VA_ARGS__), v);
     FOLDS(FOLD)
 #undef FOLD
     return v[0];
