@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "client/model_check.h"
+#include "client/prompt_limit.h"
 
 /* Length, then bytes: no two sequences of messages give the same stream. */
 static void hash_packed(df_sha256 *hash, const ProtobufCMessage *msg, uint8_t *space) {
@@ -71,6 +72,7 @@ df_code df_draft_hash_row(df_sha256 *hash, const Diffarm__Row *row, df_err *err)
 typedef struct first_pass {
     df_draft *job;
     df_sha256 *hash;
+    df_prompt_limit limit;
 } first_pass;
 
 static df_code take_row(void *ctx, const Diffarm__Row *row, df_err *err) {
@@ -80,16 +82,18 @@ static df_code take_row(void *ctx, const Diffarm__Row *row, df_err *err) {
     job->total_steps += row->steps;
     if ((int)row->width > job->max_width) job->max_width = (int)row->width;
     if ((int)row->height > job->max_height) job->max_height = (int)row->height;
-    return df_draft_hash_row(f->hash, row, err);
+    df_code rc = df_prompt_limit_check(&f->limit, row, stderr, err);
+    return rc ? rc : df_draft_hash_row(f->hash, row, err);
 }
 
 static df_code walk_once(df_draft *job, const df_draft_request *rq, df_problems *problems, df_err *err) {
     uint64_t before = problems->n;
     char hex[DF_SHA256_HEX_BYTES];
-    first_pass f = { .job = job, .hash = df_draft_hash_begin(&job->spec) };
+    first_pass f = { .job = job, .hash = df_draft_hash_begin(&job->spec), .limit = { .model = job->model } };
     if (!f.hash) return df_err_set(err, DF_ENOMEM, "hash of the manifest");
     df_code rc = df_rows_each(&job->rows, problems, take_row, &f, &job->n_rows, err);
     df_sha256_end(&f.hash, hex);
+    df_prompt_limit_end(&f.limit, stderr);
     if (rc) return rc;
     job->spec.manifest_sha256 = df_arena_strdup(job->texts, hex);
     if (!job->spec.manifest_sha256) return df_err_set(err, DF_ENOMEM, "a job");

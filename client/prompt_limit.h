@@ -1,0 +1,32 @@
+/* Prompts that have more tokens than the model takes: told before a job starts, with the part that is cut off.
+ *
+ *   df_prompt_limit limit = { .model = model };
+ *   df_prompt_limit_check(&limit, row, &err);       each row; the first few distinct ones are written to stderr
+ *   df_prompt_limit_end(&limit, stderr);            how many more there were
+ *
+ * The model's first text encoder counts. A prompt that equals the one before costs nothing. */
+#ifndef DF_CLIENT_PROMPT_LIMIT_H
+#define DF_CLIENT_PROMPT_LIMIT_H
+
+#include <stdio.h>
+
+#include "engine/models/model.h"
+#include "farm.pb-c.h"
+
+enum { DF_PROMPT_LIMIT_SHOWN = 10 };
+
+typedef struct df_prompt_limit {
+    const df_model *model; /* borrowed */
+    uint64_t last[2]; /* hashes of the prompt and negative that were looked at last */
+    uint64_t n_cut;
+} df_prompt_limit;
+
+df_code df_prompt_limit_check(df_prompt_limit *limit, const Diffarm__Row *row, FILE *to, df_err *err);
+void df_prompt_limit_end(const df_prompt_limit *limit, FILE *to);
+
+/* Bytes of text that `max` tokens hold, start and end among them; all of them if it fits. A cut never falls inside a
+ * character. */
+df_code df_prompt_kept_bytes(const df_model *model, const char *text, int max, size_t *kept, int *n_tokens,
+                             df_err *err);
+
+#endif
