@@ -10,6 +10,7 @@ static const df_component_class *const classes[] = {
     &df_class_unet,      &df_class_autoencoder_kl,
     &df_class_unet2d,    &df_class_vq,
     &df_class_dit,       &df_class_dit_transformer_2d,
+    &df_class_mmdit,
 };
 
 #define UNET                                                                                                           \
