@@ -13,5 +13,6 @@ extern const df_component_class df_class_vq; /* vq.c */
 extern const df_component_class df_class_dit; /* dit.c */
 extern const df_component_class df_class_dit_transformer_2d;
 extern const df_component_class df_class_mmdit; /* mmdit.c */
+extern const df_component_class df_class_t5; /* t5.c */
 
 #endif

@@ -10,7 +10,7 @@ static const df_component_class *const classes[] = {
     &df_class_unet,      &df_class_autoencoder_kl,
     &df_class_unet2d,    &df_class_vq,
     &df_class_dit,       &df_class_dit_transformer_2d,
-    &df_class_mmdit,
+    &df_class_mmdit,     &df_class_t5,
 };
 
 #define UNET                                                                                                           \
@@ -43,6 +43,20 @@ static const df_component_class *const classes[] = {
             "DiTTransformer2DModel",                                                                                   \
             "Transformer2DModel"                                                                                       \
         }                                                                                                              \
+    }
+#define CLIP_TEXT_PROJECTED                                                                                            \
+    {                                                                                                                  \
+        .folder = "text_encoder", .what = "the text encoder", .classes = { "CLIPTextModelWithProjection" }             \
+    }
+#define T5_TEXT_3                                                                                                      \
+    {                                                                                                                  \
+        .folder = "text_encoder_3", .what = "the third text encoder", .optional = true, .classes = {                   \
+            "T5EncoderModel"                                                                                           \
+        }                                                                                                              \
+    }
+#define MMDIT                                                                                                          \
+    {                                                                                                                  \
+        .folder = "transformer", .what = "the transformer", .classes = { "SD3Transformer2DModel" }                     \
     }
 /* They look at finished pictures, or serve tasks that are not offered. */
 #define CHECKERS "safety_checker", "feature_extractor", "image_encoder"
@@ -115,6 +129,20 @@ static const df_pipeline_class pipelines[] = {
         .name = "DiTPipeline",
         .part = { [DF_PART_DENOISER] = DIT, [DF_PART_AUTOENCODER] = AUTOENCODER_KL },
         .guided_by_class = true,
+    },
+    {
+        .name = "StableDiffusion3Pipeline",
+        .part = {
+            [DF_PART_TEXT] = CLIP_TEXT_PROJECTED,
+            [DF_PART_TEXT_2] = CLIP_TEXT_2,
+            [DF_PART_TEXT_3] = T5_TEXT_3,
+            [DF_PART_DENOISER] = MMDIT,
+            [DF_PART_AUTOENCODER] = AUTOENCODER_KL,
+        },
+        .tokenizer = { DF_TOKENIZER_CLIP, DF_TOKENIZER_CLIP, DF_TOKENIZER_T5 },
+        .context = DF_CONTEXT_JOINT,
+        .pooled = DF_POOLED_PAIR,
+        .ignored = { CHECKERS },
     },
 };
 enum { N_CLASSES = sizeof classes / sizeof classes[0], N_PIPELINES = sizeof pipelines / sizeof pipelines[0] };

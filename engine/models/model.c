@@ -143,8 +143,19 @@ static df_code check_graphs(const df_model *m, df_err *err) {
     return rc;
 }
 
+static df_code leave_out_t5(df_model *m, df_err *err) {
+    if (!m->options.no_t5) return DF_OK;
+    if (m->index.pipeline->context != DF_CONTEXT_JOINT)
+        return df_err_set(err, DF_EINVAL, "%s: a %s has no T5 text encoder to leave out", m->dir,
+                          m->index.pipeline->name);
+    m->index.part[DF_PART_TEXT_3] = NULL;
+    m->index.has_tokenizer[DF_PART_TEXT_3 - DF_PART_TEXT] = false;
+    return DF_OK;
+}
+
 static df_code open_folder(df_model *m, df_err *err) {
     df_code rc = read_index(m, err);
+    if (!rc) rc = leave_out_t5(m, err);
     if (!rc) rc = read_scheduler(m, err);
     if (!rc) rc = read_low_res_scheduler(m, err);
     if (!rc) rc = read_parts(m, err);

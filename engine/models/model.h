@@ -63,6 +63,7 @@ typedef struct df_model_options {
                              * layout, whose weights are not read; NULL for a model in a folder */
     const df_adapter_use *adapters; /* [n_adapters], added to the weights as they are read, in this order */
     int n_adapters;
+    bool no_t5; /* the third text encoder is left out though the model has it: zeros instead of its states */
     bool tokenizer_optional; /* a tokenizer's folder may be absent; then df_model_tokenize is DF_ENOTFOUND */
 } df_model_options;
 

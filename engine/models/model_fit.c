@@ -15,13 +15,27 @@ static int64_t pooled_width(const df_model *m) {
     return 0;
 }
 
+/* Tokens of the third text encoder below those of the first two; zeros stand for them where it was left out. */
+static int64_t joint_tokens(const df_model *m) {
+    enum { MAX_SEQUENCE_LENGTH = 256 }; /* the library's default, whatever the tokenizer would take */
+    int64_t given = m->options.context_tokens - m->part[DF_PART_TEXT].facts.text.tokens;
+    if (m->index.pipeline->context != DF_CONTEXT_JOINT) return 0;
+    return given > 0 ? given : MAX_SEQUENCE_LENGTH;
+}
+
 static int64_t context_tokens(const df_model *m) {
-    int64_t joint = m->index.pipeline->context == DF_CONTEXT_JOINT ? m->part[DF_PART_TEXT_3].facts.text.tokens : 0;
     if (m->index.pipeline->context == DF_CONTEXT_NONE) return 0;
-    return m->options.context_tokens ? m->options.context_tokens : m->part[DF_PART_TEXT].facts.text.tokens + joint;
+    if (m->options.context_tokens) return m->options.context_tokens;
+    return m->part[DF_PART_TEXT].facts.text.tokens + joint_tokens(m);
+}
+
+static void limit_joint_tokens(df_model *m) {
+    df_part_facts *third = &m->part[DF_PART_TEXT_3].facts;
+    if (third->text.tokens > joint_tokens(m)) third->text.tokens = joint_tokens(m);
 }
 
 void df_model_fill_info(df_model *m) {
+    limit_joint_tokens(m);
     const df_part_facts *d = &m->part[DF_PART_DENOISER].facts, *a = &m->part[DF_PART_AUTOENCODER].facts;
     const df_part_facts *t = &m->part[DF_PART_TEXT].facts;
     bool latent = m->part[DF_PART_AUTOENCODER].klass != NULL;
@@ -75,9 +89,18 @@ static df_code check_channels(const df_model *m, df_err *err) {
                       (long long)latents, m->index.pipeline->name);
 }
 
+/* The states of two encoders side by side are padded to the width of the third's, and cannot be cut to it. */
+static df_code check_padding(const df_model *m, int64_t width, df_err *err) {
+    if (m->index.pipeline->context != DF_CONTEXT_JOINT || pair_width(m) <= width) return DF_OK;
+    return df_err_set(err, DF_ESHAPE,
+                      "%s/%s/config.json: 'joint_attention_dim' is %lld, the first two text encoders together give "
+                      "%lld, which is more",
+                      m->dir, folder_of(m, DF_PART_DENOISER), (long long)width, (long long)pair_width(m));
+}
+
 static df_code check_context(const df_model *m, df_err *err) {
     int64_t have = m->part[DF_PART_DENOISER].facts.denoiser.context_width, need = 0;
-    const char *of = "the text encoder gives";
+    const char *of = "the text encoder gives", *field = "cross_attention_dim";
     switch (m->index.pipeline->context) {
     case DF_CONTEXT_NONE: of = "there is no text"; break;
     case DF_CONTEXT_LAST: need = m->part[DF_PART_TEXT].facts.text.width; break;
@@ -86,23 +109,23 @@ static df_code check_context(const df_model *m, df_err *err) {
         of = "the two text encoders together give";
         break;
     case DF_CONTEXT_JOINT:
-        if (have >= pair_width(m)) need = have; /* padded */
-        if (m->part[DF_PART_TEXT_3].klass) need = m->part[DF_PART_TEXT_3].facts.text.width;
+        need = m->part[DF_PART_TEXT_3].klass ? m->part[DF_PART_TEXT_3].facts.text.width : have;
         of = "the third text encoder gives";
+        field = "joint_attention_dim";
         break;
     }
-    if (have == need) return DF_OK;
-    return df_err_set(err, DF_ESHAPE, "%s/%s/config.json: 'cross_attention_dim' is %lld, %s %lld", m->dir,
-                      folder_of(m, DF_PART_DENOISER), (long long)have, of, (long long)need);
+    if (have == need) return check_padding(m, have, err);
+    return df_err_set(err, DF_ESHAPE, "%s/%s/config.json: '%s' is %lld, %s %lld", m->dir,
+                      folder_of(m, DF_PART_DENOISER), field, (long long)have, of, (long long)need);
 }
 
 static df_code check_pooled(const df_model *m, df_err *err) {
     int64_t have = m->part[DF_PART_DENOISER].facts.denoiser.pooled, need = pooled_width(m);
+    bool pair = m->index.pipeline->pooled == DF_POOLED_PAIR;
     if (have == need) return DF_OK;
-    return df_err_set(
-        err, DF_ESHAPE,
-        "%s/%s/config.json: takes a pooled text ('addition_embed_type') of width %lld, a %s gives it %lld", m->dir,
-        folder_of(m, DF_PART_DENOISER), (long long)have, m->index.pipeline->name, (long long)need);
+    return df_err_set(err, DF_ESHAPE, "%s/%s/config.json: takes a pooled text ('%s') of width %lld, a %s gives it %lld",
+                      m->dir, folder_of(m, DF_PART_DENOISER), pair ? "pooled_projection_dim" : "addition_embed_type",
+                      (long long)have, m->index.pipeline->name, (long long)need);
 }
 
 /* An upscaler's class is its noise level. */

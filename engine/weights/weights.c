@@ -273,6 +273,11 @@ static const entry *find_without_prefix(const df_weights *w, const char *name) {
     return strncmp(name, prefix, n) ? NULL : find(w, name + n);
 }
 
+/* T5's table of tokens goes by the name of either of the modules that share it. */
+static const entry *find_tied(const df_weights *w, const char *name) {
+    return strcmp(name, "shared.weight") ? NULL : find(w, "encoder.embed_tokens.weight");
+}
+
 /* The entry under the other name that attention layers of autoencoders have had. */
 static const entry *find_historical(const df_weights *w, const char *name) {
     static const char *const pairs[][2] = {
@@ -293,6 +298,7 @@ static const entry *find_historical(const df_weights *w, const char *name) {
 static const entry *find_any(const df_weights *w, const char *name) {
     const entry *e = find(w, name);
     if (!e) e = find_historical(w, name);
+    if (!e) e = find_tied(w, name);
     return e ? e : find_without_prefix(w, name);
 }
 

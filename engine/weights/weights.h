@@ -34,8 +34,8 @@ df_code df_weights_open(df_weights **out, const char *dir, const char *stem, df_
 void df_weights_close(df_weights **w);
 
 /* NULL if absent. Where `name` is absent and is one of the historical names (VAE attention query/key/value/proj_attn
- * for to_q/to_k/to_v/to_out.0; text encoders without "text_model.", as transformers 5 writes them) the other name is
- * looked up. */
+ * for to_q/to_k/to_v/to_out.0; text encoders without "text_model.", as transformers 5 writes them;
+ * "encoder.embed_tokens.weight" for T5's "shared.weight") the other name is looked up. */
 const df_tensor_view *df_weights_find(const df_weights *w, const char *name);
 int df_weights_count(const df_weights *w);
 const df_tensor_view *df_weights_at(const df_weights *w, int i); /* in name order */
