@@ -31,13 +31,18 @@ static df_code read_low_res_scheduler(df_model *m, df_err *err) {
     return explain(m, df_scheduler_read(&m->low_res_scheduler, path, err), "the noise schedule of its picture", err);
 }
 
+static df_code open_tokenizer(df_model *m, int i, const char *dir, df_err *err) {
+    if (m->index.pipeline->tokenizer[i] == DF_TOKENIZER_T5) return df_t5_tokenizer_open(&m->t5_tokenizer, dir, err);
+    return df_tokenizer_open(&m->tokenizer[i], dir, err);
+}
+
 static df_code open_tokenizers(df_model *m, df_err *err) {
     df_code rc = DF_OK;
     for (int i = 0; i < DF_MAX_TOKENIZERS && !rc; i++) {
-        if (!m->index.has_tokenizer[i] || m->index.pipeline->tokenizer[i] != DF_TOKENIZER_CLIP) continue;
+        if (!m->index.has_tokenizer[i]) continue;
         const char *dir = df_model_path(m->arena, m, df_tokenizer_folder(i));
         if (dir && m->options.tokenizer_optional && access(dir, F_OK)) continue;
-        rc = dir ? df_tokenizer_open(&m->tokenizer[i], dir, err) : no_memory(m, err);
+        rc = dir ? open_tokenizer(m, i, dir, err) : no_memory(m, err);
     }
     return rc;
 }
@@ -199,6 +204,7 @@ void df_model_close(df_model **model) {
     if (!model || !*model) return;
     df_model *m = *model;
     for (int i = 0; i < DF_MAX_TOKENIZERS; i++) df_tokenizer_close(&m->tokenizer[i]);
+    df_t5_tokenizer_close(&m->t5_tokenizer);
     for (int i = 0; i < DF_PART_COUNT; i++) df_weights_close(&m->part[i].weights);
     df_model_adapters_close(&m->adapters);
     df_arena_free(&m->arena);
@@ -254,6 +260,8 @@ const df_weights *df_model_weights(const df_model *m, df_component c) {
 df_code df_model_tokenize(const df_model *m, df_component c, const char *text, int32_t *ids, int max, int *n_tokens,
                           df_err *err) {
     int i = (int)df_component_part(c) - (int)DF_PART_TEXT;
+    if (c == DF_TEXT_ENCODER_3 && m->t5_tokenizer)
+        return df_t5_tokenizer_encode(m->t5_tokenizer, text, ids, max, n_tokens, err);
     if (i < 0 || i >= DF_MAX_TOKENIZERS || !m->tokenizer[i])
         return df_err_set(err, DF_ENOTFOUND, "%s: the model has no tokenizer for its %s", m->dir,
                           df_model_component_name(m, c));

@@ -149,15 +149,21 @@ static df_code check_shift(const df_model *m, df_err *err) {
                       folder_of(m, DF_PART_AUTOENCODER), m->info.shift_factor, m->index.pipeline->name);
 }
 
+/* n: ids that a tokenizer gives, 0: there is none. */
+static df_code check_tokenizer(const df_model *m, int i, int n, df_err *err) {
+    int64_t vocab = m->part[DF_PART_TEXT + i].facts.text.vocab;
+    if (n <= vocab) return DF_OK;
+    return df_err_set(err, DF_ESHAPE, "%s/%s: %d token ids, %s/config.json has a 'vocab_size' of %lld", m->dir,
+                      df_tokenizer_folder(i), n, folder_of(m, (df_part)(DF_PART_TEXT + i)), (long long)vocab);
+}
+
 static df_code check_tokenizers(const df_model *m, df_err *err) {
-    for (int i = 0; i < DF_MAX_TOKENIZERS; i++) {
-        int64_t vocab = m->part[DF_PART_TEXT + i].facts.text.vocab;
-        if (!m->tokenizer[i] || df_tokenizer_vocab_size(m->tokenizer[i]) <= vocab) continue;
-        return df_err_set(err, DF_ESHAPE, "%s/%s: %d token ids, %s/config.json has a 'vocab_size' of %lld", m->dir,
-                          df_tokenizer_folder(i), df_tokenizer_vocab_size(m->tokenizer[i]),
-                          folder_of(m, (df_part)(DF_PART_TEXT + i)), (long long)vocab);
-    }
-    return DF_OK;
+    df_code rc = DF_OK;
+    for (int i = 0; i < DF_MAX_TOKENIZERS && !rc; i++)
+        rc = check_tokenizer(m, i, m->tokenizer[i] ? df_tokenizer_vocab_size(m->tokenizer[i]) : 0, err);
+    if (!rc && m->t5_tokenizer)
+        rc = check_tokenizer(m, DF_PART_TEXT_3 - DF_PART_TEXT, df_t5_tokenizer_vocab_size(m->t5_tokenizer), err);
+    return rc;
 }
 
 df_code df_model_check_fit(const df_model *m, df_err *err) {

@@ -33,20 +33,27 @@ static df_code add_file(const df_model *m, file_list *l, bool optional, const ch
     return optional && access(whole, F_OK) ? DF_OK : list_add(l, path, err);
 }
 
-static df_code add_tokenizer(const df_model *m, const char *dir, file_list *l, df_err *err) {
+static df_code add_tokenizer(const df_model *m, int tokenizer, file_list *l, df_err *err) {
     static const struct {
         const char *name;
-        bool optional;
+        bool clip, t5, optional;
     } files[] = {
-        { "vocab.json", false },
-        { "merges.txt", false },
-        { "tokenizer_config.json", true },
-        { "special_tokens_map.json", true },
+        { "vocab.json", true, false, false },
+        { "merges.txt", true, false, false },
+        { "spiece.model", false, true, false },
+        { "tokenizer_config.json", true, true, true },
+        { "special_tokens_map.json", true, true, true },
     };
+    bool t5 = m->index.pipeline->tokenizer[tokenizer] == DF_TOKENIZER_T5;
     df_code rc = DF_OK;
     for (size_t i = 0; i < sizeof files / sizeof files[0] && !rc; i++)
-        rc = add_file(m, l, files[i].optional, dir, files[i].name, err);
+        if (t5 ? files[i].t5 : files[i].clip)
+            rc = add_file(m, l, files[i].optional, df_tokenizer_folder(tokenizer), files[i].name, err);
     return rc;
+}
+
+static bool has_tokenizer(const df_model *m, int i) {
+    return m->index.pipeline->tokenizer[i] == DF_TOKENIZER_T5 ? m->t5_tokenizer != NULL : m->tokenizer[i] != NULL;
 }
 
 static df_code add_configs(const df_model *m, file_list *l, df_err *err) {
@@ -57,7 +64,7 @@ static df_code add_configs(const df_model *m, file_list *l, df_err *err) {
     for (int i = 0; i < DF_PART_COUNT && !rc; i++)
         if (m->part[i].klass) rc = add_file(m, l, false, m->index.pipeline->part[i].folder, "config.json", err);
     for (int i = 0; i < DF_MAX_TOKENIZERS && !rc; i++)
-        if (m->tokenizer[i]) rc = add_tokenizer(m, df_tokenizer_folder(i), l, err);
+        if (has_tokenizer(m, i)) rc = add_tokenizer(m, i, l, err);
     return rc;
 }
 

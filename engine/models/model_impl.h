@@ -6,6 +6,7 @@
 #include "engine/models/config_check.h"
 #include "engine/models/model.h"
 #include "engine/models/model_index.h"
+#include "engine/text/t5_tokenizer.h"
 
 /* A folder of the model: text encoder, denoiser or autoencoder. */
 typedef struct df_model_part {
@@ -25,7 +26,8 @@ struct df_model {
     df_model_index index;
     const char *scheduler_path;
     df_scheduler scheduler, low_res_scheduler;
-    df_tokenizer *tokenizer[DF_MAX_TOKENIZERS]; /* CLIP's */
+    df_tokenizer *tokenizer[DF_MAX_TOKENIZERS]; /* CLIP's; NULL: it has none */
+    df_t5_tokenizer *t5_tokenizer; /* of the third text encoder; NULL: it has none */
     df_model_part part[DF_PART_COUNT];
     struct df_model_adapters *adapters; /* NULL: none */
 };

@@ -5,9 +5,9 @@
 #include <utf8proc.h>
 
 #include "base/size.h"
+#include "engine/text/utf8.h"
 
 enum {
-    REPLACEMENT = 0xfffd,
     CAPITAL_I_WITH_DOT = 0x130,
     DOT_ABOVE = 0x307,
     MAX_DECOMPOSITION = 4, /* codepoints that one decomposes into under NFC */
@@ -26,32 +26,8 @@ static df_code reserve(df_codepoints *c, size_t n, df_err *err) {
     return DF_OK;
 }
 
-/* Bytes of the longest start of a valid sequence at p: all of it (*valid), or what U+FFFD stands for. */
-static size_t sequence_at(const unsigned char *p, size_t left, bool *valid) {
-    size_t length = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : p[0] < 0xf5 ? 4 : 0;
-    *valid = length == 1;
-    if (length < 2) return 1;
-    unsigned char low = p[0] == 0xe0 ? 0xa0 : p[0] == 0xf0 ? 0x90 : 0x80; /* no overlong forms */
-    unsigned char high = p[0] == 0xed ? 0x9f : p[0] == 0xf4 ? 0x8f : 0xbf; /* no surrogates, nothing past U+10FFFF */
-    size_t n = 1;
-    for (; n < length && n < left; n++) {
-        if (p[n] < low || p[n] > high) break;
-        low = 0x80;
-        high = 0xbf;
-    }
-    *valid = n == length;
-    return n;
-}
-
-static int32_t decode(const unsigned char *p, size_t length) {
-    static const unsigned char lead_bits[] = { 0, 0x7f, 0x1f, 0x0f, 0x07 };
-    int32_t c = p[0] & lead_bits[length];
-    for (size_t i = 1; i < length; i++) c = c << 6 | (p[i] & 0x3f);
-    return c;
-}
-
 /* Room for the worst case: every byte a character of its own that decomposes. */
-static df_code decode_and_decompose(df_codepoints *c, const unsigned char *p, size_t bytes, df_err *err) {
+static df_code decode_and_decompose(df_codepoints *c, const char *p, size_t bytes, df_err *err) {
     size_t most;
     if (!df_size_mul(&most, bytes, 2) || !df_size_add(&most, most, MAX_DECOMPOSITION))
         return df_err_set(err, DF_ELIMIT, "text of %zu bytes", bytes);
@@ -59,9 +35,8 @@ static df_code decode_and_decompose(df_codepoints *c, const unsigned char *p, si
     if (rc) return rc;
     c->n = 0;
     for (size_t i = 0; i < bytes;) {
-        bool valid;
-        size_t length = sequence_at(p + i, bytes - i, &valid);
-        int32_t at = valid ? decode(p + i, length) : REPLACEMENT;
+        size_t length;
+        int32_t at = df_utf8_next(p + i, bytes - i, &length);
         i += length;
         if (c->cap - c->n < MAX_DECOMPOSITION && (rc = reserve(c, c->cap * 2, err))) return rc;
         utf8proc_ssize_t n = utf8proc_decompose_char(at, c->at + c->n, (utf8proc_ssize_t)(c->cap - c->n), nfc, NULL);
@@ -126,7 +101,7 @@ static df_code lower(df_codepoints *c, df_err *err) {
 }
 
 df_code df_clean(df_codepoints *c, const char *text, size_t bytes, df_err *err) {
-    df_code rc = decode_and_decompose(c, (const unsigned char *)text, bytes, err);
+    df_code rc = decode_and_decompose(c, text, bytes, err);
     if (rc || (rc = order_marks(c, err))) return rc;
     utf8proc_ssize_t n = utf8proc_normalize_utf32(c->at, (utf8proc_ssize_t)c->n, nfc);
     if (n < 0) return df_err_set(err, DF_EINTERNAL, "normalising text: %s", utf8proc_errmsg(n));
