@@ -70,6 +70,7 @@ static df_code eval(const df_eval_options *o, df_err *err) {
                              .config_dir = o->config_dir,
                              .adapters = o->adapters,
                              .n_adapters = o->n_adapters,
+                             .no_t5 = o->no_t5,
                              .tokenizer_optional = true };
     if ((rc = df_model_open_with(&model, o->model, &how, err))) return rc;
     e.model = model;

@@ -19,7 +19,8 @@ enum {
     OPT_THREADS,
     OPT_PIPELINE,
     OPT_CONFIG,
-    OPT_LORA
+    OPT_LORA,
+    OPT_NO_T5
 };
 
 static const struct argp_option option_table[] = {
@@ -27,6 +28,7 @@ static const struct argp_option option_table[] = {
       1 },
     { "config", OPT_CONFIG, "DIR", 0, "Configs and tokenizers of a MODEL that is one file: a diffusers folder", 1 },
     { "lora", OPT_LORA, "FILE[:WEIGHT]", 0, "A LoRA to add to the weights (weight 1); may be repeated", 1 },
+    { "no-t5", OPT_NO_T5, NULL, 0, "Leave out SD3's third text encoder: zeros instead of its states", 1 },
     { "call", OPT_CALL, "CALL", 0, "What to run, see below", 1 },
     { "in", OPT_IN, "F.safetensors", 0, "Inputs", 1 },
     { "out", OPT_OUT, "F.safetensors", 0, "Where the results go; written whole or not at all", 1 },
@@ -114,6 +116,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         if (!df_adapter_parse(arg, &o->adapters[o->n_adapters++]))
             argp_error(state, "--lora must be FILE or FILE:WEIGHT, not '%s'", arg);
         return 0;
+    case OPT_NO_T5: o->no_t5 = true; return 0;
     case OPT_CALL: o->call = arg; return 0;
     case OPT_IN: o->in = arg; return 0;
     case OPT_OUT: o->out = arg; return 0;

@@ -20,6 +20,7 @@ typedef struct df_eval_options {
     df_adapter_use adapters[DF_EVAL_MAX_ADAPTERS];
     int n_adapters;
     const char *config_dir; /* of a model in one file; NULL: none */
+    bool no_t5;
     const char *model, *call, *in, *out, *prompts; /* NULL where not given */
     const df_backend *backend;
     df_backend_cfg backend_cfg;

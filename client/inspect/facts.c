@@ -51,7 +51,8 @@ static df_code set_size(df_facts *f, const df_inspect_options *o, df_err *err) {
 
 df_code df_facts_gather(df_facts *f, const df_inspect_options *o, df_err *err) {
     *f = (df_facts) { .n_ranks = o->pipeline };
-    df_code rc = df_model_open_with(&f->model, o->model, &(df_model_options) { .config_dir = o->config_dir }, err);
+    const df_model_options how = { .config_dir = o->config_dir, .no_t5 = o->no_t5 };
+    df_code rc = df_model_open_with(&f->model, o->model, &how, err);
     if (!rc) rc = set_size(f, o, err);
     for (int i = 0; i < DF_COMPONENT_COUNT && !rc; i++)
         if (df_model_has(f->model, (df_component)i)) rc = gather_component(f, (df_component)i, err);

@@ -15,6 +15,7 @@ enum {
     OPT_HASH,
     OPT_VALUES,
     OPT_CONFIG,
+    OPT_NO_T5,
     MOST_RANKS = 256,
     MOST_PIXELS = 16384
 };
@@ -25,6 +26,7 @@ static const struct argp_option option_table[] = {
     { "values", OPT_VALUES, NULL, 0, "With --pipeline: list every value that crosses between ranks", 0 },
     { "hash", OPT_HASH, NULL, 0, "Also compute the model's SHA-256 (reads every file)", 0 },
     { "config", OPT_CONFIG, "DIR", 0, "Configs and tokenizers of a MODEL that is one file: a diffusers folder", 0 },
+    { "no-t5", OPT_NO_T5, NULL, 0, "Leave out SD3's third text encoder", 0 },
     { "output", OPT_OUTPUT, "text|json", 0, "How to print it (default text)", 0 },
     { 0 },
 };
@@ -65,6 +67,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     case OPT_OUTPUT: parse_output(state, o, arg); return 0;
     case OPT_HASH: o->hash = true; return 0;
     case OPT_VALUES: o->values = true; return 0;
+    case OPT_NO_T5: o->no_t5 = true; return 0;
     case OPT_CONFIG: o->config_dir = arg; return 0;
     case ARGP_KEY_ARG:
         if (o->model) argp_error(state, "one model at a time, not '%s' and '%s'", o->model, arg);

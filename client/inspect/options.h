@@ -9,7 +9,7 @@ typedef struct df_inspect_options {
     const char *model;
     int pipeline; /* ranks to plan for; 0: no plan */
     int width, height; /* pixels; 0: the model's */
-    bool json, hash, values;
+    bool json, hash, values, no_t5;
 } df_inspect_options;
 
 /* Ends the program with a message and exit code 2 on a bad command line, as argp does. */

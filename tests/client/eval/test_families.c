@@ -11,6 +11,7 @@
 
 #include "tests/client/eval/eval_call.h"
 #include "tests/client/eval/golden_runs.h"
+#include "tests/client/eval/sd3_text.h"
 #include "tests/engine/models/model_folder.h"
 #include "tests/support/golden.h"
 
@@ -43,6 +44,8 @@ static const family inpaint9 = {
 };
 static const family inpaint4 = { "sd15", "inpaint", { { "image_u8", "image_u8" }, { "mask_u8", "mask_u8" } } };
 static const family img2img = { "sd15", "img2img", { { "image_u8", "image_u8" } } };
+static const family sd3 = { "sd3", "txt2img", { { "sample.latents", "latents" } } };
+static const family sd35 = { "sd35", "txt2img", { { "sample.latents", "latents" } } };
 static const family upscale = { "upscale", "upscale", { { "image_u8", "image_u8" } } };
 
 /* A row of a golden tensor [n][tokens][width] as an input of its own. */
@@ -111,7 +114,9 @@ static void give_sdxl_pair(eval_call *c, const char *model, const char *first, c
     json_decref(list);
 }
 
-static void give_text(eval_call *c, const family *f, const golden *g, const char *model, const json_t *about) {
+/* run: "run.flow_noT5" goes without the third text encoder. */
+static void give_text(eval_call *c, const family *f, const golden *g, const char *model, const char *run,
+                      const json_t *about) {
     const json_t *call = json_object_get(about, "call");
     const char *negative = json_string_value(json_object_get(call, "negative_prompt"));
     const char *prompts[2] = { json_string_value(json_object_get(call, "prompt")), negative ? negative : "" };
@@ -123,6 +128,8 @@ static void give_text(eval_call *c, const family *f, const golden *g, const char
         give_encoded(c, model, prompts);
     } else if (f == &sdxl_zeros) {
         give_sdxl_pair(c, model, prompts[0], json_string_value(json_object_get(call, "prompt_2")));
+    } else if (f == &sd3 || f == &sd35) {
+        sd3_text_give(c, model, call, strcmp(run, "run.flow_noT5") != 0);
     }
 }
 
@@ -179,7 +186,7 @@ static void test_run(void **state) {
     const char *model = golden_path(f->model, "");
     const json_t *about = golden_run_about(g, rc->run);
     give_inputs(c, f, g, rc->run);
-    give_text(c, f, g, model, about);
+    give_text(c, f, g, model, rc->run, about);
     snprintf(settings[0], sizeof settings[0], "scheduler=%s", golden_run_scheduler(c, about));
     snprintf(settings[1], sizeof settings[1], "task=%s", f->task);
     for (int i = 0; i < N_NUMBERS; i++)
@@ -201,6 +208,8 @@ int main(void) {
     golden_runs_add(&runs, "sdxl", &sdxl, test_run);
     golden_runs_add(&runs, "inpaint9", &inpaint9, test_run);
     golden_runs_add(&runs, "upscale", &upscale, test_run);
+    golden_runs_add(&runs, "sd3", &sd3, test_run);
+    golden_runs_add(&runs, "sd35", &sd35, test_run);
     golden_runs_add(&runs, "inpaint4", &inpaint4, test_run);
     golden_runs_add(&runs, "img2img", &img2img, test_run);
     return golden_runs_test(&runs);

@@ -54,6 +54,38 @@ static void test_threads(void **state) {
     golden_close(&g);
 }
 
+/* Runs c on one rank, then on 1 to 4 of a pipeline; the output keeps its bytes. */
+static void compare_ranks(eval_call *c, const char *model, const char *call, const char *output, const char *backend) {
+    static const char *const ranks[] = { "1", "2", "3", "4" };
+    eval_call_run(c, model, call, "--backend", backend, "--threads", "1", NULL);
+    size_t bytes = (size_t)eval_call_view(c, output)->n_elements * df_dtype_bytes(eval_call_view(c, output)->dtype);
+    void *alone = malloc(bytes);
+    assert_non_null(alone);
+    memcpy(alone, eval_call_view(c, output)->data, bytes);
+    for (size_t i = 0; i < 4; i++) {
+        eval_call_run(c, model, call, "--backend", backend, "--threads", "1", "--pipeline", ranks[i], NULL);
+        assert_memory_equal(eval_call_view(c, output)->data, alone, bytes);
+    }
+    free(alone);
+    eval_call_free(&c);
+}
+
+/* Two streams of tokens, three text encoders. */
+static void test_sd35(void **state) {
+    static const char *const given[][2] = { { "latents", "sample.latents" },
+                                            { "cond", "run.flow.embeds.cond" },
+                                            { "uncond", "run.flow.embeds.uncond" },
+                                            { "pooled_cond", "run.flow.embeds.pooled_cond" },
+                                            { "pooled_uncond", "run.flow.embeds.pooled_uncond" } };
+    golden *g = golden_open("sd35");
+    eval_call *run = eval_call_new(), *text = eval_call_new();
+    for (size_t i = 0; i < 5; i++) eval_call_give(run, given[i][0], golden_view(g, given[i][1]));
+    compare_ranks(run, golden_path("sd35", ""), "sample", "image_u8", *state);
+    eval_call_give(text, "ids", golden_view(g, "t5.ids"));
+    compare_ranks(text, golden_path("sd35", ""), "text_encode_3", "last_hidden_state", *state);
+    golden_close(&g);
+}
+
 static void test_mpirun(void **state) {
     (void)state;
     golden *g = golden_open("sd15");
@@ -90,6 +122,8 @@ int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         { "threads reference", test_threads, NULL, NULL, reference },
         { "threads cpu", test_threads, NULL, NULL, cpu },
+        { "sd35 reference", test_sd35, NULL, NULL, reference },
+        { "sd35 cpu", test_sd35, NULL, NULL, cpu },
         cmocka_unit_test(test_mpirun),
         cmocka_unit_test(test_mpirun_bad_input),
     };

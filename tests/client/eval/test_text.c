@@ -36,6 +36,20 @@ static const struct {
     { "sdxl", "text_encode_2", "text2.ids", "last_hidden_state", "text2.last_hidden_state", 0 },
     { "sdxl", "text_encode_2", "text2.ids", "hidden.2", "text2.penultimate", 1 },
     { "sdxl", "text_encode_2", "text2.ids", "pooled", "text2.pooled_projected", 0 },
+    { "sd3", "text_encode", "text1.ids", "last_hidden_state", "text1.last_hidden_state", 0 },
+    { "sd3", "text_encode", "text1.ids", "hidden.2", "text1.penultimate", 1 },
+    { "sd3", "text_encode", "text1.ids", "pooled", "text1.pooled_projected", 0 },
+    { "sd3", "text_encode_2", "text2.ids", "last_hidden_state", "text2.last_hidden_state", 0 },
+    { "sd3", "text_encode_2", "text2.ids", "hidden.2", "text2.penultimate", 1 },
+    { "sd3", "text_encode_2", "text2.ids", "pooled", "text2.pooled_projected", 0 },
+    { "sd3", "text_encode_3", "t5.ids", "last_hidden_state", "t5.last_hidden_state", 0 },
+    { "sd35", "text_encode", "text1.ids", "last_hidden_state", "text1.last_hidden_state", 0 },
+    { "sd35", "text_encode", "text1.ids", "hidden.2", "text1.penultimate", 1 },
+    { "sd35", "text_encode", "text1.ids", "pooled", "text1.pooled_projected", 0 },
+    { "sd35", "text_encode_2", "text2.ids", "last_hidden_state", "text2.last_hidden_state", 0 },
+    { "sd35", "text_encode_2", "text2.ids", "hidden.2", "text2.penultimate", 1 },
+    { "sd35", "text_encode_2", "text2.ids", "pooled", "text2.pooled_projected", 0 },
+    { "sd35", "text_encode_3", "t5.ids", "last_hidden_state", "t5.last_hidden_state", 0 },
     { "inpaint9", "text_encode", "ids.cond", "last_hidden_state", "embeds.cond", 0 },
     { "inpaint9", "text_encode", "ids.uncond", "last_hidden_state", "embeds.uncond", 0 },
     { "upscale", "text_encode", "ids", "last_hidden_state", "embeds", 0 },
@@ -63,11 +77,13 @@ static void test_encoders(void **state) {
 }
 
 int main(void) {
-    static char sd15[] = "sd15", sd2[] = "sd2", sdxl[] = "sdxl", inpaint9[] = "inpaint9", upscale[] = "upscale";
+    static char sd15[] = "sd15", sd2[] = "sd2", sdxl[] = "sdxl", inpaint9[] = "inpaint9", upscale[] = "upscale",
+                sd3[] = "sd3", sd35[] = "sd35";
     const struct CMUnitTest tests[] = {
         { "sd15", test_encoders, NULL, NULL, sd15 },       { "sd2", test_encoders, NULL, NULL, sd2 },
         { "sdxl", test_encoders, NULL, NULL, sdxl },       { "inpaint9", test_encoders, NULL, NULL, inpaint9 },
-        { "upscale", test_encoders, NULL, NULL, upscale },
+        { "upscale", test_encoders, NULL, NULL, upscale }, { "sd3", test_encoders, NULL, NULL, sd3 },
+        { "sd35", test_encoders, NULL, NULL, sd35 },
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

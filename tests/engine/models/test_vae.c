@@ -56,6 +56,14 @@ static void test_sd2(void **state) { /* historical names of the attention weight
     check("sd2", *state);
 }
 
+static void test_sd3(void **state) { /* 16 channels, no convolution beside the latents */
+    check("sd3", *state);
+}
+
+static void test_sd35(void **state) {
+    check("sd35", *state);
+}
+
 /* Values of the golden that the fused graph still has. */
 static const struct {
     const char *golden, *node;
@@ -114,7 +122,9 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         { "sd15 reference", test_sd15, NULL, NULL, &f32 }, { "sd15 reference f64", test_sd15, NULL, NULL, &f64 },
         { "sd15 cpu", test_sd15, NULL, NULL, &cpu },       { "sd2 reference", test_sd2, NULL, NULL, &f32 },
-        { "sd2 cpu", test_sd2, NULL, NULL, &cpu },         { "inside reference", test_inside, NULL, NULL, &f32 },
+        { "sd2 cpu", test_sd2, NULL, NULL, &cpu },         { "sd3 reference", test_sd3, NULL, NULL, &f32 },
+        { "sd3 cpu", test_sd3, NULL, NULL, &cpu },         { "sd35 reference", test_sd35, NULL, NULL, &f32 },
+        { "sd35 cpu", test_sd35, NULL, NULL, &cpu },       { "inside reference", test_inside, NULL, NULL, &f32 },
         { "inside cpu", test_inside, NULL, NULL, &cpu },
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
