@@ -31,6 +31,7 @@ df_sha256 *df_draft_hash_begin(const Diffarm__JobSpec *spec) {
     what.dtype = spec->dtype;
     what.noise = spec->noise;
     what.format = spec->format;
+    what.no_t5 = spec->no_t5;
     df_sha256 *hash = df_sha256_new();
     if (hash && hash_message(hash, &what.base, NULL)) df_sha256_end(&hash, (char[DF_SHA256_HEX_BYTES]) { 0 });
     return hash;
@@ -131,6 +132,7 @@ static df_code fill_spec(df_draft *job, const df_draft_request *rq, df_err *err)
         s->model_path = real ? df_arena_strdup(a, real) : absolute(a, rq->model);
         s->model_name = s->model_path ? last_part(a, s->model_path) : NULL;
         s->model_sha256 = df_arena_strdup(a, hex);
+        s->no_t5 = rq->no_t5;
         s->model_config = rq->config_dir ? absolute(a, rq->config_dir) : (char *)"";
         s->dtype = (char *)o->dtype;
         s->noise = (char *)o->noise;
@@ -192,7 +194,7 @@ df_code df_draft_prepare(df_draft **out, const df_draft_request *rq, df_problems
         rc = df_err_set(err, DF_ENOMEM, "a job");
         goto fail;
     }
-    const df_model_options how = { .config_dir = rq->config_dir };
+    const df_model_options how = { .config_dir = rq->config_dir, .no_t5 = rq->no_t5 };
     if ((rc = df_model_open_with(&job->model, rq->model, &how, err))) goto fail;
     if ((rc = df_model_check(job->model, err))) goto fail;
     if ((rc = fill_rows(job, rq, err))) goto fail;

@@ -21,6 +21,7 @@ typedef struct df_draft_request {
     int n_prompts;
     const char *model;
     const char *config_dir; /* of a model in one file, else NULL */
+    bool no_t5;
     const char *out;
     bool lenient; /* bad lines are skipped and stay in problems */
     const df_render_options *options; /* borrowed */

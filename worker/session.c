@@ -27,7 +27,7 @@ typedef struct control {
     char path[PATH_MAX], config_dir[PATH_MAX];
     char sha256[DF_SHA256_HEX_BYTES];
     adapter adapters[MAX_ADAPTERS];
-    int32_t n_adapters;
+    int32_t n_adapters, no_t5;
     char text[DF_ERR_TEXT_BYTES];
 } control;
 
@@ -37,6 +37,7 @@ struct df_session {
     char path[PATH_MAX], config_dir[PATH_MAX], sha256[DF_SHA256_HEX_BYTES];
     adapter adapters[MAX_ADAPTERS];
     int n_adapters;
+    bool no_t5;
     int micro_batch, n_slots;
 };
 
@@ -85,6 +86,7 @@ static df_code open_model(df_session *s, const control *m, df_err *err) {
     snprintf(s->sha256, sizeof s->sha256, "%s", m->sha256);
     memcpy(s->adapters, m->adapters, sizeof s->adapters);
     s->n_adapters = m->n_adapters;
+    s->no_t5 = m->no_t5;
     for (int i = 0; i < s->n_adapters; i++)
         use[i] = (df_adapter_use) { .kind = DF_ADAPTER_LORA,
                                     .path = s->adapters[i].path,
@@ -92,7 +94,8 @@ static df_code open_model(df_session *s, const control *m, df_err *err) {
                                     .weight = s->adapters[i].weight };
     const df_model_options how = { .config_dir = *s->config_dir ? s->config_dir : NULL,
                                    .adapters = use,
-                                   .n_adapters = s->n_adapters };
+                                   .n_adapters = s->n_adapters,
+                                   .no_t5 = s->no_t5 };
     df_code rc = df_model_open_with(&s->model, s->path, &how, err);
     return rc ? rc : check_content(s->model, s->path, s->sha256, err);
 }
@@ -131,6 +134,7 @@ static df_code say_what(control *m, const df_session_want *want, df_err *err) {
         return df_err_set(err, DF_ELIMIT, "%zu adapters, at most %d are possible", want->n_adapters, MAX_ADAPTERS);
     m->op = CONTROL_OPEN;
     m->micro_batch = want->micro_batch;
+    m->no_t5 = want->no_t5;
     snprintf(m->path, sizeof m->path, "%s", want->path);
     snprintf(m->config_dir, sizeof m->config_dir, "%s", want->config_dir);
     snprintf(m->sha256, sizeof m->sha256, "%s", want->sha256);
@@ -183,7 +187,8 @@ static bool same_adapters(const df_session *s, const df_session_want *want) {
 
 bool df_session_fits(const df_session *s, const df_session_want *want) {
     return s && !strcmp(s->path, want->path) && !strcmp(s->config_dir, want->config_dir) &&
-           !strcmp(s->sha256, want->sha256) && same_adapters(s, want) && s->micro_batch == want->micro_batch;
+           !strcmp(s->sha256, want->sha256) && same_adapters(s, want) && s->no_t5 == want->no_t5 &&
+           s->micro_batch == want->micro_batch;
 }
 
 df_pipeline *df_session_pipeline(const df_session *s) {

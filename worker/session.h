@@ -29,6 +29,7 @@ typedef struct df_session_want {
     Diffarm__Adapter *const *adapters; /* [n_adapters] of a row: a model with them is a model of its own */
     size_t n_adapters;
     int micro_batch;
+    bool no_t5;
 } df_session_want;
 
 df_code df_session_open(df_session **out, df_comm *comm, const df_session_cfg *cfg, const df_session_want *want,
