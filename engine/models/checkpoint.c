@@ -13,7 +13,11 @@ static const struct {
     { DF_PART_TEXT, "cond_stage_model.model.", df_checkpoint_open_clip_names },
     { DF_PART_TEXT, "conditioner.embedders.0.transformer.", df_checkpoint_clip_names },
     { DF_PART_TEXT_2, "conditioner.embedders.1.model.", df_checkpoint_open_clip_names },
+    { DF_PART_TEXT, "text_encoders.clip_l.transformer.", df_checkpoint_clip_names },
+    { DF_PART_TEXT_2, "text_encoders.clip_g.transformer.", df_checkpoint_clip_names },
+    { DF_PART_TEXT_3, "text_encoders.t5xxl.transformer.", df_checkpoint_clip_names },
     { DF_PART_DENOISER, "model.diffusion_model.", df_checkpoint_unet_names },
+    { DF_PART_DENOISER, "model.diffusion_model.", df_checkpoint_mmdit_names },
     { DF_PART_AUTOENCODER, "first_stage_model.", df_checkpoint_vae_names },
 };
 
@@ -42,6 +46,8 @@ static df_checkpoint_layout layout_of(const df_safetensors *f) {
         if (sscanf(name, "model.diffusion_model.input_blocks.%d.0.op.weight%n", &at, &end) == 1 && end && at > 0 &&
             at < l.stride)
             l.stride = at;
+        if (sscanf(name, "model.diffusion_model.joint_blocks.%d.", &at) == 1 && at >= l.blocks && at < 4096)
+            l.blocks = at + 1;
         if (sscanf(name, "first_stage_model.decoder.up.%d.", &at) == 1 && at >= l.levels && at < 64) l.levels = at + 1;
     }
     return l;

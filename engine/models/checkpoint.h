@@ -1,4 +1,5 @@
-/* Whole models in one safetensors file, as latent diffusion code bases write them: Stable Diffusion 1.x, 2.x and XL.
+/* Whole models in one safetensors file, as latent diffusion code bases write them: Stable Diffusion 1.x, 2.x, XL, 3
+ * and 3.5.
  *
  *   df_checkpoint_open_part(&weights, "v1-5.safetensors", DF_PART_DENOISER, &err);
  *
@@ -16,12 +17,14 @@
 typedef struct df_checkpoint_layout {
     int stride; /* input blocks per level of the U-Net: its layers, and the downsampler */
     int levels; /* of the autoencoder */
+    int blocks; /* of the MMDiT */
 } df_checkpoint_layout;
 
 /* The diffusers names of a tensor of the file, its prefix taken off; *n of them (0: no weight of the part). */
 typedef void (*df_checkpoint_names_fn)(const df_checkpoint_layout *layout, const char *name, df_weights_alias *out,
                                        int *n);
 void df_checkpoint_unet_names(const df_checkpoint_layout *layout, const char *name, df_weights_alias *out, int *n);
+void df_checkpoint_mmdit_names(const df_checkpoint_layout *layout, const char *name, df_weights_alias *out, int *n);
 void df_checkpoint_vae_names(const df_checkpoint_layout *layout, const char *name, df_weights_alias *out, int *n);
 void df_checkpoint_clip_names(const df_checkpoint_layout *layout, const char *name, df_weights_alias *out, int *n);
 void df_checkpoint_open_clip_names(const df_checkpoint_layout *layout, const char *name, df_weights_alias *out, int *n);

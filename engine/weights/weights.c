@@ -16,7 +16,7 @@ enum { MAX_SHARDS = 1024 };
 typedef struct entry {
     const df_tensor_view *view; /* of the shape that readers see */
     int file;
-    bool transposed; /* stored so */
+    bool transposed, halves_swapped; /* stored so */
 } entry;
 
 struct df_weights {
@@ -82,6 +82,7 @@ static const df_tensor_view *aliased(df_arena *arena, const df_tensor_view *t, c
 
 static bool can_be(const df_tensor_view *t, const df_weights_alias *a) {
     if (a->transposed && t->rank != 2) return false;
+    if (a->halves_swapped && (t->rank < 1 || t->dim[0] % 2)) return false;
     return a->pieces < 2 || (t->rank > 0 && t->dim[0] % a->pieces == 0);
 }
 
@@ -96,7 +97,9 @@ static df_code add_renamed(df_weights *w, const df_tensor_view *t, df_weights_re
             return df_err_set(err, DF_ESHAPE, "%s: '%.200s' is %s, which cannot hold '%.200s'", w->path[0], t->name,
                               df_shape_text(shape, sizeof shape, t->dim, t->rank), alias[i].name);
         entry *e = &w->entries[w->n_entries++];
-        *e = (entry) { .view = aliased(w->arena, t, &alias[i]), .transposed = alias[i].transposed };
+        *e = (entry) { .view = aliased(w->arena, t, &alias[i]),
+                       .transposed = alias[i].transposed,
+                       .halves_swapped = alias[i].halves_swapped };
         if (!e->view) return out_of_memory(w, err);
     }
     return DF_OK;
@@ -316,6 +319,14 @@ static bool shape_fits(const df_tensor_view *v, const int64_t *dim, int rank) {
     return true;
 }
 
+static void swap_halves(float *x, int64_t n) {
+    for (int64_t i = 0; i < n / 2; i++) {
+        float first = x[i];
+        x[i] = x[n / 2 + i];
+        x[n / 2 + i] = first;
+    }
+}
+
 /* x is stored [cols][rows] and becomes [rows][cols]. */
 static df_code transpose(float *x, int64_t rows, int64_t cols, df_err *err) {
     size_t bytes = (size_t)(rows * cols) * sizeof *x;
@@ -343,6 +354,7 @@ df_code df_weights_read_f32(const df_weights *w, const char *name, const int64_t
     }
     df_err inner;
     df_code rc = df_tensor_to_f32(e->view, dst, &inner);
+    if (!rc && e->halves_swapped) swap_halves(dst, e->view->n_elements);
     if (!rc && e->transposed) rc = transpose(dst, dim[0], dim[1], &inner);
     if (rc) return df_err_set(err, rc, "%s: %s", path, inner.text);
     return w->patch ? w->patch(w->patch_ctx, e->view->name, dim, rank, dst, err) : DF_OK;

@@ -15,11 +15,13 @@
 
 typedef struct df_weights df_weights;
 
-/* A tensor of a file under another name: whole, or one of `pieces` equal pieces of its rows, or a matrix transposed. */
+/* A tensor of a file under another name: whole, or one of `pieces` equal pieces of its rows, or a matrix
+ * transposed, or with the halves of its rows exchanged. */
 typedef struct df_weights_alias {
     char name[256];
     int piece, pieces; /* pieces 0 or 1: whole */
     bool transposed;
+    bool halves_swapped; /* the first half of its rows is stored behind the second */
 } df_weights_alias;
 
 enum { DF_WEIGHTS_MAX_ALIASES = 3 };

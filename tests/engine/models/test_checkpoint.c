@@ -14,10 +14,8 @@
 #include "tests/support/golden.h"
 
 static const char *const folders[DF_PART_COUNT] = {
-    [DF_PART_TEXT] = "text_encoder",
-    [DF_PART_TEXT_2] = "text_encoder_2",
-    [DF_PART_DENOISER] = "unet",
-    [DF_PART_AUTOENCODER] = "vae",
+    [DF_PART_TEXT] = "text_encoder", [DF_PART_TEXT_2] = "text_encoder_2", [DF_PART_TEXT_3] = "text_encoder_3",
+    [DF_PART_DENOISER] = "unet",     [DF_PART_AUTOENCODER] = "vae",
 };
 
 /* As a linear layer where it is stored as a 1x1 convolution. */
@@ -36,11 +34,12 @@ static void same_numbers(const df_tensor_view *want, const df_weights *got) {
 }
 
 static int same_part(const char *checkpoint, const char *folder, df_part part, const char *file) {
+    bool transformer = part == DF_PART_DENOISER && !strncmp(folder, "sd3", 3);
     char path[512];
     df_err err;
     df_weights *got = NULL;
     df_safetensors *want = NULL;
-    snprintf(path, sizeof path, "%s/%s", folders[part], file);
+    snprintf(path, sizeof path, "%s/%s", transformer ? "transformer" : folders[part], file);
     if (df_checkpoint_open_part(&got, checkpoint, part, &err)) fail_msg("%s", err.text);
     assert_int_equal(df_safetensors_open(&want, golden_path(folder, path), &err), DF_OK);
     int n = 0;
@@ -55,10 +54,11 @@ static int same_part(const char *checkpoint, const char *folder, df_part part, c
     return n;
 }
 
-static void same_model(const char *single, const char *folder, bool two_encoders, int at_least) {
+static void same_model(const char *single, const char *folder, int n_encoders, int at_least) {
     const char *checkpoint = golden_path(single, "model.safetensors");
-    int n = same_part(checkpoint, folder, DF_PART_TEXT, "model.safetensors");
-    if (two_encoders) n += same_part(checkpoint, folder, DF_PART_TEXT_2, "model.safetensors");
+    int n = 0;
+    for (int i = 0; i < n_encoders; i++)
+        n += same_part(checkpoint, folder, (df_part)(DF_PART_TEXT + i), "model.safetensors");
     n += same_part(checkpoint, folder, DF_PART_DENOISER, "diffusion_pytorch_model.safetensors");
     n += same_part(checkpoint, folder, DF_PART_AUTOENCODER, "diffusion_pytorch_model.safetensors");
     assert_true(n >= at_least);
@@ -72,17 +72,22 @@ static void same_model(const char *single, const char *folder, bool two_encoders
 
 static void stable_diffusion_1(void **state) {
     (void)state;
-    same_model("single_sd15", "sd15", false, 700);
+    same_model("single_sd15", "sd15", 1, 700);
 }
 
 static void stable_diffusion_2(void **state) {
     (void)state;
-    same_model("single_sd2", "sd2", false, 500);
+    same_model("single_sd2", "sd2", 1, 500);
 }
 
 static void stable_diffusion_xl(void **state) {
     (void)state;
-    same_model("single_sdxl", "sdxl", true, 650);
+    same_model("single_sdxl", "sdxl", 2, 650);
+}
+
+static void stable_diffusion_35(void **state) {
+    (void)state;
+    same_model("single_sd35", "sd35", 3, 450);
 }
 
 static void a_file_needs_configs_and_all_parts(void **state) {
@@ -124,8 +129,11 @@ static void names_follow_rules(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(stable_diffusion_1),  cmocka_unit_test(stable_diffusion_2),
-        cmocka_unit_test(stable_diffusion_xl), cmocka_unit_test(a_file_needs_configs_and_all_parts),
+        cmocka_unit_test(stable_diffusion_1),
+        cmocka_unit_test(stable_diffusion_2),
+        cmocka_unit_test(stable_diffusion_xl),
+        cmocka_unit_test(stable_diffusion_35),
+        cmocka_unit_test(a_file_needs_configs_and_all_parts),
         cmocka_unit_test(names_follow_rules),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
