@@ -4,7 +4,7 @@
 
 #include "engine/dtype.h"
 
-/* [C][area] f32 to [area][C] of dtype (F32 or F64), and back. With C or area of 1 the order stays. */
+/* [C][area] f32 to [area][C] of dtype (F64, F32, F16 or BF16), and back. With C or area of 1 the order stays. */
 void df_activations_write(void *out, const float *x, size_t C, size_t area, df_dtype dtype);
 void df_activations_read(float *out, const void *x, size_t C, size_t area, df_dtype dtype);
 

@@ -6,7 +6,7 @@ enum { FLAT_LEVELS = 2 };
 
 bool df_picture_quantize(const void *x, df_dtype dtype, size_t n, uint8_t *rgb) {
     for (size_t i = 0; i < n; i++) {
-        float v = dtype == DF_F64 ? (float)((const double *)x)[i] : ((const float *)x)[i];
+        float v = (float)df_dtype_load(dtype, x, i);
         if (!isfinite(v)) return false;
         v = v / 2 + 0.5f;
         v = v < 0 ? 0 : v > 1 ? 1 : v;

@@ -8,8 +8,8 @@
 
 #include "engine/dtype.h"
 
-/* rgb = 255 * clamp(x / 2 + 0.5, 0, 1), rounded half to even, in f32 as torch does it. x [n] F32 or F64, n = H * W * 3.
- * False if a number is not finite. */
+/* rgb = 255 * clamp(x / 2 + 0.5, 0, 1), rounded half to even, in f32 as torch does it. x [n] of a floating type, n = H
+ * * W * 3. False if a number is not finite. */
 bool df_picture_quantize(const void *x, df_dtype dtype, size_t n, uint8_t *rgb);
 
 /* No channel has two values more than 2 levels apart: nothing was drawn. */

@@ -1,5 +1,6 @@
 #include "engine/dtype.h"
 
+#include <assert.h>
 #include <string.h>
 #include <strings.h>
 
@@ -66,4 +67,24 @@ uint16_t df_f32_to_bf16(float f) {
     uint32_t bits = to_bits(f);
     if ((bits & 0x7fffffff) > 0x7f800000) return (uint16_t)(bits >> 16 | 0x40); /* NaN stays NaN */
     return (uint16_t)((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
+}
+
+double df_dtype_load(df_dtype t, const void *x, size_t i) {
+    switch (t) {
+    case DF_F64: return ((const double *)x)[i];
+    case DF_F32: return (double)((const float *)x)[i];
+    case DF_F16: return (double)df_f16_to_f32(((const uint16_t *)x)[i]);
+    case DF_BF16: return (double)df_bf16_to_f32(((const uint16_t *)x)[i]);
+    default: assert(!"a floating type"); return 0;
+    }
+}
+
+void df_dtype_store(df_dtype t, void *x, size_t i, double value) {
+    switch (t) {
+    case DF_F64: ((double *)x)[i] = value; break;
+    case DF_F32: ((float *)x)[i] = (float)value; break;
+    case DF_F16: ((uint16_t *)x)[i] = df_f32_to_f16((float)value); break;
+    case DF_BF16: ((uint16_t *)x)[i] = df_f32_to_bf16((float)value); break;
+    default: assert(!"a floating type");
+    }
 }

@@ -24,4 +24,8 @@ float df_bf16_to_f32(uint16_t b);
 uint16_t df_f32_to_f16(float f); /* round to nearest even */
 uint16_t df_f32_to_bf16(float f);
 
+/* Element i of an array of type F64, F32, F16 or BF16. What is stored goes through f32 where the type is narrower. */
+double df_dtype_load(df_dtype t, const void *x, size_t i);
+void df_dtype_store(df_dtype t, void *x, size_t i, double value);
+
 #endif

@@ -110,6 +110,21 @@ static void bfloats_round_to_nearest_even(void **state) {
                      0x7fc0); /* a NaN whose payload is cut off stays one */
 }
 
+/* What is stored as a type is what comes back, at its place, and nothing beside it changes. */
+static void elements_are_loaded_and_stored(void **state) {
+    (void)state;
+    static const df_dtype types[] = { DF_F64, DF_F32, DF_F16, DF_BF16 };
+    static const double third[] = { 1.0 / 3, (double)(1.0f / 3), 0x1.554p-2, 0x1.56p-2 };
+    for (size_t k = 0; k < 4; k++) {
+        double data[3];
+        for (size_t i = 0; i < 3; i++) df_dtype_store(types[k], data, i, (double)i);
+        df_dtype_store(types[k], data, 1, 1.0 / 3);
+        assert_true(df_dtype_load(types[k], data, 0) == 0);
+        assert_true(df_dtype_load(types[k], data, 1) == third[k]);
+        assert_true(df_dtype_load(types[k], data, 2) == 2);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names),
@@ -118,6 +133,7 @@ int main(void) {
         cmocka_unit_test(halves_round_to_nearest_even),
         cmocka_unit_test(every_bfloat_comes_back),
         cmocka_unit_test(bfloats_round_to_nearest_even),
+        cmocka_unit_test(elements_are_loaded_and_stored),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
