@@ -56,14 +56,13 @@ bool df_pipeline_is_broken(const df_pipeline *p); /* every further call returns 
 int df_pipeline_ranks(const df_pipeline *p);
 int df_pipeline_slots(const df_pipeline *p);
 int df_pipeline_max_rows(const df_pipeline *p);
-df_dtype df_pipeline_dtype(const df_pipeline *p); /* of activations: F32 or F64 */
+df_dtype df_pipeline_dtype(const df_pipeline *p); /* of activations */
 /* What this rank holds, all programs together. */
 df_stage_memory df_pipeline_memory(const df_pipeline *p);
 
 /* A slot that is not busy, or -1. */
 int df_pipeline_free_slot(const df_pipeline *p);
-/* Dense [n_rows][row], in the backend's activation type (f32; f64 with the f64 reference) or I32; NULL if no such port.
- */
+/* Dense [n_rows][row], in the type that df_value_held_as names for the pipeline's dtype; NULL if no such port. */
 void *df_pipeline_input(df_pipeline *p, int slot, int program, const char *port, int64_t n_rows);
 const void *df_pipeline_output(df_pipeline *p, int slot, int program, const char *port, int64_t n_rows);
 df_code df_pipeline_start(df_pipeline *p, int slot, int program, int64_t n_rows, df_err *err);

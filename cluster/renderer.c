@@ -6,8 +6,6 @@
 #include "cluster/renderer_impl.h"
 #include "cluster/text_context.h"
 
-enum { N_TIME_IDS = 6 }; /* original size, crop, target size */
-
 #define PROMPT_CACHE_BYTES ((size_t)64 << 20)
 
 static df_code alloc_batches(df_renderer *r, df_err *err) {
@@ -56,9 +54,9 @@ df_code df_renderer_check(const df_model *model, df_err *err) {
     if (channels != 3)
         return df_err_set(err, DF_EUNSUPPORTED, "%s: it draws pictures of %lld channels, only those of 3 are written",
                           df_model_dir(model), (long long)channels);
-    if (info->n_time_ids != 0 && info->n_time_ids != N_TIME_IDS)
+    if (info->n_time_ids != 0 && info->n_time_ids != DF_ROW_TIME_IDS)
         return df_err_set(err, DF_EUNSUPPORTED, "%s: a U-Net that takes %d 'time_ids'; %d can be given",
-                          df_model_dir(model), info->n_time_ids, N_TIME_IDS);
+                          df_model_dir(model), info->n_time_ids, DF_ROW_TIME_IDS);
     if (info->n_classes && !df_model_low_res_scheduler(model) && !df_model_pipeline(model)->guided_by_class)
         return df_err_set(err, DF_EUNSUPPORTED,
                           "%s: a %s gives no class, its U-Net takes one of %d ('num_class_embeds')",

@@ -45,9 +45,12 @@ void df_row_wait(df_row *row); /* state: what its walk needs next */
 
 /* row_ports.c: numbers in and out of a micro-batch, of dtype. */
 
+enum { DF_ROW_TIME_IDS = 6 }; /* original size, crop, target size */
+
 /* The denoiser's inputs, from the first row of the micro-batch on; NULL where it has no such port. */
 typedef struct df_row_ports {
-    void *sample, *timestep, *text, *pooled, *time_ids;
+    void *sample, *text, *pooled;
+    double *timestep, *time_ids; /* [1], [DF_ROW_TIME_IDS] a row */
     int32_t *class_labels;
 } df_row_ports;
 

@@ -27,10 +27,10 @@ static void put_text(void *to, const void *from, size_t bytes) {
 
 /* SDXL is told the size of the picture that it shall look like, where that was cropped, and its own; as diffusers does
  * by default, all are this picture's. */
-static void put_time_ids(const df_row *row, void *to, df_dtype dtype) {
+static void put_time_ids(const df_row *row, double *to) {
     int factor = df_model_info_of(row->model)->vae_factor;
-    float height = (float)(row->latent_h * factor), width = (float)(row->latent_w * factor);
-    df_activations_write(to, (float[]) { height, width, 0, 0, height, width }, 6, 1, dtype);
+    double height = row->latent_h * factor, width = row->latent_w * factor;
+    memcpy(to, (double[]) { height, width, 0, 0, height, width }, DF_ROW_TIME_IDS * sizeof *to);
 }
 
 /* An upscaler's class is its noise level; the last of a model that is guided by class is that of no class. */
@@ -44,19 +44,18 @@ static void write_conditions(const df_row *row, const df_row_ports *ports, int a
     size_t text = df_text_context_bytes(row->model, dtype), pooled = df_text_pooled_bytes(row->model, dtype);
     if (ports->text) put_text(row_at(ports->text, at, text), p ? p->embedding : NULL, text);
     if (ports->pooled) put_text(row_at(ports->pooled, at, pooled), p ? p->pooled : NULL, pooled);
-    if (ports->time_ids) put_time_ids(row, row_at(ports->time_ids, at, 6 * df_dtype_bytes(dtype)), dtype);
+    if (ports->time_ids) put_time_ids(row, ports->time_ids + at * DF_ROW_TIME_IDS);
     if (ports->class_labels) ports->class_labels[at] = class_of(row, uncond);
 }
 
 void df_row_write_input(df_row *row, const df_row_ports *ports, int at, df_dtype dtype) {
     size_t C = (size_t)df_model_info_of(row->model)->input_channels, plane = plane_of(row);
     size_t unit = df_dtype_bytes(dtype);
-    float t = df_walk_timestep(row->walk);
     begin(row);
     df_walk_write_sample(row->walk, row->work);
     for (int k = 0; k < row->n_model_rows; k++) {
         df_activations_write(row_at(ports->sample, at + k, C * plane * unit), row->work, C, plane, dtype);
-        df_activations_write(row_at(ports->timestep, at + k, unit), &t, 1, 1, dtype);
+        ports->timestep[at + k] = (double)df_walk_timestep(row->walk);
         write_conditions(row, ports, at + k, row->n_model_rows == 2 && k == 0, dtype);
     }
 }

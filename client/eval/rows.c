@@ -2,37 +2,34 @@
 
 #include <string.h>
 
-/* Where element i of the stage's row lies outside. */
-static int64_t outside_index(const df_shape *s, int64_t i) {
-    if (s->rank != 3) return i;
-    int64_t C = s->dim[2], plane = s->dim[0] * s->dim[1];
-    return i % C * plane + i / C;
+#include "cluster/activations.h"
+
+/* A row as a picture; what is none has one channel. */
+typedef struct row_size {
+    size_t channels, area;
+} row_size;
+
+static row_size size_of(df_shape s) {
+    size_t channels = s.rank == 3 ? (size_t)s.dim[2] : 1;
+    return (row_size) { channels, (size_t)df_shape_elements(s) / channels };
 }
 
-void df_rows_in(void *stage, const void *outside, const df_value *v, int64_t n, size_t activation_bytes) {
-    int64_t row = df_shape_elements(v->shape);
-    if (v->dtype == DF_I32) {
-        memcpy(stage, outside, sizeof(int32_t) * (size_t)(n * row));
+void df_rows_in(void *stage, const void *outside, const df_value *v, int64_t n, df_dtype activation) {
+    df_dtype type = df_value_held_as(v, activation);
+    row_size z = size_of(v->shape);
+    size_t row = z.channels * z.area, bytes = row * df_dtype_bytes(type);
+    if (type == DF_I32) {
+        memcpy(stage, outside, bytes * (size_t)n);
         return;
     }
-    const float *src = outside;
-    for (int64_t r = 0; r < n; r++, src += row)
-        for (int64_t i = 0; i < row; i++) {
-            float x = src[outside_index(&v->shape, i)];
-            if (activation_bytes == sizeof(double))
-                ((double *)stage)[r * row + i] = x;
-            else
-                ((float *)stage)[r * row + i] = x;
-        }
+    for (size_t r = 0; r < (size_t)n; r++)
+        df_activations_write((char *)stage + r * bytes, (const float *)outside + r * row, z.channels, z.area, type);
 }
 
-void df_rows_out(void *outside, const void *stage, const df_value *v, int64_t n, size_t activation_bytes) {
-    int64_t row = df_shape_elements(v->shape);
-    float *dst = outside;
-    for (int64_t r = 0; r < n; r++, dst += row)
-        for (int64_t i = 0; i < row; i++) {
-            int64_t at = r * row + i;
-            dst[outside_index(&v->shape, i)] =
-                activation_bytes == sizeof(double) ? (float)((const double *)stage)[at] : ((const float *)stage)[at];
-        }
+void df_rows_out(void *outside, const void *stage, const df_value *v, int64_t n, df_dtype activation) {
+    df_dtype type = df_value_held_as(v, activation);
+    row_size z = size_of(v->shape);
+    size_t row = z.channels * z.area, bytes = row * df_dtype_bytes(type);
+    for (size_t r = 0; r < (size_t)n; r++)
+        df_activations_read((float *)outside + r * row, (const char *)stage + r * bytes, z.channels, z.area, type);
 }

@@ -4,8 +4,9 @@
 
 #include "engine/graph/graph.h"
 
-/* n rows of a value; a shape of rank 3, [H][W][C] in the stage, is [C][H][W] outside. activation_bytes: 4 or 8. */
-void df_rows_in(void *stage, const void *outside, const df_value *v, int64_t n, size_t activation_bytes);
-void df_rows_out(void *outside, const void *stage, const df_value *v, int64_t n, size_t activation_bytes);
+/* n rows of a value; a shape of rank 3, [H][W][C] in the stage, is [C][H][W] outside. activation: the stage's compute
+ * type. Outside, ids are I32 and everything else F32. */
+void df_rows_in(void *stage, const void *outside, const df_value *v, int64_t n, df_dtype activation);
+void df_rows_out(void *outside, const void *stage, const df_value *v, int64_t n, df_dtype activation);
 
 #endif

@@ -86,10 +86,6 @@ typedef struct task {
     int n_in, n_out;
 } task;
 
-static size_t activation_bytes(const df_eval_runner *r) {
-    return df_dtype_bytes(df_pipeline_dtype(r->pipeline));
-}
-
 /* Where the batch begins among all rows; an element is a float or an int32_t. */
 static void *rows_at(const df_eval_port *port, const df_value *v, const batch *b) {
     return (char *)port->rows + (size_t)(b->first * df_shape_elements(v->shape)) * sizeof(float);
@@ -103,7 +99,7 @@ static df_code start(df_eval_runner *r, task *t, int slot, df_err *err) {
         void *to = df_pipeline_input(r->pipeline, slot, t->program, t->in[i].name, b->n);
         if (!to) return df_err_set(err, DF_EINTERNAL, "%s has no input '%s'", g->name, t->in[i].name);
         const df_value *v = &g->values[df_graph_find_input(g, t->in[i].name)];
-        df_rows_in(to, rows_at(&t->in[i], v, b), v, b->n, activation_bytes(r));
+        df_rows_in(to, rows_at(&t->in[i], v, b), v, b->n, df_pipeline_dtype(r->pipeline));
     }
     t->next += b->n;
     return df_pipeline_start(r->pipeline, slot, t->program, b->n, err);
@@ -116,7 +112,7 @@ static df_code collect(df_eval_runner *r, task *t, int slot, df_err *err) {
         const void *from = df_pipeline_output(r->pipeline, slot, t->program, t->out[i].name, b->n);
         if (!from) return df_err_set(err, DF_EINTERNAL, "%s has no output '%s'", g->name, t->out[i].name);
         const df_value *v = &g->values[df_graph_find_output(g, t->out[i].name)];
-        df_rows_out(rows_at(&t->out[i], v, b), from, v, b->n, activation_bytes(r));
+        df_rows_out(rows_at(&t->out[i], v, b), from, v, b->n, df_pipeline_dtype(r->pipeline));
     }
     t->done += b->n;
     return DF_OK;

@@ -28,9 +28,6 @@ typedef struct df_backend {
     df_code (*open)(void **ctx, const df_backend_cfg *cfg, df_err *err);
     void (*close)(void **ctx);
 
-    /* Bytes of one element of an activation (f32: 4, f64: 8). */
-    size_t (*activation_bytes)(const void *ctx);
-
     /* Packs the node's weights, which are given as f32 in PyTorch's order and borrowed for the call only
      * (weights[i] is NULL where the node has none). g and node are borrowed and outlive the kernel. */
     df_code (*node_open)(void *ctx, df_kernel **out, const df_graph *g, const df_node *node,

@@ -13,7 +13,6 @@ enum { ALIGN = 64 };
 struct df_stage {
     df_stage_cfg cfg; /* .weights is not used after open */
     void *ctx; /* of the backend */
-    size_t activation_bytes; /* of one element */
     df_memory_plan *plan;
     df_kernel **kernels; /* [n_nodes]; NULL for other stages' nodes and for reshapes */
     size_t weight_bytes;
@@ -88,8 +87,7 @@ static df_code open_stage(df_stage *s, df_err *err) {
     const df_stage_cfg *cfg = &s->cfg;
     df_code rc = cfg->backend->open(&s->ctx, &cfg->backend_cfg, err);
     if (rc) return rc;
-    s->activation_bytes = cfg->backend->activation_bytes(s->ctx);
-    rc = df_memory_plan_new(&s->plan, cfg->graph, cfg->cut, cfg->stage, s->activation_bytes, err);
+    rc = df_memory_plan_new(&s->plan, cfg->graph, cfg->cut, cfg->stage, cfg->backend_cfg.dtype, err);
     if (rc) return rc;
     count_weights(s);
     rc = open_kernels(s, err);
@@ -232,15 +230,13 @@ void *df_stage_value(df_stage *s, int slot, df_value_id v, int64_t n_rows) {
 size_t df_stage_value_bytes(const df_stage *s, df_value_id v, int64_t n_rows) {
     if (v < 0 || v >= s->cfg.graph->n_values || n_rows < 0) return 0;
     const df_value *value = &s->cfg.graph->values[v];
-    size_t unit = value->dtype == DF_F32 ? s->activation_bytes : df_dtype_bytes(value->dtype);
+    size_t unit = df_dtype_bytes(df_value_held_as(value, s->cfg.backend_cfg.dtype));
     return (size_t)df_shape_elements(value->shape) * unit * (size_t)n_rows;
 }
 
-static bool all_finite(const void *data, size_t n, size_t unit) {
-    const float *f = data;
-    const double *d = data;
+static bool all_finite(const void *data, size_t n, df_dtype type) {
     for (size_t i = 0; i < n; i++)
-        if (!isfinite(unit == sizeof(float) ? (double)f[i] : d[i])) return false;
+        if (!isfinite(df_dtype_load(type, data, i))) return false;
     return true;
 }
 
@@ -248,10 +244,11 @@ bool df_stage_all_finite(df_stage *s, int slot, df_value_id v, int64_t n_rows, i
     const char *data = df_stage_value(s, slot, v, n_rows);
     if (bad_row) *bad_row = 0;
     if (!data) return false;
-    if (s->cfg.graph->values[v].dtype != DF_F32) return true;
+    df_dtype type = df_value_held_as(&s->cfg.graph->values[v], s->cfg.backend_cfg.dtype);
+    if (type == DF_I32) return true;
     size_t row_bytes = df_stage_value_bytes(s, v, 1);
     for (int64_t row = 0; row < n_rows; row++) {
-        if (all_finite(data + (size_t)row * row_bytes, row_bytes / s->activation_bytes, s->activation_bytes)) continue;
+        if (all_finite(data + (size_t)row * row_bytes, row_bytes / df_dtype_bytes(type), type)) continue;
         if (bad_row) *bad_row = row;
         return false;
     }

@@ -16,6 +16,10 @@ static const char *const op_names[] = {
 
 static const char *const act_names[] = { "none", "silu", "gelu", "gelu_tanh", "quick_gelu", "relu" };
 
+df_dtype df_value_held_as(const df_value *v, df_dtype activation) {
+    return v->dtype == DF_F32 ? activation : v->dtype;
+}
+
 const char *df_op_name(df_op op) {
     return (unsigned)op < DF_OP_COUNT ? op_names[op] : "?";
 }
@@ -179,8 +183,8 @@ df_value_id df_graph_input(df_graph *g, const char *name, df_dtype dtype, df_sha
         df_graph_fail(g, why.code, "input '%s': %s", name, why.text);
         return DF_NO_VALUE;
     }
-    if (dtype != DF_F32 && dtype != DF_I32) {
-        df_graph_fail(g, DF_EINVAL, "input '%s' is %s, must be F32 or I32", name, df_dtype_name(dtype));
+    if (dtype != DF_F32 && dtype != DF_F64 && dtype != DF_I32) {
+        df_graph_fail(g, DF_EINVAL, "input '%s' is %s, must be F32, F64 or I32", name, df_dtype_name(dtype));
         return DF_NO_VALUE;
     }
     df_port *inputs = grown(g, g->inputs, &g->impl->cap_inputs, g->n_inputs, sizeof *inputs);

@@ -156,7 +156,8 @@ typedef struct df_node {
 
 typedef struct df_value {
     const char *name;
-    df_dtype dtype; /* F32: an activation, held in the backend's compute type; I32: ids */
+    df_dtype dtype; /* F32: an activation, held in the backend's compute type; F64: numbers that are never rounded to it
+                     * (timesteps, sizes); I32: ids */
     df_shape shape; /* one row */
     int32_t producer; /* node index, -1 for a graph input */
 } df_value;
@@ -207,7 +208,8 @@ const char *df_graph_name(df_graph *g, const char *fmt, ...) __attribute__((form
 /* ids [T] I32 -> token[ids[t]] + position[t]  [T][D]; weights "NAME.token_embedding.weight" [V][D] and
  * "NAME.position_embedding.weight" [P][D], P >= T. */
 df_value_id df_g_embedding(df_graph *g, const char *name, df_value_id ids, int64_t vocab, int64_t positions, int64_t d);
-/* t [1] -> [dim]; Ho et al. 2020, as diffusers' get_timestep_embedding; angles in f64. */
+/* t [n] F64 -> the sinusoids of each number in order [n * dim]; Ho et al. 2020, as diffusers'
+ * get_timestep_embedding; angles in f64. A bf16 timestep would be another one: 999 would be 1000. */
 df_value_id df_g_timestep_embedding(df_graph *g, const char *name, df_value_id t, df_timestep_attr a);
 /* x [..][K] -> x W^T + b  [..][out]; W [out][K]. */
 df_value_id df_g_linear(df_graph *g, const char *name, df_value_id x, int64_t out, bool no_bias);
@@ -278,6 +280,8 @@ df_value_id df_g_unpatchify(df_graph *g, const char *name, df_value_id x, int64_
 df_value_id df_g_quantize(df_graph *g, const char *name, df_value_id x, int64_t vocab);
 
 const char *df_op_name(df_op op);
+/* The type of a value's elements in a backend whose activations are of type `activation`. */
+df_dtype df_value_held_as(const df_value *v, df_dtype activation);
 const char *df_act_name(df_act act);
 int64_t df_shape_elements(df_shape s); /* of one row; shapes in a graph are checked not to overflow */
 

@@ -64,14 +64,17 @@ df_code df_infer_class_embedding(const df_graph *g, const df_node *n, df_shape *
 df_code df_infer_timestep(const df_graph *g, const df_node *n, df_shape *shape, df_err *err) {
     const df_timestep_attr *a = &n->attr.timestep;
     df_shape t = df_shape_in(g, n, 0);
-    if (df_shape_elements(t) != 1)
-        return df_err_set(err, DF_ESHAPE, "timestep is %s, must be [1]", df_shape_format(t).text);
+    df_code rc = df_want_rank(t, 1, 1, "numbers [n]", err);
+    if (rc) return rc;
     if (a->dim < 2 || !(a->max_period > 0) || a->freq_shift >= a->dim / 2)
         return df_err_set(err, DF_EINVAL,
                           "dim %d, max_period %g, freq_shift %g: need dim >= 2, period > 0, "
                           "shift < dim / 2",
                           a->dim, a->max_period, a->freq_shift);
-    *shape = DF_SHAPE(a->dim);
+    int64_t width;
+    if (__builtin_mul_overflow(t.dim[0], (int64_t)a->dim, &width))
+        return df_err_set(err, DF_ELIMIT, "%lld numbers of %d sinusoids", (long long)t.dim[0], a->dim);
+    *shape = DF_SHAPE(width);
     return DF_OK;
 }
 

@@ -17,7 +17,7 @@ typedef struct planner {
     const df_graph *g;
     const df_cut *cut;
     int stage;
-    size_t activation_bytes;
+    df_dtype activation;
     df_value_id *parent; /* [n_values] union-find over values; a root's block is blocks[root] */
     block *blocks; /* [n_values] */
     int *segment_of; /* [n_nodes] */
@@ -35,7 +35,7 @@ static bool ours(const planner *p, int node) {
 
 static size_t value_bytes(const planner *p, df_value_id v) {
     const df_value *value = &p->g->values[v];
-    size_t unit = value->dtype == DF_F32 ? p->activation_bytes : df_dtype_bytes(value->dtype);
+    size_t unit = df_dtype_bytes(df_value_held_as(value, p->activation));
     size_t bytes = (size_t)df_shape_elements(value->shape) * unit; /* DF_MAX_ROW_ELEMENTS keeps it small enough */
     return (bytes + ALIGN - 1) / ALIGN * ALIGN;
 }
@@ -199,9 +199,9 @@ static void make_plan(planner *p, df_memory_plan *plan) {
     place_all(p, plan);
 }
 
-df_code df_memory_plan_new(df_memory_plan **out, const df_graph *g, const df_cut *cut, int stage,
-                           size_t activation_bytes, df_err *err) {
-    planner p = { .g = g, .cut = cut, .stage = stage, .activation_bytes = activation_bytes };
+df_code df_memory_plan_new(df_memory_plan **out, const df_graph *g, const df_cut *cut, int stage, df_dtype activation,
+                           df_err *err) {
+    planner p = { .g = g, .cut = cut, .stage = stage, .activation = activation };
     df_memory_plan *plan = calloc(1, sizeof *plan);
     bool ok = plan && (plan->of = calloc((size_t)g->n_values + 1, sizeof *plan->of)) && open_planner(&p);
     if (ok) make_plan(&p, plan);

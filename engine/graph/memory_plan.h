@@ -26,9 +26,9 @@ typedef struct df_memory_plan {
     size_t slot_bytes, scratch_bytes; /* per row */
 } df_memory_plan;
 
-/* activation_bytes: size of an element of an activation in the backend's compute type. */
-df_code df_memory_plan_new(df_memory_plan **out, const df_graph *g, const df_cut *cut, int stage,
-                           size_t activation_bytes, df_err *err);
+/* activation: the backend's compute type. */
+df_code df_memory_plan_new(df_memory_plan **out, const df_graph *g, const df_cut *cut, int stage, df_dtype activation,
+                           df_err *err);
 void df_memory_plan_free(df_memory_plan **plan);
 
 #endif

@@ -38,10 +38,11 @@ df_code df_shape_check(df_shape s, df_err *err) {
 static const struct {
     df_infer_fn infer;
     int n_in;
-    bool ids, weights, add_channel, act, residual;
+    bool ids, numbers; /* takes I32, F64; else activations */
+    bool weights, add_channel, act, residual;
 } rules[DF_OP_COUNT] = {
     [DF_OP_EMBEDDING] = { df_infer_embedding, 1, .ids = true, .weights = true },
-    [DF_OP_TIMESTEP_EMBEDDING] = { df_infer_timestep, 1 },
+    [DF_OP_TIMESTEP_EMBEDDING] = { df_infer_timestep, 1, .numbers = true },
     [DF_OP_LINEAR] = { df_infer_linear, 1, .weights = true, .add_channel = true, .act = true, .residual = true },
     [DF_OP_CONV2D] = { df_infer_conv2d, 1, .weights = true, .add_channel = true, .act = true, .residual = true },
     [DF_OP_GROUP_NORM] = { df_infer_group_norm, 1, .weights = true, .act = true },
@@ -75,7 +76,7 @@ static df_code check_inputs(const df_graph *g, const df_node *n, df_err *err) {
         return df_err_set(err, DF_EINVAL, "has weights, but the operation takes none");
     df_value_id reads[DF_NODE_MAX_READS];
     int n_reads = df_node_reads(n, reads);
-    df_dtype want = rules[n->op].ids ? DF_I32 : DF_F32;
+    df_dtype want = rules[n->op].ids ? DF_I32 : rules[n->op].numbers ? DF_F64 : DF_F32;
     for (int i = 0; i < n_reads; i++)
         if (g->values[reads[i]].dtype != want)
             return df_err_set(err, DF_EINVAL, "'%s' is %s, must be %s", g->values[reads[i]].name,

@@ -118,7 +118,7 @@ void df_dit_build(df_graph *g, const df_dit_config *cfg, int64_t h, int64_t w) {
         .dim = TIME_WIDTH, .flip_sin_to_cos = true, .freq_shift = 1, .max_period = 10000, .scale = 1
     };
     df_value_id x = df_graph_input(g, "sample", DF_F32, DF_SHAPE(h, w, cfg->in_channels));
-    df_value_id time = df_graph_input(g, "timestep", DF_F32, DF_SHAPE(1));
+    df_value_id time = df_graph_input(g, "timestep", DF_F64, DF_SHAPE(1));
     df_value_id label = df_graph_input(g, "class_labels", DF_I32, DF_SHAPE(1));
     time = df_g_timestep_embedding(g, "time_proj", time, a);
 

@@ -37,17 +37,13 @@ static df_value_id two_layers(df_graph *g, const char *name, df_value_id x, int6
 /* Pooled text first, then the sinusoids of the six numbers in order. */
 static df_value_id addition_embedding(df_graph *g, const df_unet_config *cfg) {
     df_value_id x = df_graph_input(g, "pooled", DF_F32, DF_SHAPE(cfg->pooled_width));
-    df_value_id ids = df_graph_input(g, "time_ids", DF_F32, DF_SHAPE(DF_UNET_TIME_IDS));
-    for (int i = 0; i < DF_UNET_TIME_IDS; i++) {
-        df_value_id one = df_g_slice(g, df_graph_name(g, "time_ids.%d", i), ids, i, 1);
-        one = sinusoids(g, cfg, df_graph_name(g, "add_time_proj.%d", i), one, cfg->time_id_width);
-        x = df_g_concat(g, df_graph_name(g, "add_embedding.concat.%d", i), x, one);
-    }
+    df_value_id ids = df_graph_input(g, "time_ids", DF_F64, DF_SHAPE(DF_UNET_TIME_IDS));
+    x = df_g_concat(g, "add_embedding.concat", x, sinusoids(g, cfg, "add_time_proj", ids, cfg->time_id_width));
     return two_layers(g, "add_embedding", x, cfg->temb_width);
 }
 
 static df_value_id time_embedding(df_graph *g, const df_unet_config *cfg) {
-    df_value_id t = df_graph_input(g, "timestep", DF_F32, DF_SHAPE(1));
+    df_value_id t = df_graph_input(g, "timestep", DF_F64, DF_SHAPE(1));
     t = sinusoids(g, cfg, "time_proj", t, (int)cfg->level[0].channels);
     t = two_layers(g, "time_embedding", t, cfg->temb_width);
     if (cfg->n_classes) {

@@ -24,7 +24,7 @@ static df_value_id time_embedding(df_graph *g, const df_unet2d_config *cfg) {
         .max_period = 10000,
         .scale = 1,
     };
-    df_value_id t = df_graph_input(g, "timestep", DF_F32, DF_SHAPE(1));
+    df_value_id t = df_graph_input(g, "timestep", DF_F64, DF_SHAPE(1));
     t = df_g_timestep_embedding(g, "time_proj", t, a);
     t = df_g_linear(g, "time_embedding.linear_1", t, cfg->temb_width, false);
     t = df_g_activation(g, "time_embedding.act", t, DF_ACT_SILU);

@@ -41,9 +41,10 @@ static void fill_port(thread_farm *f, int slot, int program, const char *port, i
     assert_non_null(data);
     if (g->values[v].dtype == DF_I32) {
         for (size_t i = 0; i < n; i++) ((int32_t *)data)[(size_t)row * n + i] = (int32_t)((seed * 31 + i * 7) % 3000);
+    } else if (strcmp(port, "timestep") == 0) {
+        ((double *)data)[row] = seed * 37 % 1000;
     } else {
         thread_farm_fill((float *)data + (size_t)row * n, n, seed);
-        if (strcmp(port, "timestep") == 0) ((float *)data)[row] = (float)(seed * 37 % 1000);
     }
 }
 

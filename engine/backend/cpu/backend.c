@@ -101,11 +101,6 @@ static void backend_close(void **ctx) {
     *ctx = NULL;
 }
 
-static size_t activation_bytes(const void *ctx) {
-    (void)ctx;
-    return sizeof(float);
-}
-
 static void node_close(df_kernel **kernel) {
     if (!kernel || !*kernel) return;
     df_kernel *k = *kernel;
@@ -160,7 +155,6 @@ const df_backend df_backend_cpu = {
     .name = "cpu",
     .open = backend_open,
     .close = backend_close,
-    .activation_bytes = activation_bytes,
     .node_open = node_open,
     .node_close = node_close,
     .node_prepare = node_prepare,

@@ -16,9 +16,10 @@ static void embed(float *y, double t, const df_timestep_attr *a) {
 
 static df_code run(df_kernel *k, const df_cpu_run *r, df_err *err) {
     (void)err;
-    const float *t = r->in[0];
+    const double *t = r->in[0];
     const df_timestep_attr *a = &k->node->attr.timestep;
-    for (int64_t i = 0; i < r->n_rows; i++) embed(r->out + i * a->dim, t[i], a);
+    int64_t n = r->n_rows * df_cpu_last_dim(df_cpu_in_shape(k, 0));
+    for (int64_t i = 0; i < n; i++) embed(r->out + i * a->dim, t[i], a);
     return DF_OK;
 }
 

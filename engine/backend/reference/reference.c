@@ -44,10 +44,6 @@ static void reference_close(void **ctx) {
     *ctx = NULL;
 }
 
-static size_t activation_bytes(const void *ctx) {
-    return df_dtype_bytes(((const context *)ctx)->dtype);
-}
-
 /* [O][I][taps] -> [taps][I][O]: outputs side by side, as add_products wants them. */
 static void pack_outputs_last(float *to, const float *from, df_shape s) {
     int64_t out = s.dim[0], in = s.dim[1], taps = s.rank == 4 ? s.dim[2] * s.dim[3] : 1;
@@ -130,7 +126,6 @@ const df_backend df_backend_reference = {
     .name = "reference",
     .open = reference_open,
     .close = reference_close,
-    .activation_bytes = activation_bytes,
     .node_open = node_open,
     .node_close = node_close,
     .node_prepare = node_prepare,

@@ -202,6 +202,11 @@ const op_case op_cases[] = {
       { S(1) },
       0,
       { .timestep = { .dim = 320, .flip_sin_to_cos = true, .max_period = 10000, .scale = 1 } } },
+    { "timestep_embedding, six numbers",
+      DF_OP_TIMESTEP_EMBEDDING,
+      { S(6) },
+      0,
+      { .timestep = { .dim = 17, .flip_sin_to_cos = true, .max_period = 10000, .scale = 1 } } },
     { "timestep_embedding, sin first, shifted, odd",
       DF_OP_TIMESTEP_EMBEDDING,
       { S(1) },
@@ -330,11 +335,16 @@ static df_value_id build(df_graph *g, const op_case *c, const df_value_id *in) {
     }
 }
 
+static df_dtype input_type(df_op op) {
+    if (op == DF_OP_TIMESTEP_EMBEDDING) return DF_F64;
+    return op == DF_OP_EMBEDDING || op == DF_OP_CLASS_EMBEDDING ? DF_I32 : DF_F32;
+}
+
 df_graph *op_case_graph(const op_case *c) {
     df_err err = { 0 };
     df_graph *g = df_graph_new(c->name);
     df_value_id in[3] = { DF_NO_VALUE, DF_NO_VALUE, DF_NO_VALUE };
-    df_dtype dtype = c->op == DF_OP_EMBEDDING || c->op == DF_OP_CLASS_EMBEDDING ? DF_I32 : DF_F32;
+    df_dtype dtype = input_type(c->op);
     for (int i = 0; i < 3 && c->in[i].rank; i++)
         in[i] = df_graph_input(g, df_graph_name(g, "in%d", i), dtype, c->in[i]);
     df_value_id y = build(g, c, in);
@@ -375,74 +385,77 @@ static float number(uint64_t seed, int64_t row, int64_t i) {
     return (float)(((double)(bits >> 40) * 0x1p-24 - 0.5) * 3.5);
 }
 
-static float *random_weight(const df_weight *w) {
+/* x, as an array of that type holds it. */
+static double rounded(df_dtype type, double x) {
+    double kept;
+    df_dtype_store(type, &kept, 0, x);
+    return df_dtype_load(type, &kept, 0);
+}
+
+static float *random_weight(const df_weight *w, df_dtype given) {
     int64_t n = df_shape_elements(w->shape);
     float *data = malloc((size_t)n * sizeof *data);
     bool vector = w->shape.rank == 1;
     double fan_in = vector || w->shape.rank == 3 ? 1 : (double)(n / w->shape.dim[0]),
            scale = vector ? 0.5 : 1 / sqrt(fan_in);
     double centre = vector && strstr(w->name, ".weight") ? 1 : 0; /* gamma */
-    for (int64_t i = 0; i < n; i++) data[i] = (float)(centre + scale * (double)number(seed_of(w->name), 0, i));
+    for (int64_t i = 0; i < n; i++)
+        data[i] = (float)rounded(given, centre + scale * (double)number(seed_of(w->name), 0, i));
     return data;
 }
 
-static void put_number(void *data, size_t unit, int64_t at, double x) {
-    if (unit == sizeof(float))
-        ((float *)data)[at] = (float)x;
-    else
-        ((double *)data)[at] = x;
-}
-
-/* f64 operands are f32 numbers too: every backend is given exactly the same. */
-static void *random_operand(const op_case *c, const df_graph *g, df_value_id v, int64_t rows, size_t unit) {
-    const df_value *value = &g->values[v];
+static void *random_operand(const op_run *r, const op_case *c, df_value_id v, df_dtype given) {
+    const df_value *value = &r->g->values[v];
+    df_dtype type = df_value_held_as(value, r->dtype);
     int64_t n = df_shape_elements(value->shape);
-    void *data = malloc((size_t)(n * rows) * unit);
-    for (int64_t row = 0; row < rows; row++)
+    void *data = malloc((size_t)(n * r->rows) * df_dtype_bytes(type));
+    for (int64_t row = 0; row < r->rows; row++)
         for (int64_t i = 0; i < n; i++) {
             float x = number(seed_of(value->name), row, i);
-            if (value->dtype == DF_I32)
-                ((int32_t *)data)[row * n + i] = (int32_t)(mix((uint64_t)(row * n + i)) % VOCAB);
+            size_t at = (size_t)(row * n + i);
+            if (type == DF_I32)
+                ((int32_t *)data)[at] = (int32_t)(mix(at) % VOCAB);
             else if (c->op == DF_OP_TIMESTEP_EMBEDDING)
-                put_number(data, unit, row, (double)(int64_t)(fabs((double)x) * 570)); /* 0..997 */
+                ((double *)data)[at] = floor(fabs((double)x) * 570); /* 0..997 */
             else
-                put_number(data, unit, row * n + i, (double)(x + (float)c->offset));
+                df_dtype_store(type, data, at, rounded(given, (double)(x + (float)c->offset)));
         }
     return data;
 }
 
 /* Running */
 
-static size_t unit_of(const op_run *r, df_value_id v) {
-    return r->g->values[v].dtype == DF_F32 ? r->unit : df_dtype_bytes(r->g->values[v].dtype);
+static size_t row_bytes(const op_run *r, df_value_id v) {
+    const df_value *value = &r->g->values[v];
+    return (size_t)df_shape_elements(value->shape) * df_dtype_bytes(df_value_held_as(value, r->dtype));
 }
 
-static void open_kernel(op_run *r, const op_case *c) {
+static void open_kernel(op_run *r, const op_case *c, df_dtype given) {
     df_err err = { 0 };
     const df_node *n = &r->g->nodes[0];
     float *weights[DF_NODE_MAX_WEIGHTS] = { NULL };
     for (int i = 0; i < DF_NODE_MAX_WEIGHTS; i++)
-        if (n->weight[i] != DF_NO_WEIGHT) weights[i] = random_weight(&r->g->weights[n->weight[i]]);
+        if (n->weight[i] != DF_NO_WEIGHT) weights[i] = random_weight(&r->g->weights[n->weight[i]], given);
     const float *borrowed[DF_NODE_MAX_WEIGHTS] = { weights[0], weights[1] };
     df_code rc = r->backend->node_open(r->ctx, &r->kernel, r->g, n, borrowed, &err);
     for (int i = 0; i < DF_NODE_MAX_WEIGHTS; i++) free(weights[i]);
     if (rc) fail_msg("%s on %s: %s", c->name, r->backend->name, err.text);
 }
 
-op_run op_run_open(const op_case *c, const df_backend *backend, df_dtype dtype, int threads, int64_t rows) {
+op_run op_run_open(const op_case *c, const df_backend *backend, df_dtype dtype, df_dtype given, int threads,
+                   int64_t rows) {
     df_err err = { 0 };
-    op_run r = { .g = op_case_graph(c), .backend = backend, .rows = rows };
+    op_run r = { .g = op_case_graph(c), .backend = backend, .dtype = dtype, .rows = rows };
     if (backend->open(&r.ctx, &(df_backend_cfg) { .dtype = dtype, .threads = threads }, &err))
         fail_msg("%s: %s", backend->name, err.text);
-    r.unit = backend->activation_bytes(r.ctx);
-    open_kernel(&r, c);
+    open_kernel(&r, c, given);
     df_value_id reads[DF_NODE_MAX_READS];
     int n_reads = df_node_reads(&r.g->nodes[0], reads);
     for (int i = 0; i < n_reads; i++) {
-        r.row_bytes[i] = (size_t)df_shape_elements(df_graph_shape(r.g, reads[i])) * unit_of(&r, reads[i]);
-        r.operand[i] = random_operand(c, r.g, reads[i], rows, unit_of(&r, reads[i]));
+        r.row_bytes[i] = row_bytes(&r, reads[i]);
+        r.operand[i] = random_operand(&r, c, reads[i], given);
     }
-    r.out_row_bytes = (size_t)df_shape_elements(df_graph_shape(r.g, r.g->nodes[0].out)) * r.unit;
+    r.out_row_bytes = row_bytes(&r, r.g->nodes[0].out);
     return r;
 }
 

@@ -36,10 +36,13 @@ typedef struct op_run {
     int64_t rows;
     void *operand[DF_NODE_MAX_READS]; /* in the order of df_node_reads; [rows][row] */
     size_t row_bytes[DF_NODE_MAX_READS], out_row_bytes;
-    size_t unit; /* of an activation */
+    df_dtype dtype; /* of an activation */
 } op_run;
 
-op_run op_run_open(const op_case *c, const df_backend *backend, df_dtype dtype, int threads, int64_t rows);
+/* given: the type that operands and weights are numbers of (I32 and timesteps apart), so that backends of different
+ * types are given exactly the same. */
+op_run op_run_open(const op_case *c, const df_backend *backend, df_dtype dtype, df_dtype given, int threads,
+                   int64_t rows);
 void op_run_close(op_run *r);
 
 typedef enum op_place { OP_APART, OP_OVER_INPUT, OP_OVER_RESIDUAL } op_place;

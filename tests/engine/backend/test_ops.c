@@ -51,7 +51,8 @@ static void compare(const op_case *c, const char *backend, const float *got, con
 }
 
 static void check_numbers(const op_case *c, const subject *s, const df_backend *backend) {
-    op_run oracle = op_run_open(c, &df_backend_reference, DF_F64, 1, 3), r = op_run_open(c, backend, DF_F32, 1, 3);
+    op_run oracle = op_run_open(c, &df_backend_reference, DF_F64, DF_F32, 1, 3),
+           r = op_run_open(c, backend, DF_F32, DF_F32, 1, 3);
     double *want = op_run_rows(&oracle, 0, 3, OP_APART);
     float *got = op_run_rows(&r, 0, 3, OP_APART);
     compare(c, s->backend, got, want, oracle.out_row_bytes * 3 / sizeof(double), s->f32);
@@ -76,7 +77,7 @@ static void check_bytes(const op_case *c, const df_backend *backend, df_dtype dt
     static const int thread_counts[] = { 1, 2, 4 };
     char *base = NULL;
     for (size_t t = 0; t < 3; t++) {
-        op_run r = op_run_open(c, backend, dtype, thread_counts[t], ROWS);
+        op_run r = op_run_open(c, backend, dtype, DF_F32, thread_counts[t], ROWS);
         const df_node *node = &r.g->nodes[0];
         if (!base) base = op_run_rows(&r, 0, ROWS, OP_APART);
         for (size_t b = 0; b < 5; b++) {
@@ -161,7 +162,7 @@ static void test_id_outside_vocabulary(void **state) {
         for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
             const df_backend *b = df_backend_find(subjects[i].backend);
             if (!b) continue;
-            op_run r = op_run_open(&cases[k], b, DF_F32, 1, 1);
+            op_run r = op_run_open(&cases[k], b, DF_F32, DF_F32, 1, 1);
             int64_t n_rows = 3 / cases[k].in[0].dim[0]; /* three ids in all */
             assert_int_equal(run_ids(&r, n_rows, good), DF_OK);
             assert_int_equal(run_ids(&r, n_rows, low), DF_EINVAL);

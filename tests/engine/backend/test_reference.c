@@ -187,7 +187,7 @@ static void test_geglu_gates_with_the_second_half(void **state) {
 static void test_timestep_embedding(void **state) {
     (void)state;
     df_graph *g = df_graph_new("timestep");
-    df_value_id t = input(g, "t", DF_SHAPE(1));
+    df_value_id t = df_graph_input(g, "t", DF_F64, DF_SHAPE(1));
     df_timestep_attr a = { .dim = 5, .max_period = 10000, .scale = 1 };
     check(g, df_g_timestep_embedding(g, "e", t, a), 2, (const void *[]) { V(2, 0) }, NULL,
           V(0.9092974268256817, 0.01999866669333308, -0.4161468365471424, 0.9998000066665778, 0, 0, 0, 1, 1, 0));
@@ -196,7 +196,7 @@ static void test_timestep_embedding(void **state) {
 static void test_timestep_embedding_cos_first_shifted(void **state) {
     (void)state;
     df_graph *g = df_graph_new("timestep");
-    df_value_id t = input(g, "t", DF_SHAPE(1));
+    df_value_id t = df_graph_input(g, "t", DF_F64, DF_SHAPE(1));
     df_timestep_attr a = { .dim = 4, .flip_sin_to_cos = true, .freq_shift = 1, .max_period = 100, .scale = 2 };
     /* frequencies 1 and 100^(-1/1); angles 2 and 0.02 */
     check(g, df_g_timestep_embedding(g, "e", t, a), 1, (const void *[]) { V(1) }, NULL,

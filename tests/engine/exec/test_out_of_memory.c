@@ -78,7 +78,7 @@ static df_code run(const df_graph *g, const df_cut *cut, const df_weights *weigh
     rc = df_stage_reserve(s, 2, 2, err);
     if (!rc) rc = df_stage_prepare(s, 1, err);
     if (!rc) {
-        fixture_fill_input(g, 0, 0, 1, sizeof(float), df_stage_value(s, 0, g->inputs[0].value, 1));
+        fixture_fill_input(g, 0, 0, 1, DF_F32, df_stage_value(s, 0, g->inputs[0].value, 1));
         int left = until_failure;
         until_failure = 0; /* a run allocates nothing */
         rc = df_stage_run(s, 0, 0, 1, err);

@@ -105,8 +105,7 @@ static void test_slots_do_not_disturb_each_other(void **state) {
         for (int s = 0; s < 3; s++) stages[s] = fixture_stage(&run, s, 2);
         for (int slot = 0; slot < 2; slot++)
             for (int i = 0; i < g->n_inputs; i++)
-                fixture_fill_input(g, i, 10 * slot, 2, sizeof(float),
-                                   df_stage_value(stages[0], slot, g->inputs[i].value, 2));
+                fixture_fill_input(g, i, 10 * slot, 2, DF_F32, df_stage_value(stages[0], slot, g->inputs[i].value, 2));
         for (int s = 0; s <= cut->n_segments; s++)
             for (int slot = 0; slot < 2; slot++) {
                 fixture_copy_edges(&run, stages, slot, s);
@@ -285,12 +284,12 @@ static void test_grows(void **state) {
     opened o = open_whole(2, 1, DF_F32);
     df_value_id in = df_graph_find_input(o.g, "in"), out = df_graph_find_output(o.g, "out");
     size_t bytes = df_stage_value_bytes(o.s, out, 2);
-    fixture_fill_input(o.g, 0, 0, 2, sizeof(float), df_stage_value(o.s, 0, in, 2));
+    fixture_fill_input(o.g, 0, 0, 2, DF_F32, df_stage_value(o.s, 0, in, 2));
     assert_int_equal(df_stage_run(o.s, 0, 0, 2, NULL), DF_OK);
     char *before = malloc(bytes);
     memcpy(before, df_stage_value(o.s, 0, out, 2), bytes);
     assert_int_equal(df_stage_reserve(o.s, 5, 3, NULL), DF_OK);
-    fixture_fill_input(o.g, 0, 0, 2, sizeof(float), df_stage_value(o.s, 2, in, 2));
+    fixture_fill_input(o.g, 0, 0, 2, DF_F32, df_stage_value(o.s, 2, in, 2));
     assert_int_equal(df_stage_run(o.s, 2, 0, 2, NULL), DF_OK);
     assert_memory_equal(df_stage_value(o.s, 2, out, 2), before, bytes);
     assert_int_equal(df_stage_reserve(o.s, 1, 1, NULL), DF_OK); /* smaller: two rows do not fit any more */
@@ -316,7 +315,7 @@ static void test_tap_sees_every_node(void **state) {
     (void)state;
     opened o = open_whole(1, 1, DF_F32);
     seen s = { 0 };
-    fixture_fill_input(o.g, 0, 0, 1, sizeof(float), df_stage_value(o.s, 0, df_graph_find_input(o.g, "in"), 1));
+    fixture_fill_input(o.g, 0, 0, 1, DF_F32, df_stage_value(o.s, 0, df_graph_find_input(o.g, "in"), 1));
     df_stage_set_tap(o.s, tap, &s);
     assert_int_equal(df_stage_run(o.s, 0, 0, 1, NULL), DF_OK);
     assert_int_equal(s.n, 3);
@@ -335,7 +334,7 @@ static void test_times_nodes(void **state) {
     (void)state;
     opened o = open_whole(1, 1, DF_F32);
     int64_t ns[3] = { 1000, 0, 0 };
-    fixture_fill_input(o.g, 0, 0, 1, sizeof(float), df_stage_value(o.s, 0, df_graph_find_input(o.g, "in"), 1));
+    fixture_fill_input(o.g, 0, 0, 1, DF_F32, df_stage_value(o.s, 0, df_graph_find_input(o.g, "in"), 1));
     assert_int_equal(df_stage_run_timed(o.s, 0, 0, 1, ns, NULL), DF_OK);
     assert_true(ns[0] > 1000); /* added to */
     assert_true(ns[2] > 0);
@@ -347,7 +346,7 @@ static void check_finite(df_dtype dtype) {
     df_value_id in = df_graph_find_input(o.g, "in");
     int64_t bad = -1;
     char *x = df_stage_value(o.s, 0, in, 3);
-    fixture_fill_input(o.g, 0, 0, 3, df_dtype_bytes(dtype), x);
+    fixture_fill_input(o.g, 0, 0, 3, dtype, x);
     assert_true(df_stage_all_finite(o.s, 0, in, 3, &bad));
     if (dtype == DF_F32)
         ((float *)(void *)x)[2 * 32 + 31] = NAN;

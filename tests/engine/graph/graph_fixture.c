@@ -153,7 +153,7 @@ static df_value_id step(maker *m) {
 static void start(maker *m) {
     df_graph *g = m->g;
     df_value_id x = df_graph_input(g, "sample", DF_F32, DF_SHAPE(H, W, 3));
-    df_value_id t = df_graph_input(g, "t", DF_F32, DF_SHAPE(1));
+    df_value_id t = df_graph_input(g, "t", DF_F64, DF_SHAPE(1));
     df_timestep_attr a = { .dim = 6, .max_period = 10000, .scale = 1 };
     t = df_g_timestep_embedding(g, "time", t, a);
     m->channels = df_g_activation(g, "time.act", df_g_linear(g, "time.linear", t, C, false), DF_ACT_SILU);
@@ -235,15 +235,13 @@ df_weights *fixture_weights(const df_graph *g, const df_cut *cut, int stage) {
 
 /* Running */
 
-void fixture_fill_input(const df_graph *g, int input, int64_t first_row, int64_t n_rows, size_t unit, void *data) {
+void fixture_fill_input(const df_graph *g, int input, int64_t first_row, int64_t n_rows, df_dtype activation,
+                        void *data) {
     const df_value *value = &g->values[g->inputs[input].value];
     int64_t n = df_shape_elements(value->shape);
     for (int64_t i = 0; i < n * n_rows; i++) {
         float x = (float)(number(g->inputs[input].name, first_row + i / n, i % n) * (n == 1 ? 500 : 1));
-        if (unit == sizeof(float))
-            ((float *)data)[i] = x;
-        else
-            ((double *)data)[i] = (double)x;
+        df_dtype_store(df_value_held_as(value, activation), data, (size_t)i, (double)x);
     }
 }
 
@@ -276,9 +274,8 @@ void fixture_copy_edges(const fixture_run *run, df_stage *const *stages, int slo
 
 static void run_segments(const fixture_run *run, df_stage *const *stages) {
     df_err err = { 0 };
-    size_t unit = df_dtype_bytes(run->dtype);
     for (int i = 0; i < run->g->n_inputs; i++)
-        fixture_fill_input(run->g, i, run->first_row, run->n_rows, unit,
+        fixture_fill_input(run->g, i, run->first_row, run->n_rows, run->dtype,
                            df_stage_value(stages[0], 0, run->g->inputs[i].value, run->n_rows));
     for (int s = 0; s <= run->cut->n_segments; s++) {
         fixture_copy_edges(run, stages, 0, s);

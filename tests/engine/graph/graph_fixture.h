@@ -35,7 +35,8 @@ typedef struct fixture_run {
 void *fixture_outputs(const fixture_run *run, size_t *bytes);
 
 /* Fills an input as fixture_outputs does; unit: bytes of an activation. */
-void fixture_fill_input(const df_graph *g, int input, int64_t first_row, int64_t n_rows, size_t unit, void *data);
+void fixture_fill_input(const df_graph *g, int input, int64_t first_row, int64_t n_rows, df_dtype activation,
+                        void *data);
 
 /* One stage of the cut on the reference backend, opened and reserved. */
 df_stage *fixture_stage(const fixture_run *run, int stage, int n_slots);

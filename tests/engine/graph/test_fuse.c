@@ -37,7 +37,7 @@ static df_value_id picture(df_graph *g, const char *name, int64_t channels) {
 /* As diffusers has it, in its order: the time projection comes after conv1, the shortcut after conv2. */
 static df_graph *resnet(void) {
     df_graph *g = df_graph_new("resnet");
-    df_value_id x = picture(g, "x", 8), t = df_graph_input(g, "t", DF_F32, DF_SHAPE(1)), h;
+    df_value_id x = picture(g, "x", 8), t = df_graph_input(g, "t", DF_F64, DF_SHAPE(1)), h;
     h = df_g_activation(g, "act1", df_g_group_norm(g, "norm1", x, 4, 1e-5), DF_ACT_SILU);
     h = df_g_conv2d(g, "conv1", h, 12, conv3);
     df_timestep_attr time = { .dim = 6, .max_period = 100, .scale = 1 };

@@ -20,7 +20,7 @@ typedef struct player {
     const df_cut *cut;
     int stage;
     const df_memory_plan *plan;
-    size_t unit;
+    df_dtype activation;
     int *slot, *scratch; /* content of each cell */
     int *content; /* [n_values]: what a value holds; the same for a value and its reshape */
     const char *wrong; /* first thing found, NULL while all is well */
@@ -28,8 +28,7 @@ typedef struct player {
 
 static size_t bytes_of(const player *p, df_value_id v) {
     const df_value *value = &p->g->values[v];
-    size_t unit = value->dtype == DF_F32 ? p->unit : df_dtype_bytes(value->dtype);
-    return (size_t)df_shape_elements(value->shape) * unit;
+    return (size_t)df_shape_elements(value->shape) * df_dtype_bytes(df_value_held_as(value, p->activation));
 }
 
 /* The cells of a value, NULL (and wrong) if it has no place or lies outside its region. */
@@ -140,9 +139,9 @@ static void find_contents(player *p) {
 }
 
 /* NULL if the plan holds. */
-static const char *play(const df_graph *g, const df_cut *cut, int stage, const df_memory_plan *plan, size_t unit,
-                        bool early) {
-    player p = { .g = g, .cut = cut, .stage = stage, .plan = plan, .unit = unit };
+static const char *play(const df_graph *g, const df_cut *cut, int stage, const df_memory_plan *plan,
+                        df_dtype activation, bool early) {
+    player p = { .g = g, .cut = cut, .stage = stage, .plan = plan, .activation = activation };
     p.slot = malloc(plan->slot_bytes / CELL * sizeof(int) + 1);
     p.scratch = malloc(plan->scratch_bytes / CELL * sizeof(int) + 1);
     p.content = calloc((size_t)g->n_values + 1, sizeof(int));
@@ -164,12 +163,13 @@ static const char *play(const df_graph *g, const df_cut *cut, int stage, const d
 }
 
 static void check_cut(const df_graph *g, const df_cut *cut, const char *what) {
+    static const df_dtype types[] = { DF_BF16, DF_F32, DF_F64 };
     for (int stage = 0; stage < cut->n_stages; stage++)
-        for (size_t unit = 4; unit <= 8; unit += 4)
+        for (size_t k = 0; k < sizeof types / sizeof *types; k++)
             for (int early = 0; early < 2; early++) {
                 df_memory_plan *plan = NULL;
-                assert_int_equal(df_memory_plan_new(&plan, g, cut, stage, unit, NULL), DF_OK);
-                const char *wrong = play(g, cut, stage, plan, unit, early);
+                assert_int_equal(df_memory_plan_new(&plan, g, cut, stage, types[k], NULL), DF_OK);
+                const char *wrong = play(g, cut, stage, plan, types[k], early);
                 if (wrong) fail_msg("%s, stage %d of %d: %s", what, stage, cut->n_stages, wrong);
                 df_memory_plan_free(&plan);
                 assert_null(plan);
@@ -208,16 +208,16 @@ static void test_the_check_finds_overlaps(void **state) {
         df_cut *cut = NULL;
         df_memory_plan *plan = NULL;
         assert_int_equal(df_cut_whole(&cut, g, NULL), DF_OK);
-        assert_int_equal(df_memory_plan_new(&plan, g, cut, 0, 4, NULL), DF_OK);
+        assert_int_equal(df_memory_plan_new(&plan, g, cut, 0, DF_F32, NULL), DF_OK);
         for (df_value_id v = 0; v < g->n_values; v++) {
             df_placement was = plan->of[v];
             if (was.offset == 0) continue;
             plan->of[v].offset = 0;
-            found += play(g, cut, 0, plan, 4, false) != NULL;
+            found += play(g, cut, 0, plan, DF_F32, false) != NULL;
             moved++;
             plan->of[v] = was;
         }
-        assert_null(play(g, cut, 0, plan, 4, false));
+        assert_null(play(g, cut, 0, plan, DF_F32, false));
         df_memory_plan_free(&plan);
         df_cut_free(&cut);
         df_graph_free(&g);
@@ -232,7 +232,7 @@ static df_conv_attr conv1(void) {
 
 static df_memory_plan *plan_of(const df_graph *g, const df_cut *cut, int stage) {
     df_memory_plan *plan = NULL;
-    assert_int_equal(df_memory_plan_new(&plan, g, cut, stage, 4, NULL), DF_OK);
+    assert_int_equal(df_memory_plan_new(&plan, g, cut, stage, DF_F32, NULL), DF_OK);
     return plan;
 }
 
@@ -348,7 +348,7 @@ static void test_ids_have_their_own_size(void **state) {
     df_memory_plan *plan = NULL;
     assert_int_equal(df_graph_finish(g, NULL), DF_OK);
     assert_int_equal(df_cut_whole(&cut, g, NULL), DF_OK);
-    assert_int_equal(df_memory_plan_new(&plan, g, cut, 0, 8, NULL), DF_OK);
+    assert_int_equal(df_memory_plan_new(&plan, g, cut, 0, DF_F64, NULL), DF_OK);
     assert_int_equal(plan->slot_bytes, 32 * 4 + 32 * 4 * 8);
     df_memory_plan_free(&plan);
     df_cut_free(&cut);

@@ -67,15 +67,13 @@ void component_set(component *c, const char *port, const float *rows) {
     assert_true(v >= 0);
     df_shape shape = df_graph_shape(c->graph, v);
     int64_t row = df_shape_elements(shape);
+    df_dtype type = df_value_held_as(&c->graph->values[v], c->dtype);
     void *dst = df_stage_value(c->stage, 0, v, c->n);
     assert_non_null(dst);
     for (int64_t r = 0; r < c->n; r++)
         for (int64_t i = 0; i < row; i++) {
             int64_t at = r * row + place(&shape, i);
-            if (c->dtype == DF_F64)
-                ((double *)dst)[at] = rows[r * row + i];
-            else
-                ((float *)dst)[at] = rows[r * row + i];
+            df_dtype_store(type, dst, (size_t)at, (double)rows[r * row + i]);
         }
 }
 
@@ -93,8 +91,7 @@ void component_run(component *c) {
 
 void component_row(float *dst, const void *row, const df_shape *shape, df_dtype dtype) {
     for (int64_t i = 0; i < df_shape_elements(*shape); i++) {
-        int64_t at = place(shape, i);
-        dst[i] = dtype == DF_F64 ? (float)((const double *)row)[at] : ((const float *)row)[at];
+        dst[i] = (float)df_dtype_load(dtype, row, (size_t)place(shape, i));
     }
 }
 
@@ -103,7 +100,7 @@ float *component_get(component *c, const char *port, size_t *n_elements) {
     assert_true(v >= 0);
     df_shape shape = df_graph_shape(c->graph, v);
     int64_t row = df_shape_elements(shape);
-    size_t unit = c->dtype == DF_F64 ? sizeof(double) : sizeof(float);
+    size_t unit = df_dtype_bytes(c->dtype);
     const char *src = df_stage_value(c->stage, 0, v, c->n);
     float *dst = malloc(sizeof *dst * (size_t)(c->n * row));
     if (!src || !dst) fail_msg("output '%s'", port);

@@ -50,9 +50,9 @@ cudaError_t df_cuda_upsample_nearest(float *y, const float *x, int64_t rows, int
 cudaError_t df_cuda_embedding(float *y, const int32_t *ids, const float *token, const float *position, int64_t rows,
                               int tokens, int d, cudaStream_t stream);
 
-/* y [rows][dim] of t [rows]; angles in f64. Ho et al. 2020, as diffusers' get_timestep_embedding. */
-cudaError_t df_cuda_timestep_embedding(float *y, const float *t, int64_t rows, int dim, int cos_first,
-                                       double freq_shift, double max_period, double scale, cudaStream_t stream);
+/* y [n][dim] of t [n]; angles in f64. Ho et al. 2020, as diffusers' get_timestep_embedding. */
+cudaError_t df_cuda_timestep_embedding(float *y, const double *t, int64_t n, int dim, int cos_first, double freq_shift,
+                                       double max_period, double scale, cudaStream_t stream);
 
 /* y = act(gamma[c] * (x - mean) / sqrt(var + eps) + beta[c]), statistics per row and group of channels / groups
  * channels, two passes, sums in f64; y may be x. Wu and He 2018, arXiv:1803.08494. */

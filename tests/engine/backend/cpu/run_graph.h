@@ -39,17 +39,15 @@ static inline void test_check(df_code rc, const df_err *err) {
     if (rc) fail_msg("%s: %s", df_code_name(rc), err->text);
 }
 
-static inline void fill_input(const df_graph *g, df_value_id v, void *to, size_t unit, int64_t n_rows, float offset) {
+static inline void fill_input(const df_graph *g, df_value_id v, void *to, df_dtype type, int64_t n_rows, float offset) {
     int64_t n = df_shape_elements(g->values[v].shape);
     for (int64_t r = 0; r < n_rows; r++)
         for (int64_t i = 0; i < n; i++) {
             float x = test_number((uint32_t)(v * 1000 + r), i);
-            if (g->values[v].dtype == DF_I32)
+            if (type == DF_I32)
                 ((int32_t *)to)[r * n + i] = (int32_t)((x + 1) * 20);
-            else if (unit == sizeof(double))
-                ((double *)to)[r * n + i] = x + offset;
             else
-                ((float *)to)[r * n + i] = x + offset;
+                df_dtype_store(type, to, (size_t)(r * n + i), (double)(x + offset));
         }
 }
 
@@ -102,17 +100,18 @@ static inline void *run_graph(const df_graph *g, const run_cfg *cfg, int64_t n_r
         ((df_cpu_ctx *)ctx)->way = cfg->way;
         if (cfg->simd) ((df_cpu_ctx *)ctx)->simd = df_simd_find(cfg->simd);
     }
-    size_t unit = cfg->backend->activation_bytes(ctx);
     void **values = calloc((size_t)g->n_values, sizeof *values);
     for (df_value_id v = 0; v < g->n_values; v++) {
-        values[v] = aligned_alloc(64, ((size_t)(n_rows * df_shape_elements(g->values[v].shape)) * unit + 63) / 64 * 64);
-        if (g->values[v].producer < 0) fill_input(g, v, values[v], unit, n_rows, cfg->offset);
+        df_dtype type = df_value_held_as(&g->values[v], cfg->dtype);
+        size_t bytes = (size_t)(n_rows * df_shape_elements(g->values[v].shape)) * df_dtype_bytes(type);
+        values[v] = aligned_alloc(64, (bytes + 63) / 64 * 64);
+        if (g->values[v].producer < 0) fill_input(g, v, values[v], type, n_rows, cfg->offset);
     }
     for (int i = 0; i < g->n_nodes; i++) {
         const df_node *n = &g->nodes[i];
         if (n->op == DF_OP_RESHAPE) /* the memory plan's work, not a backend's */
             memcpy(values[n->out], values[n->in[0]],
-                   (size_t)(n_rows * df_shape_elements(g->values[n->out].shape)) * unit);
+                   (size_t)(n_rows * df_shape_elements(g->values[n->out].shape)) * df_dtype_bytes(cfg->dtype));
         else
             run_node_of(ctx, cfg, g, i, values, n_rows);
     }

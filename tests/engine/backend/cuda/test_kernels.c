@@ -166,10 +166,11 @@ static void test_timestep_embedding(void **state) {
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const df_timestep_attr a = cases[i];
         bench b = begin();
-        df_value_id t = input(&b, 0, "t", DF_SHAPE(1));
-        for (int r = 0; r < ROWS; r++) ((float *)b.in[0])[r] = 37.5f + 400.0f * (float)r;
+        df_value_id t = df_graph_input(b.graph, "t", DF_F64, DF_SHAPE(2));
+        double *numbers = b.in[0] = malloc(2 * ROWS * sizeof *numbers);
+        for (int k = 0; k < 2 * ROWS; k++) numbers[k] = 37.5 + 200.0 * k;
         run_reference(&b, df_g_timestep_embedding(b.graph, "t", t, a));
-        assert_int_equal(df_cuda_timestep_embedding(b.got, b.in[0], ROWS, a.dim, a.flip_sin_to_cos, a.freq_shift,
+        assert_int_equal(df_cuda_timestep_embedding(b.got, numbers, 2 * ROWS, a.dim, a.flip_sin_to_cos, a.freq_shift,
                                                     a.max_period, a.scale, 0),
                          cudaSuccess);
         check_and_free(&b);
