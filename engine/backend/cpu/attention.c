@@ -68,8 +68,8 @@ static df_code run(df_kernel *k, const df_cpu_run *r, df_err *err) {
     (void)err;
     const sizes z = sizes_of(k);
     const df_simd *simd = k->ctx->simd;
+    const df_cpu_ctx *x = k->ctx;
     const float *bias = k->state;
-    const float *q = r->in[0], *key = r->in[1], *v = r->in[2];
     float *work = (float *)r->scratch, *packed = work + k->ctx->threads * z.work_floats;
     int64_t heads = r->n_rows * z.heads, blocks = (z.t + DF_ATTN_QUERIES - 1) / DF_ATTN_QUERIES;
     int parts = df_cpu_parts(k->ctx, heads * z.t * z.s * z.d / 8);
@@ -79,17 +79,18 @@ static df_code run(df_kernel *k, const df_cpu_run *r, df_err *err) {
         for (int64_t i = 0; i < heads; i++) {
             int64_t row = i / z.heads, head = i % z.heads;
             float *pk = packed + i * (z.k_floats + z.v_floats);
-            simd->attention_pack(pk, pk + z.k_floats, key + row * z.s * z.q_stride + head * z.d, z.q_stride,
-                                 v + row * z.s * z.v_stride + head * z.dv, z.v_stride, z.s, z.d, z.dv);
+            simd->attention_pack(pk, pk + z.k_floats, df_cpu_from(x, r->in[1], row * z.s * z.q_stride + head * z.d),
+                                 z.q_stride, df_cpu_from(x, r->in[2], row * z.s * z.v_stride + head * z.dv), z.v_stride,
+                                 z.s, z.d, z.dv);
         }
 #pragma omp for schedule(static)
         for (int64_t i = 0; i < heads * blocks; i++) {
             int64_t of = i / blocks, row = of / z.heads, head = of % z.heads, t0 = i % blocks * DF_ATTN_QUERIES;
             const float *pk = packed + of * (z.k_floats + z.v_floats);
-            df_attn_head h = { .q = q + row * z.t * z.q_stride + head * z.d,
+            df_attn_head h = { .q = df_cpu_from(x, r->in[0], row * z.t * z.q_stride + head * z.d),
                                .k = pk,
                                .v = pk + z.k_floats,
-                               .out = r->out + row * z.t * z.v_stride + head * z.dv,
+                               .out = df_cpu_to(x, r->out, row * z.t * z.v_stride + head * z.dv),
                                .q_stride = z.q_stride,
                                .out_stride = z.v_stride,
                                .n_keys = z.s,

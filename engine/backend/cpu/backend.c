@@ -40,8 +40,14 @@ float *df_cpu_copy(const float *x, int64_t floats) {
     return copy ? memcpy(copy, x, (size_t)floats * sizeof *x) : NULL;
 }
 
-void df_cpu_epilogue(const df_cpu_ctx *ctx, float *y, const float *x, int64_t n_rows, int64_t positions, int64_t c,
-                     const float *add_channel, df_act act, const float *residual) {
+void *df_cpu_copy_as_activations(const df_cpu_ctx *ctx, const float *x, int64_t elements) {
+    void *copy = x ? malloc((size_t)elements * ctx->unit) : NULL;
+    for (int64_t i = 0; copy && i < elements; i++) df_dtype_store(ctx->dtype, copy, (size_t)i, (double)x[i]);
+    return copy;
+}
+
+void df_cpu_epilogue(const df_cpu_ctx *ctx, void *y, const void *x, int64_t n_rows, int64_t positions, int64_t c,
+                     const void *add_channel, df_act act, const void *residual) {
     int64_t all = n_rows * positions;
     int parts = df_cpu_parts(ctx, all * c);
 #pragma omp parallel for schedule(static) num_threads(parts) if (parts > 1)
@@ -50,9 +56,9 @@ void df_cpu_epilogue(const df_cpu_ctx *ctx, float *y, const float *x, int64_t n_
         df_cpu_part(all, parts, part, &begin, &end);
         while (begin < end) { /* up to the end of a row: its channels change there */
             int64_t row = begin / positions, stop = (row + 1) * positions < end ? (row + 1) * positions : end;
-            ctx->simd->epilogue(y + begin * c, x + begin * c, stop - begin, c,
-                                add_channel ? add_channel + row * c : NULL, act,
-                                residual ? residual + begin * c : NULL);
+            ctx->simd->epilogue(df_cpu_to(ctx, y, begin * c), df_cpu_from(ctx, x, begin * c), stop - begin, c,
+                                add_channel ? df_cpu_from(ctx, add_channel, row * c) : NULL, act,
+                                residual ? df_cpu_from(ctx, residual, begin * c) : NULL);
             begin = stop;
         }
     }

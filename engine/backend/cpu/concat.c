@@ -5,7 +5,7 @@
 #include "engine/backend/cpu/kernel.h"
 
 static df_code join(const df_kernel *k, const df_cpu_run *r, int64_t lines, int64_t na, int64_t nb) {
-    const float *a = r->in[0], *b = r->in[1];
+    const df_cpu_ctx *x = k->ctx;
     int64_t n = na + nb;
     int parts = df_cpu_parts(k->ctx, lines * n);
 #pragma omp parallel for schedule(static) num_threads(parts) if (parts > 1)
@@ -13,8 +13,8 @@ static df_code join(const df_kernel *k, const df_cpu_run *r, int64_t lines, int6
         int64_t begin, end;
         df_cpu_part(lines, parts, part, &begin, &end);
         for (int64_t i = begin; i < end; i++) {
-            memcpy(r->out + i * n, a + i * na, (size_t)na * sizeof *a);
-            memcpy(r->out + i * n + na, b + i * nb, (size_t)nb * sizeof *b);
+            memcpy(df_cpu_to(x, r->out, i * n), df_cpu_from(x, r->in[0], i * na), (size_t)na * x->unit);
+            memcpy(df_cpu_to(x, r->out, i * n + na), df_cpu_from(x, r->in[1], i * nb), (size_t)nb * x->unit);
         }
     }
     return DF_OK;

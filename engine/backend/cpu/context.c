@@ -12,16 +12,28 @@ static df_code streams_open(df_cpu_ctx *ctx, df_err *err) {
     return DF_OK;
 }
 
+/* oneDNN multiplies bf16 from AVX-512 on, where the machine has no instruction for it by f32 (slower than F32 itself,
+ * but with the same rounding of operands and results). */
+static df_code check_dtype(df_dtype dtype, df_err *err) {
+    if (dtype != DF_F32 && dtype != DF_BF16)
+        return df_err_set(err, DF_EUNSUPPORTED, "backend cpu computes in F32 or BF16, not in %s", df_dtype_name(dtype));
+    if (dtype == DF_BF16 && (dnnl_get_effective_cpu_isa() & dnnl_cpu_isa_avx512_core) != dnnl_cpu_isa_avx512_core)
+        return df_err_set(err, DF_EUNSUPPORTED, "this machine has no AVX-512, which BF16 needs: use F32 (--dtype f32)");
+    return DF_OK;
+}
+
 df_code df_cpu_ctx_open(df_cpu_ctx **out, const df_backend_cfg *cfg, df_err *err) {
-    if (cfg->dtype != DF_F32)
-        return df_err_set(err, DF_EUNSUPPORTED, "backend cpu computes in F32, not in %s", df_dtype_name(cfg->dtype));
+    df_code rc = check_dtype(cfg->dtype, err);
+    if (rc) return rc;
     if (cfg->threads < 0) return df_err_set(err, DF_EINVAL, "backend cpu: %d threads", cfg->threads);
     df_cpu_ctx *ctx = calloc(1, sizeof *ctx);
     if (!ctx) return df_err_set(err, DF_ENOMEM, "backend cpu");
     ctx->threads = cfg->threads ? cfg->threads : omp_get_num_procs();
-    ctx->simd = df_simd_best();
+    ctx->dtype = cfg->dtype;
+    ctx->unit = df_dtype_bytes(cfg->dtype);
+    ctx->simd = df_simd_best(cfg->dtype);
     ctx->streams = calloc((size_t)ctx->threads, sizeof *ctx->streams);
-    df_code rc = ctx->streams ? streams_open(ctx, err) : df_err_set(err, DF_ENOMEM, "backend cpu");
+    rc = ctx->streams ? streams_open(ctx, err) : df_err_set(err, DF_ENOMEM, "backend cpu");
     if (rc) {
         df_cpu_ctx_close(&ctx);
         return rc;

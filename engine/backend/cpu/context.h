@@ -20,6 +20,8 @@ typedef struct df_cpu_ctx {
     dnnl_engine_t engine;
     dnnl_stream_t *streams; /* [threads], one for each thread that may run a primitive of its own */
     int threads;
+    df_dtype dtype; /* of activations, and of the weights of convolutions and matrix products: F32 or BF16 */
+    size_t unit; /* bytes of one of them */
     const df_simd *simd;
     df_product_way way;
 } df_cpu_ctx;
@@ -41,17 +43,25 @@ df_code df_cpu_dnnl_error(df_err *err, dnnl_status_t status, const char *what);
         if (status_ != dnnl_success) return df_cpu_dnnl_error(err, status_, #call);                                    \
     } while (0)
 
+/* Element i of activations, to read and to write. */
+static inline const void *df_cpu_from(const df_cpu_ctx *ctx, const void *x, int64_t i) {
+    return (const char *)x + (size_t)i * ctx->unit;
+}
+static inline void *df_cpu_to(const df_cpu_ctx *ctx, void *y, int64_t i) {
+    return (char *)y + (size_t)i * ctx->unit;
+}
+
 /* [begin, end) of part `i` of `parts` nearly equal parts of n. */
 static inline void df_cpu_part(int64_t n, int64_t parts, int64_t i, int64_t *begin, int64_t *end) {
     *begin = n * i / parts;
     *end = n * (i + 1) / parts;
 }
 
-/* Parts to split `floats` of light work into: waking the team costs more than a few microseconds of work. All threads
- * or one, never some: libgomp ends the threads that a smaller team leaves over and has to start them again. */
-static inline int df_cpu_parts(const df_cpu_ctx *ctx, int64_t floats) {
+/* Parts to split light work on so many elements into: waking the team costs more than a few microseconds of work. All
+ * threads or one, never some: libgomp ends the threads that a smaller team leaves over and has to start them again. */
+static inline int df_cpu_parts(const df_cpu_ctx *ctx, int64_t elements) {
     enum { LEAST = 16 << 10 };
-    return floats < LEAST ? 1 : ctx->threads;
+    return elements < LEAST ? 1 : ctx->threads;
 }
 
 #endif

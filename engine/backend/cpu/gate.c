@@ -2,9 +2,9 @@
 
 static void gate(const df_kernel *k, const df_cpu_run *r, int64_t row, int64_t first, int64_t n) {
     int64_t c = df_cpu_last_dim(df_cpu_out_shape(k));
-    const float *x = r->in[0], *by = r->in[1];
-    k->ctx->simd->gate(r->out + first * c, x + first * c, n, c, by + row * c,
-                       r->residual ? r->residual + first * c : NULL);
+    const df_cpu_ctx *x = k->ctx;
+    x->simd->gate(df_cpu_to(x, r->out, first * c), df_cpu_from(x, r->in[0], first * c), n, c,
+                  df_cpu_from(x, r->in[1], row * c), r->residual ? df_cpu_from(x, r->residual, first * c) : NULL);
 }
 
 static df_code run(df_kernel *k, const df_cpu_run *r, df_err *err) {

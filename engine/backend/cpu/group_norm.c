@@ -59,18 +59,31 @@ static df_code prepare(df_kernel *k, int64_t n_rows, size_t *scratch_bytes, df_e
     return DF_OK;
 }
 
-static void chunk_sums(const df_simd *v, const group_norm *n, const float *x, row_work w, int64_t chunk) {
+/* A chunk of a row; first: the element of the batch that it begins with. */
+typedef struct span {
+    int64_t first, positions;
+} span;
+
+static span span_of(const group_norm *n, int64_t row, int64_t chunk) {
     int64_t begin, end;
     df_cpu_part(n->positions, n->chunks, chunk, &begin, &end);
-    double *sum = w.sums + chunk * 2 * n->c;
-    v->channel_sums(sum, sum + n->c, x + begin * n->c, end - begin, n->c);
+    return (span) { (row * n->positions + begin) * n->c, end - begin };
 }
 
-static void chunk_apply(const df_simd *v, const group_norm *n, float *y, const float *x, row_work w, int64_t chunk,
-                        df_act act) {
-    int64_t begin, end;
-    df_cpu_part(n->positions, n->chunks, chunk, &begin, &end);
-    v->scale_shift(y + begin * n->c, x + begin * n->c, end - begin, n->c, w.scale, w.shift, act);
+static void chunk_sums(const df_kernel *k, const df_cpu_run *r, int64_t row, int64_t chunk) {
+    const group_norm *n = k->state;
+    span s = span_of(n, row, chunk);
+    double *sum = work_of(n, r->scratch, row).sums + chunk * 2 * n->c;
+    k->ctx->simd->channel_sums(sum, sum + n->c, df_cpu_from(k->ctx, r->in[0], s.first), s.positions, n->c);
+}
+
+static void chunk_apply(const df_kernel *k, const df_cpu_run *r, int64_t row, int64_t chunk) {
+    const group_norm *n = k->state;
+    const df_cpu_ctx *x = k->ctx;
+    span s = span_of(n, row, chunk);
+    row_work w = work_of(n, r->scratch, row);
+    x->simd->scale_shift(df_cpu_to(x, r->out, s.first), df_cpu_from(x, r->in[0], s.first), s.positions, n->c, w.scale,
+                         w.shift, k->node->act);
 }
 
 /* y = x * scale[c] + shift[c] from the sums of all chunks. */
@@ -95,39 +108,27 @@ static void row_statistics(const group_norm *n, row_work w) {
 }
 
 /* A row a thread, so that it stays in that thread's cache. */
-static void run_rows(const df_kernel *k, const df_cpu_run *r, const float *x, int parts) {
+static void run_rows(const df_kernel *k, const df_cpu_run *r, int parts) {
     const group_norm *n = k->state;
-    const df_simd *v = k->ctx->simd;
-    int64_t row_floats = n->positions * n->c;
 #pragma omp parallel for schedule(static) num_threads(parts) if (parts > 1)
     for (int64_t row = 0; row < r->n_rows; row++) {
-        row_work w = work_of(n, r->scratch, row);
-        for (int64_t i = 0; i < n->chunks; i++) chunk_sums(v, n, x + row * row_floats, w, i);
-        row_statistics(n, w);
-        for (int64_t i = 0; i < n->chunks; i++)
-            chunk_apply(v, n, r->out + row * row_floats, x + row * row_floats, w, i, k->node->act);
+        for (int64_t i = 0; i < n->chunks; i++) chunk_sums(k, r, row, i);
+        row_statistics(n, work_of(n, r->scratch, row));
+        for (int64_t i = 0; i < n->chunks; i++) chunk_apply(k, r, row, i);
     }
 }
 
-static void run_chunks(const df_kernel *k, const df_cpu_run *r, const float *x, int parts) {
+static void run_chunks(const df_kernel *k, const df_cpu_run *r, int parts) {
     const group_norm *n = k->state;
-    const df_simd *v = k->ctx->simd;
-    int64_t row_floats = n->positions * n->c, all = r->n_rows * n->chunks;
+    int64_t all = r->n_rows * n->chunks;
 #pragma omp parallel num_threads(parts)
     {
 #pragma omp for schedule(static)
-        for (int64_t i = 0; i < all; i++) {
-            int64_t row = i / n->chunks;
-            chunk_sums(v, n, x + row * row_floats, work_of(n, r->scratch, row), i % n->chunks);
-        }
+        for (int64_t i = 0; i < all; i++) chunk_sums(k, r, i / n->chunks, i % n->chunks);
 #pragma omp for schedule(static)
         for (int64_t row = 0; row < r->n_rows; row++) row_statistics(n, work_of(n, r->scratch, row));
 #pragma omp for schedule(static)
-        for (int64_t i = 0; i < all; i++) {
-            int64_t row = i / n->chunks;
-            chunk_apply(v, n, r->out + row * row_floats, x + row * row_floats, work_of(n, r->scratch, row),
-                        i % n->chunks, k->node->act);
-        }
+        for (int64_t i = 0; i < all; i++) chunk_apply(k, r, i / n->chunks, i % n->chunks);
     }
 }
 
@@ -136,7 +137,7 @@ static df_code run(df_kernel *k, const df_cpu_run *r, df_err *err) {
     const group_norm *n = k->state;
     int parts = df_cpu_parts(k->ctx, r->n_rows * n->positions * n->c);
     bool whole_rows = parts == 1 || r->n_rows % parts == 0 || r->n_rows >= 4 * parts;
-    (whole_rows ? run_rows : run_chunks)(k, r, r->in[0], parts);
+    (whole_rows ? run_rows : run_chunks)(k, r, parts);
     return DF_OK;
 }
 

@@ -36,40 +36,65 @@ static void remember(const answer *a) {
     pthread_mutex_unlock(&lock);
 }
 
-/* Any numbers of both signs and of several sizes do; these are the same on every machine. */
-static float *noise(size_t floats, uint32_t seed) {
-    float *x = df_cpu_alloc(floats * sizeof *x);
-    for (size_t i = 0; x && i < floats; i++) {
+#define TINY 0x1p-20 /* what an f32 sum of numbers around 1 is off by, about */
+
+/* Numbers of both signs and of several sizes; the same on every machine. */
+static void *noise(df_dtype dtype, size_t n, uint32_t seed, double scale) {
+    void *x = df_cpu_alloc(n * df_dtype_bytes(dtype));
+    for (size_t i = 0; x && i < n; i++) {
         seed = seed * 1664525u + 1013904223u;
-        x[i] = ((float)(seed >> 9) * 0x1p-23f - 0.5f) * (i % 5 ? 1.0f : 4.0f);
+        df_dtype_store(dtype, x, i, ((double)(seed >> 9) * 0x1p-23 - 0.5) * (i % 5 ? scale : 4 * scale));
     }
     return x;
 }
 
+/* The data of channel c is that of channel ic - 1 - c, and their weights are each other's negatives: the sums are 0 but
+ * for what rounding leaves of them, which is another number for almost every order of adding. Also in bf16, where the
+ * last bits of a result of full size are lost. */
+static void cancel_data(char *x, size_t unit, size_t positions, size_t ic) {
+    for (size_t p = 0; p < positions; p++, x += ic * unit)
+        for (size_t c = 0; c < ic / 2; c++) memcpy(x + (ic - 1 - c) * unit, x + c * unit, unit);
+}
+
+static void cancel_weights(float *w, size_t oc, size_t ic, size_t taps) {
+    for (size_t o = 0; o < oc; o++, w += ic * taps) {
+        for (size_t i = 0; i < ic / 2 * taps; i++) w[(ic - 1 - i / taps) * taps + i % taps] = -w[i];
+        for (size_t t = 0; ic > 1 && ic % 2 && t < taps; t++)
+            w[ic / 2 * taps + t] *= (float)TINY; /* it has no partner */
+    }
+}
+
 typedef struct trial {
-    float *x, *weights, *bias, *start; /* start: what y holds before, for sums */
-    float *y, *expected; /* [rows][row], [row] */
+    char *x;
+    float *weights, *bias;
+    char *start; /* what y holds before, for sums */
+    char *y, *expected; /* [rows][row], [row] */
     void *packed, *others, *scratch; /* weights for the canonical primitive, for the candidate */
-    size_t x_floats, y_floats; /* of a row */
+    size_t x_bytes, y_bytes; /* of a row */
 } trial;
 
 static df_code trial_open(trial *t, const df_cpu_ctx *ctx, const df_prim *canonical, const df_prim *candidate,
                           df_err *err) {
     const df_product_shape *s = &canonical->shape;
-    size_t rows = (size_t)candidate->rows;
+    df_dtype dtype = (df_dtype)s->dtype;
+    size_t rows = (size_t)candidate->rows, x_row = (size_t)(s->ih * s->iw * s->ic);
+    size_t y_row = (size_t)(s->oh * s->ow * s->oc);
     size_t scratch =
         canonical->scratch_bytes > candidate->scratch_bytes ? canonical->scratch_bytes : candidate->scratch_bytes;
-    t->x_floats = (size_t)(s->ih * s->iw * s->ic);
-    t->y_floats = (size_t)(s->oh * s->ow * s->oc);
-    t->x = noise(rows * t->x_floats, 1);
-    t->weights = noise((size_t)(s->oc * s->ic * s->kernel * s->kernel), 2);
-    t->bias = noise((size_t)s->oc, 3);
-    t->start = noise(t->y_floats, 4);
-    t->y = df_cpu_alloc(rows * t->y_floats * sizeof *t->y);
-    t->expected = df_cpu_alloc(t->y_floats * sizeof *t->expected);
+    t->x_bytes = x_row * df_dtype_bytes(dtype);
+    t->y_bytes = y_row * df_dtype_bytes(dtype);
+    size_t oc = (size_t)s->oc, ic = (size_t)s->ic, taps = (size_t)(s->kernel * s->kernel);
+    t->x = noise(dtype, rows * x_row, 1, 1);
+    t->weights = noise(DF_F32, oc * ic * taps, 2, 1);
+    t->bias = noise(DF_F32, oc, 3, TINY);
+    t->start = noise(dtype, y_row, 4, TINY);
+    t->y = df_cpu_alloc(rows * t->y_bytes);
+    t->expected = df_cpu_alloc(t->y_bytes);
     t->scratch = df_cpu_alloc(scratch);
     if (!t->x || !t->weights || !t->bias || !t->start || !t->y || !t->expected || !t->scratch)
         return df_err_set(err, DF_ENOMEM, "trial of a layer");
+    cancel_data(t->x, df_dtype_bytes(dtype), rows * x_row / ic, ic);
+    cancel_weights(t->weights, oc, ic, taps);
     df_code rc = df_prim_pack(ctx, canonical, t->weights, &t->packed, err);
     return rc ? rc : df_prim_pack(ctx, candidate, t->weights, &t->others, err);
 }
@@ -80,12 +105,12 @@ static void trial_close(trial *t) {
 }
 
 /* y [p->rows][row] from the rows at x. */
-static df_code try_prim(const trial *t, const df_cpu_ctx *ctx, const df_prim *p, const void *packed, const float *x,
-                        float *y, df_err *err) {
+static df_code try_prim(const trial *t, const df_cpu_ctx *ctx, const df_prim *p, const void *packed, const char *x,
+                        char *y, df_err *err) {
     df_prim_args args;
     df_code rc = df_prim_args_open(&args, ctx, p, err);
     if (rc) return rc;
-    for (int64_t i = 0; i < p->rows; i++) memcpy(y + (size_t)i * t->y_floats, t->start, t->y_floats * sizeof *y);
+    for (int64_t i = 0; i < p->rows; i++) memcpy(y + (size_t)i * t->y_bytes, t->start, t->y_bytes);
     int saved = df_cpu_enter(p->threads);
     rc = df_prim_run(p, &args, ctx->streams[0], &(df_operands) { x, packed, t->bias, y, t->scratch }, err);
     df_cpu_leave(saved);
@@ -98,8 +123,8 @@ static df_code compare(bool *same, trial *t, const df_cpu_ctx *ctx, const df_pri
     df_code rc = try_prim(t, ctx, candidate, t->others, t->x, t->y, err);
     *same = true;
     for (size_t row = 0; !rc && *same && row < (size_t)candidate->rows;) {
-        rc = try_prim(t, ctx, canonical, t->packed, t->x + row * t->x_floats, t->expected, err);
-        *same = !memcmp(t->y + row * t->y_floats, t->expected, t->y_floats * sizeof *t->y);
+        rc = try_prim(t, ctx, canonical, t->packed, t->x + row * t->x_bytes, t->expected, err);
+        *same = !memcmp(t->y + row * t->y_bytes, t->expected, t->y_bytes);
         size_t last = (size_t)candidate->rows - 1;
         row = row < last ? last : last + 1;
     }

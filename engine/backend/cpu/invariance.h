@@ -6,8 +6,8 @@
  * random data, and the first and the last row of the candidate are compared with the canonical primitive's.
  *
  * The check is a property of (shape, rows, threads), not of the data: oneDNN's blocking, and with it the order
- * of each sum, follows from those alone. Random operands make every order of a sum round differently, so that a
- * difference in order shows in one of thousands of elements with certainty for all practical purposes. Answers are
+ * of each sum, follows from those alone. The operands are random but for one thing: their sums cancel, so that what is
+ * compared is what rounding leaves, and another order shows in almost every element, in bf16 as in f32. Answers are
  * kept per process, under a lock: a model's many equal layers are checked once. */
 #ifndef DF_ENGINE_BACKEND_CPU_INVARIANCE_H
 #define DF_ENGINE_BACKEND_CPU_INVARIANCE_H

@@ -18,8 +18,8 @@ struct df_kernel {
 typedef struct df_cpu_run {
     int64_t n_rows;
     const void *const *in;
-    const float *add_channel, *residual; /* NULL where absent */
-    float *out;
+    const void *add_channel, *residual; /* NULL where absent */
+    void *out;
     char *scratch;
 } df_cpu_run;
 
@@ -57,10 +57,12 @@ typedef void (*df_cpu_span_fn)(const df_kernel *k, const df_cpu_run *r, int64_t 
 void df_cpu_each_span(const df_kernel *k, const df_cpu_run *r, df_cpu_span_fn do_span);
 
 /* Over all rows, on all threads: y = act(x + add_channel) + residual; add_channel [n_rows][c]. */
-void df_cpu_epilogue(const df_cpu_ctx *ctx, float *y, const float *x, int64_t n_rows, int64_t positions, int64_t c,
-                     const float *add_channel, df_act act, const float *residual);
+void df_cpu_epilogue(const df_cpu_ctx *ctx, void *y, const void *x, int64_t n_rows, int64_t positions, int64_t c,
+                     const void *add_channel, df_act act, const void *residual);
 
 /* floats of a copy on the heap; NULL if x is NULL or out of memory. */
 float *df_cpu_copy(const float *x, int64_t floats);
+/* The same, as activations are held. */
+void *df_cpu_copy_as_activations(const df_cpu_ctx *ctx, const float *x, int64_t elements);
 
 #endif

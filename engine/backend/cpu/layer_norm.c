@@ -28,14 +28,14 @@ static df_code run(df_kernel *k, const df_cpu_run *r, df_err *err) {
     const layer_norm *n = k->state;
     df_shape s = df_cpu_out_shape(k);
     int64_t c = df_cpu_last_dim(s), positions = r->n_rows * (df_shape_elements(s) / c);
-    const float *x = r->in[0];
-    int parts = df_cpu_parts(k->ctx, positions * c);
+    const df_cpu_ctx *x = k->ctx;
+    int parts = df_cpu_parts(x, positions * c);
 #pragma omp parallel for schedule(static) num_threads(parts) if (parts > 1)
     for (int part = 0; part < parts; part++) {
         int64_t begin, end;
         df_cpu_part(positions, parts, part, &begin, &end);
-        k->ctx->simd->layer_norm(r->out + begin * c, x + begin * c, end - begin, c, n->gamma, n->beta,
-                                 k->node->attr.norm.eps, k->node->act);
+        x->simd->layer_norm(df_cpu_to(x, r->out, begin * c), df_cpu_from(x, r->in[0], begin * c), end - begin, c,
+                            n->gamma, n->beta, k->node->attr.norm.eps, k->node->act);
     }
     return DF_OK;
 }

@@ -2,8 +2,9 @@
 
 static void modulate(const df_kernel *k, const df_cpu_run *r, int64_t row, int64_t first, int64_t n) {
     int64_t c = df_cpu_last_dim(df_cpu_out_shape(k));
-    const float *x = r->in[0], *shift = r->in[1], *scale = r->in[2];
-    k->ctx->simd->modulate(r->out + first * c, x + first * c, n, c, shift + row * c, scale + row * c);
+    const df_cpu_ctx *x = k->ctx;
+    x->simd->modulate(df_cpu_to(x, r->out, first * c), df_cpu_from(x, r->in[0], first * c), n, c,
+                      df_cpu_from(x, r->in[1], row * c), df_cpu_from(x, r->in[2], row * c));
 }
 
 static df_code run(df_kernel *k, const df_cpu_run *r, df_err *err) {

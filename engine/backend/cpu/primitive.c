@@ -14,6 +14,10 @@ static bool is_linear(const df_product_shape *s) {
     return s->kernel == 1 && s->stride == 1 && s->iw == 1 && s->top + s->left + s->bottom + s->right == 0;
 }
 
+static dnnl_data_type_t type_of(const df_product_shape *s) {
+    return s->dtype == DF_BF16 ? dnnl_bf16 : dnnl_f32;
+}
+
 static df_code attributes(dnnl_primitive_attr_t *attr, bool sum, df_err *err) {
     DF_TRY_DNNL(dnnl_primitive_attr_create(attr));
     DF_TRY_DNNL(dnnl_primitive_attr_set_scratchpad_mode(*attr, dnnl_scratchpad_mode_user));
@@ -31,10 +35,10 @@ static df_code describe_linear(df_prim *p, const df_cpu_ctx *ctx, const dnnl_mem
     const df_product_shape *s = &p->shape;
     dnnl_dims_t x = { p->rows * s->ih, s->ic }, w = { s->ic, s->oc }, b = { 1, s->oc }, y = { p->rows * s->oh, s->oc };
     dnnl_memory_desc_t xd, wd, bd, yd;
-    DF_TRY_DNNL(dnnl_memory_desc_init_by_tag(&xd, 2, x, dnnl_f32, dnnl_ab));
-    DF_TRY_DNNL(dnnl_memory_desc_init_by_tag(&wd, 2, w, dnnl_f32, dnnl_format_tag_any));
+    DF_TRY_DNNL(dnnl_memory_desc_init_by_tag(&xd, 2, x, type_of(s), dnnl_ab));
+    DF_TRY_DNNL(dnnl_memory_desc_init_by_tag(&wd, 2, w, type_of(s), dnnl_format_tag_any));
     DF_TRY_DNNL(dnnl_memory_desc_init_by_tag(&bd, 2, b, dnnl_f32, dnnl_ab));
-    DF_TRY_DNNL(dnnl_memory_desc_init_by_tag(&yd, 2, y, dnnl_f32, dnnl_ab));
+    DF_TRY_DNNL(dnnl_memory_desc_init_by_tag(&yd, 2, y, type_of(s), dnnl_ab));
     dnnl_matmul_desc_t desc;
     DF_TRY_DNNL(dnnl_matmul_desc_init(&desc, &xd, weights ? weights : &wd, s->bias ? &bd : NULL, &yd));
     DF_TRY_DNNL(dnnl_primitive_desc_create(&p->desc, &desc, attr, ctx->engine, NULL));
@@ -48,10 +52,10 @@ static df_code describe_conv(df_prim *p, const df_cpu_ctx *ctx, const dnnl_memor
     dnnl_dims_t y = { p->rows, s->oc, s->oh, s->ow }, strides = { s->stride, s->stride };
     dnnl_dims_t before = { s->top, s->left }, after = { s->bottom, s->right };
     dnnl_memory_desc_t xd, wd, bd, yd;
-    DF_TRY_DNNL(dnnl_memory_desc_init_by_tag(&xd, 4, x, dnnl_f32, dnnl_nhwc));
-    DF_TRY_DNNL(dnnl_memory_desc_init_by_tag(&wd, 4, w, dnnl_f32, dnnl_format_tag_any));
+    DF_TRY_DNNL(dnnl_memory_desc_init_by_tag(&xd, 4, x, type_of(s), dnnl_nhwc));
+    DF_TRY_DNNL(dnnl_memory_desc_init_by_tag(&wd, 4, w, type_of(s), dnnl_format_tag_any));
     DF_TRY_DNNL(dnnl_memory_desc_init_by_tag(&bd, 1, b, dnnl_f32, dnnl_a));
-    DF_TRY_DNNL(dnnl_memory_desc_init_by_tag(&yd, 4, y, dnnl_f32, dnnl_nhwc));
+    DF_TRY_DNNL(dnnl_memory_desc_init_by_tag(&yd, 4, y, type_of(s), dnnl_nhwc));
     dnnl_convolution_desc_t desc;
     DF_TRY_DNNL(dnnl_convolution_forward_desc_init(&desc, dnnl_forward_inference, dnnl_convolution_direct, &xd,
                                                    weights ? weights : &wd, s->bias ? &bd : NULL, &yd, strides, before,

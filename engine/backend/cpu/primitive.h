@@ -21,6 +21,7 @@ typedef struct df_product_shape {
     int64_t ih, iw, ic, oh, ow, oc;
     int64_t kernel, stride, top, left, bottom, right;
     int64_t bias, sum; /* 0 or 1 */
+    int64_t dtype; /* df_dtype of x, weights and y: F32 or BF16; sums and the bias are f32 in both */
 } df_product_shape;
 
 typedef struct df_prim {
@@ -37,10 +38,10 @@ typedef struct df_prim_args {
 } df_prim_args;
 
 typedef struct df_operands {
-    const float *x; /* [rows][ih][iw][ic] */
+    const void *x; /* [rows][ih][iw][ic] */
     const void *weights; /* packed */
     const float *bias; /* [oc] or NULL */
-    float *y; /* [rows][oh][ow][oc] */
+    void *y; /* [rows][oh][ow][oc] */
     void *scratch; /* scratch_bytes, 64-byte aligned */
 } df_operands;
 
@@ -53,7 +54,7 @@ void df_prim_close(df_prim **p);
 const dnnl_memory_desc_t *df_prim_weights(const df_prim *p);
 const char *df_prim_implementation(const df_prim *p); /* the library's name for it */
 
-/* weights [oc][ic][kernel][kernel]; *packed is the caller's, to be freed. */
+/* weights [oc][ic][kernel][kernel] f32; *packed, in the type of the shape, is the caller's, to be freed. */
 df_code df_prim_pack(const df_cpu_ctx *ctx, const df_prim *p, const float *weights, void **packed, df_err *err);
 /* The same from what was packed for another primitive of the shape. */
 df_code df_prim_repack(const df_cpu_ctx *ctx, const df_prim *p, const df_prim *other, const void *others, void **packed,

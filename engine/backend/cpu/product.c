@@ -63,6 +63,7 @@ df_code df_product_open(df_kernel *k, df_product_shape shape, const float *const
     if (!p) return df_err_set(err, DF_ENOMEM, "product");
     shape.bias = weights[1] != NULL;
     shape.sum = sums_residual(k->node);
+    shape.dtype = k->ctx->dtype;
     p->shape = shape;
     if (weights[1] && !(p->bias = df_cpu_copy(weights[1], shape.oc))) return df_err_set(err, DF_ENOMEM, "bias");
     df_code rc = df_strips_open(&p->strips, k->ctx, &shape, err);
@@ -126,7 +127,7 @@ static plan *plan_of(const product *p, int64_t n_rows) {
 
 static size_t detour_bytes(const df_kernel *k, const product *p, int64_t n_rows) {
     if (!needs_detour(k->node)) return 0;
-    size_t bytes = (size_t)(n_rows * positions(p) * p->shape.oc) * sizeof(float);
+    size_t bytes = (size_t)(n_rows * positions(p) * p->shape.oc) * k->ctx->unit;
     return (bytes + 63) / 64 * 64;
 }
 
@@ -155,21 +156,24 @@ typedef struct pass {
     const df_kernel *k;
     const product *p;
     const df_cpu_run *r;
-    float *y; /* where the product goes: out, or scratch */
+    void *y; /* where the product goes: out, or scratch */
 } pass;
 
 static void bring_residual(void *arg, int64_t row, int64_t first, int64_t n) {
     const pass *a = arg;
+    const df_cpu_ctx *x = a->k->ctx;
     int64_t c = a->p->shape.oc, at = (row * positions(a->p) + first) * c;
-    memcpy(a->r->out + at, a->r->residual + at, (size_t)(n * c) * sizeof(float));
+    memcpy(df_cpu_to(x, a->r->out, at), df_cpu_from(x, a->r->residual, at), (size_t)(n * c) * x->unit);
 }
 
 static void finish(void *arg, int64_t row, int64_t first, int64_t n) {
     const pass *a = arg;
-    const df_node *node = a->k->node;
+    const df_cpu_ctx *x = a->k->ctx;
     int64_t c = a->p->shape.oc, at = (row * positions(a->p) + first) * c;
-    a->k->ctx->simd->epilogue(a->r->out + at, a->y + at, n, c, a->r->add_channel ? a->r->add_channel + row * c : NULL,
-                              node->act, a->p->shape.sum || !a->r->residual ? NULL : a->r->residual + at);
+    bool residual = a->r->residual && !a->p->shape.sum;
+    x->simd->epilogue(df_cpu_to(x, a->r->out, at), df_cpu_from(x, a->y, at), n, c,
+                      a->r->add_channel ? df_cpu_from(x, a->r->add_channel, row * c) : NULL, a->k->node->act,
+                      residual ? df_cpu_from(x, a->r->residual, at) : NULL);
 }
 
 /* The same work for all rows, on all threads. */
@@ -196,8 +200,8 @@ static df_code run_library(const plan *q, const pass *a, const df_operands *o, c
     df_code rc = DF_OK;
     for (int64_t row = 0; !rc && row < q->n_rows; row += q->prim->rows) {
         df_operands mine = *o;
-        mine.x += row * s->ih * s->iw * s->ic;
-        mine.y += row * s->oh * s->ow * s->oc;
+        mine.x = df_cpu_from(a->k->ctx, o->x, row * s->ih * s->iw * s->ic);
+        mine.y = df_cpu_to(a->k->ctx, o->y, row * s->oh * s->ow * s->oc);
         rc = df_prim_run(q->prim, &q->args, a->k->ctx->streams[0], &mine, err);
     }
     if (!rc && hooks->after) over_rows(a, hooks->after);
@@ -209,7 +213,7 @@ df_code df_product_run(df_kernel *k, const df_cpu_run *r, df_err *err) {
     const plan *q = plan_of(p, r->n_rows);
     if (!q) return df_err_set(err, DF_EINVAL, "%s: not prepared for %lld rows", k->node->name, (long long)r->n_rows);
     size_t detour = detour_bytes(k, p, r->n_rows);
-    pass a = { k, p, r, detour ? (float *)r->scratch : r->out };
+    pass a = { k, p, r, detour ? r->scratch : r->out };
     bool epilogue = r->add_channel || k->node->act != DF_ACT_NONE || detour;
     df_strip_hooks hooks = { p->shape.sum && r->residual != r->out ? bring_residual : NULL, epilogue ? finish : NULL,
                              &a };

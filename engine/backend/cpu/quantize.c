@@ -25,13 +25,14 @@ static df_code run(df_kernel *k, const df_cpu_run *r, df_err *err) {
     df_shape s = k->g->weights[k->node->weight[0]].shape;
     int64_t c = s.dim[1], blocks = blocks_of(s.dim[0]);
     int64_t positions = r->n_rows * (df_shape_elements(df_cpu_out_shape(k)) / c);
-    const float *x = r->in[0];
-    int parts = df_cpu_parts(k->ctx, positions * s.dim[0] * c);
+    const df_cpu_ctx *x = k->ctx;
+    int parts = df_cpu_parts(x, positions * s.dim[0] * c);
 #pragma omp parallel for schedule(static) num_threads(parts) if (parts > 1)
     for (int part = 0; part < parts; part++) {
         int64_t begin, end;
         df_cpu_part(positions, parts, part, &begin, &end);
-        k->ctx->simd->nearest_code(r->out + begin * c, x + begin * c, end - begin, c, k->state, blocks);
+        x->simd->nearest_code(df_cpu_to(x, r->out, begin * c), df_cpu_from(x, r->in[0], begin * c), end - begin, c,
+                              k->state, blocks);
     }
     return DF_OK;
 }

@@ -4,8 +4,8 @@
 
 static df_code run(df_kernel *k, const df_cpu_run *r, df_err *err) {
     (void)err;
-    size_t floats = (size_t)(r->n_rows * df_shape_elements(df_cpu_out_shape(k)));
-    if (r->out != r->in[0]) memcpy(r->out, r->in[0], floats * sizeof(float));
+    size_t elements = (size_t)(r->n_rows * df_shape_elements(df_cpu_out_shape(k)));
+    if (r->out != r->in[0]) memcpy(r->out, r->in[0], elements * k->ctx->unit);
     return DF_OK;
 }
 

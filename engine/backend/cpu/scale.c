@@ -2,15 +2,15 @@
 
 static df_code run(df_kernel *k, const df_cpu_run *r, df_err *err) {
     (void)err;
-    int64_t floats = r->n_rows * df_shape_elements(df_cpu_out_shape(k));
-    const float *x = r->in[0];
+    int64_t elements = r->n_rows * df_shape_elements(df_cpu_out_shape(k));
+    const df_cpu_ctx *x = k->ctx;
     float by = (float)k->node->attr.affine.by, plus = (float)k->node->attr.affine.plus;
-    int parts = df_cpu_parts(k->ctx, floats);
+    int parts = df_cpu_parts(x, elements);
 #pragma omp parallel for schedule(static) num_threads(parts) if (parts > 1)
     for (int part = 0; part < parts; part++) {
         int64_t begin, end;
-        df_cpu_part(floats, parts, part, &begin, &end);
-        k->ctx->simd->affine(r->out + begin, x + begin, end - begin, by, plus);
+        df_cpu_part(elements, parts, part, &begin, &end);
+        x->simd->affine(df_cpu_to(x, r->out, begin), df_cpu_from(x, r->in[0], begin), end - begin, by, plus);
     }
     return DF_OK;
 }

@@ -4,17 +4,18 @@
 
 #include "engine/backend/cpu/kernel.h"
 
-/* [first, first + count) of every line of `width` floats. */
+/* [first, first + count) of every line of `width` elements. */
 static void copy_columns(const df_kernel *k, const df_cpu_run *r, int64_t lines, int64_t width, int64_t first,
                          int64_t count) {
-    const float *x = r->in[0];
-    int parts = df_cpu_parts(k->ctx, lines * count);
+    const df_cpu_ctx *x = k->ctx;
+    int parts = df_cpu_parts(x, lines * count);
 #pragma omp parallel for schedule(static) num_threads(parts) if (parts > 1)
     for (int part = 0; part < parts; part++) {
         int64_t begin, end;
         df_cpu_part(lines, parts, part, &begin, &end);
         for (int64_t i = begin; i < end; i++)
-            memcpy(r->out + i * count, x + i * width + first, (size_t)count * sizeof *x);
+            memcpy(df_cpu_to(x, r->out, i * count), df_cpu_from(x, r->in[0], i * width + first),
+                   (size_t)count * x->unit);
     }
 }
 

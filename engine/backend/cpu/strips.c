@@ -93,10 +93,10 @@ static df_code run_strip(const df_strips *s, const df_cpu_ctx *ctx, int64_t row,
     int kind = kind_of(s, &p);
     const df_product_shape *all = &s->shape;
     int64_t at = i * s->height * all->ow, positions = p.oh * p.ow;
-    df_operands mine = { .x = o->x + ((row * all->ih + first) * all->iw) * all->ic,
+    df_operands mine = { .x = df_cpu_from(ctx, o->x, ((row * all->ih + first) * all->iw) * all->ic),
                          .weights = o->weights,
                          .bias = o->bias,
-                         .y = o->y + (row * all->oh * all->ow + at) * all->oc,
+                         .y = df_cpu_to(ctx, o->y, (row * all->oh * all->ow + at) * all->oc),
                          .scratch = (char *)o->scratch + (size_t)thread * s->scratch_bytes };
     if (hooks->before) hooks->before(hooks->arg, row, at, positions);
     df_code rc = df_prim_run(s->kind[kind], &s->args[thread * s->n_kinds + kind], ctx->streams[thread], &mine, err);

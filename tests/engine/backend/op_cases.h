@@ -18,7 +18,7 @@ typedef struct op_case {
     df_shape to; /* upsample_nearest */
     bool no_positions; /* embedding */
     double offset; /* added to every input: large means */
-    double slack; /* factor on the tolerance of f32 backends; 0 is 1. The reason stands beside the case */
+    double slack; /* factor on the tolerance in f32; 0 is 1. The reason stands beside the case */
 } op_case;
 
 extern const op_case op_cases[];

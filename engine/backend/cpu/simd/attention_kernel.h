@@ -1,15 +1,16 @@
 /* Attention of one head with an online softmax: scores live for a few queries and one chunk of keys at a time, in L1.
  * Milakov and Gimelshein 2018, arXiv:1805.02867; Dao et al. 2022, arXiv:2205.14135.
  *
- * Both products run through one micro-kernel: up to QB queries times up to NV vectors, all in registers. Keys are
- * packed in blocks of VL keys, [d][VL] each, so that scores of VL keys are one vector; values are packed [S][dv] with
- * dv padded to whole vectors. Every sum runs over its index in order: how queries are grouped does not show in the
- * result. */
+ * Both products run through one micro-kernel: up to QB queries times up to NV vectors, all in registers, in f32
+ * whatever the activations are. Keys are packed in blocks of VL keys, [d][VL] each, so that scores of VL keys are one
+ * vector; values are packed [S][dv] with dv padded to whole vectors. Every sum runs over its index in order: how
+ * queries are grouped does not show in the result. */
 #ifndef DF_ENGINE_BACKEND_CPU_SIMD_ATTENTION_KERNEL_H
 #define DF_ENGINE_BACKEND_CPU_SIMD_ATTENTION_KERNEL_H
 
 #include <math.h>
 
+#include "engine/backend/cpu/simd/element.h"
 #include "engine/backend/cpu/simd/simd.h"
 #include "engine/backend/cpu/simd/vec_math.h"
 
@@ -96,25 +97,31 @@ static int64_t attention_packed_floats(int64_t n_keys, int64_t width) {
     return round_up(round_up(n_keys, VL) * round_up(width, VL), 16);
 }
 
-/* Scores of a group, its sums and maxima, then the running results of all queries. */
+/* Scores of a group, its sums and maxima, the running results of all queries, then the queries. */
 static int64_t attention_work_floats(int64_t d, int64_t dv) {
-    (void)d;
-    return QB * CHUNK + 2 * DF_ATTN_QUERIES + DF_ATTN_QUERIES * round_up(dv, VL);
+    return QB * CHUNK + 2 * DF_ATTN_QUERIES + DF_ATTN_QUERIES * (round_up(dv, VL) + d);
 }
 
-static void attention_pack(float *pk, float *pv, const float *k, int64_t k_stride, const float *v, int64_t v_stride,
-                           int64_t n_keys, int64_t d, int64_t dv) {
+INLINE void copy_to_floats(float *y, const element *x, int64_t n) {
+    int64_t i = 0;
+    for (; i + VL <= n; i += VL) v_store(y + i, e_load(x + i));
+    if (i < n) v_store_n(y + i, e_load_n(x + i, (int)(n - i)), (int)(n - i));
+}
+
+static void attention_pack(float *pk, float *pv, const void *keys, int64_t k_stride, const void *values,
+                           int64_t v_stride, int64_t n_keys, int64_t d, int64_t dv) {
+    const element *k = keys, *v = values;
     for (int64_t s0 = 0; s0 < n_keys; s0 += VL, pk += d * VL) {
         int64_t n = n_keys - s0 < VL ? n_keys - s0 : VL;
         if (n < VL) memset(pk, 0, (size_t)(d * VL) * sizeof *pk);
         for (int64_t s = 0; s < n; s++) {
-            const float *from = k + (s0 + s) * k_stride;
-            for (int64_t i = 0; i < d; i++) pk[i * VL + s] = from[i];
+            const element *from = k + (s0 + s) * k_stride;
+            for (int64_t i = 0; i < d; i++) pk[i * VL + s] = e_get(from[i]);
         }
     }
     int64_t width = round_up(dv, VL);
     for (int64_t s = 0; s < n_keys; s++, pv += width) {
-        memcpy(pv, v + s * v_stride, (size_t)dv * sizeof *pv);
+        copy_to_floats(pv, v + s * v_stride, dv);
         memset(pv + dv, 0, (size_t)(width - dv) * sizeof *pv);
     }
 }
@@ -157,12 +164,13 @@ INLINE void softmax_step(float *s, int64_t seen, int64_t n, float scale, running
     *r.sum = total;
 }
 
-/* Queries [t, t + nq) against keys [s0, s0 + n). */
-static void attention_group(const df_attn_head *h, int64_t t, int nq, int64_t s0, int64_t n, float *scores, running r) {
+/* Queries [t, t + nq), in q, against keys [s0, s0 + n). */
+static void attention_group(const df_attn_head *h, const float *q, int64_t t, int nq, int64_t s0, int64_t n,
+                            float *scores, running r) {
     int64_t vectors = round_up(h->dv, VL) / VL, width = vectors * VL;
     bool first = s0 == 0;
     operand keys = { h->k + s0 * h->d, VL, h->d * VL };
-    product(scores, CHUNK, h->q + t * h->q_stride, h->q_stride, keys, h->d, false, nq, round_up(n, VL) / VL);
+    product(scores, CHUNK, q, h->d, keys, h->d, false, nq, round_up(n, VL) / VL);
     if (h->bias) add_bias(scores, h->bias, t, nq, s0, n);
     for (int i = 0; i < nq; i++) {
         int64_t seen = h->causal && t + i + 1 - s0 < n ? t + i + 1 - s0 : n;
@@ -174,23 +182,27 @@ static void attention_group(const df_attn_head *h, int64_t t, int nq, int64_t s0
 }
 
 static void attention_finish(const df_attn_head *h, int64_t t, running r) {
-    float *y = h->out + t * h->out_stride;
+    element *y = (element *)h->out + t * h->out_stride;
     vf by = v_set1(*r.sum);
     int64_t i = 0;
-    for (; i + VL <= h->dv; i += VL) v_store(y + i, v_load(r.out + i) / by);
-    if (i < h->dv) v_store_n(y + i, v_load(r.out + i) / by, (int)(h->dv - i));
+    for (; i + VL <= h->dv; i += VL) e_store(y + i, v_load(r.out + i) / by);
+    if (i < h->dv) e_store_n(y + i, v_load(r.out + i) / by, (int)(h->dv - i));
 }
 
 static void attention(const df_attn_head *h, int64_t t0, int64_t t1) {
     int64_t chunk = h->d > WIDE || h->dv > WIDE ? CHUNK_WIDE : CHUNK, width = round_up(h->dv, VL);
     float *scores = h->work, *max = scores + QB * CHUNK, *sum = max + DF_ATTN_QUERIES, *out = sum + DF_ATTN_QUERIES;
+    float *queries = out + DF_ATTN_QUERIES * width;
+    for (int64_t t = t0; t < t1; t++)
+        copy_to_floats(queries + (t - t0) * h->d, (const element *)h->q + t * h->q_stride, h->d);
     for (int64_t s0 = 0; s0 < h->n_keys; s0 += chunk) {
         int64_t n = h->n_keys - s0 < chunk ? h->n_keys - s0 : chunk;
         for (int64_t t = t0; t < t1; t += QB) {
             int nq = t1 - t < QB ? (int)(t1 - t) : QB;
             int64_t seen = h->causal && t + nq - s0 < n ? t + nq - s0 : n; /* by the last query of the group */
             int64_t i = t - t0;
-            if (seen > 0) attention_group(h, t, nq, s0, seen, scores, (running) { max + i, sum + i, out + i * width });
+            running r = { max + i, sum + i, out + i * width };
+            if (seen > 0) attention_group(h, queries + i * h->d, t, nq, s0, seen, scores, r);
         }
     }
     for (int64_t t = t0; t < t1; t++) {

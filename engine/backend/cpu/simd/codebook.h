@@ -5,18 +5,18 @@
 
 #include <math.h>
 
+#include "engine/backend/cpu/simd/element.h"
 #include "engine/backend/cpu/simd/simd.h"
-#include "engine/backend/cpu/simd/vec.h"
 
 typedef struct nearest {
     double least[DF_CODE_BLOCK]; /* of the codes seen in each place of a block */
     int64_t block[DF_CODE_BLOCK];
 } nearest;
 
-INLINE void look_at_block(nearest *n, const float *x, const float *codes, int64_t c, int64_t block) {
+INLINE void look_at_block(nearest *n, const element *x, const float *codes, int64_t c, int64_t block) {
     double sum[DF_CODE_BLOCK] = { 0 };
     for (int64_t k = 0; k < c; k++) {
-        double at = x[k];
+        double at = (double)e_get(x[k]);
         for (int i = 0; i < DF_CODE_BLOCK; i++) {
             double d = at - (double)codes[k * DF_CODE_BLOCK + i];
             sum[i] += d * d;
@@ -37,7 +37,9 @@ INLINE int64_t first_nearest(const nearest *n) {
     return n->block[at] * DF_CODE_BLOCK + at;
 }
 
-static void nearest_code(float *y, const float *x, int64_t n, int64_t c, const float *codes, int64_t blocks) {
+static void nearest_code(void *out, const void *in, int64_t n, int64_t c, const float *codes, int64_t blocks) {
+    element *y = out;
+    const element *x = in;
     for (int64_t p = 0; p < n; p++, y += c, x += c) {
         nearest best;
         for (int i = 0; i < DF_CODE_BLOCK; i++) {
@@ -47,7 +49,7 @@ static void nearest_code(float *y, const float *x, int64_t n, int64_t c, const f
         for (int64_t b = 0; b < blocks; b++) look_at_block(&best, x, codes + b * c * DF_CODE_BLOCK, c, b);
         int64_t v = first_nearest(&best);
         const float *code = codes + v / DF_CODE_BLOCK * c * DF_CODE_BLOCK + v % DF_CODE_BLOCK;
-        for (int64_t k = 0; k < c; k++) y[k] = code[k * DF_CODE_BLOCK];
+        for (int64_t k = 0; k < c; k++) y[k] = e_put(code[k * DF_CODE_BLOCK]);
     }
 }
 

@@ -1,5 +1,5 @@
-/* The table of one instruction set: included once by each simd_*.c, which names it with DF_SIMD_TABLE and DF_SIMD_NAME.
- */
+/* The table of one instruction set and type of activations: included once by each simd_*.c, which names it with
+ * DF_SIMD_TABLE and DF_SIMD_NAME; DF_SIMD_BF16 says that activations are bf16. */
 #include "engine/backend/cpu/simd/attention_kernel.h"
 #include "engine/backend/cpu/simd/codebook.h"
 #include "engine/backend/cpu/simd/elementwise.h"
@@ -9,6 +9,11 @@
 extern const df_simd DF_SIMD_TABLE;
 const df_simd DF_SIMD_TABLE = {
     .name = DF_SIMD_NAME,
+#ifdef DF_SIMD_BF16
+    .dtype = DF_BF16,
+#else
+    .dtype = DF_F32,
+#endif
     .lanes = VL,
     .epilogue = epilogue,
     .geglu = geglu,

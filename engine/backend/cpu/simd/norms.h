@@ -14,12 +14,12 @@ INLINE void vd_store(double *p, vd v) {
 
 /* SUM_VECTORS * HL channels at once, down all positions: one accumulator a channel, so the order is that of the
  * positions. */
-INLINE void channel_sums_block(double *sum, double *square, const float *x, int64_t n, int64_t c) {
+INLINE void channel_sums_block(double *sum, double *square, const element *x, int64_t n, int64_t c) {
     vd s[SUM_VECTORS] = { 0 }, q[SUM_VECTORS] = { 0 };
     for (int64_t p = 0; p < n; p++, x += c) {
 #pragma GCC unroll 4
         for (int j = 0; j < SUM_VECTORS; j++) {
-            vd v = vd_load(x + j * HL);
+            vd v = e_load_doubles(x + j * HL);
             s[j] += v;
             q[j] = vd_fma(v, v, q[j]);
         }
@@ -30,13 +30,14 @@ INLINE void channel_sums_block(double *sum, double *square, const float *x, int6
     }
 }
 
-static void channel_sums(double *sum, double *square, const float *x, int64_t n, int64_t c) {
+static void channel_sums(double *sum, double *square, const void *in, int64_t n, int64_t c) {
+    const element *x = in;
     int64_t i = 0;
     for (; i + SUM_VECTORS * HL <= c; i += SUM_VECTORS * HL) channel_sums_block(sum + i, square + i, x + i, n, c);
     for (; i < c; i++) {
         double s = 0, q = 0;
         for (int64_t p = 0; p < n; p++) {
-            double v = x[p * c + i];
+            double v = (double)e_get(x[p * c + i]);
             s += v;
             q += v * v;
         }
@@ -52,11 +53,11 @@ INLINE double vd_sum(vd v) {
     return sum;
 }
 
-INLINE void line_sums(double *sum, double *square, const float *x, int64_t c) {
+INLINE void line_sums(double *sum, double *square, const element *x, int64_t c) {
     vd s0 = { 0 }, s1 = { 0 }, q0 = { 0 }, q1 = { 0 };
     int64_t i = 0;
     for (; i + VL <= c; i += VL) {
-        vd a = vd_load(x + i), b = vd_load(x + i + HL);
+        vd a = e_load_doubles(x + i), b = e_load_doubles(x + i + HL);
         s0 += a;
         s1 += b;
         q0 = vd_fma(a, a, q0);
@@ -64,8 +65,9 @@ INLINE void line_sums(double *sum, double *square, const float *x, int64_t c) {
     }
     double s = vd_sum(s0 + s1), q = vd_sum(q0 + q1);
     for (; i < c; i++) {
-        s += x[i];
-        q += (double)x[i] * x[i];
+        double v = (double)e_get(x[i]);
+        s += v;
+        q += v * v;
     }
     *sum = s;
     *square = q;
@@ -75,7 +77,7 @@ INLINE vf norm_one(vf x, vf mean, vf rstd, vf gamma, vf beta, df_act act) {
     return v_act(v_fma((x - mean) * rstd, gamma, beta), act);
 }
 
-INLINE void layer_norm_line(float *y, const float *x, int64_t c, const float *gamma, const float *beta, double eps,
+INLINE void layer_norm_line(element *y, const element *x, int64_t c, const float *gamma, const float *beta, double eps,
                             df_act act) {
     double sum, square;
     line_sums(&sum, &square, x, c);
@@ -85,16 +87,18 @@ INLINE void layer_norm_line(float *y, const float *x, int64_t c, const float *ga
     int64_t i = 0;
     for (; i + VL <= c; i += VL) {
         vf g = gamma ? v_load(gamma + i) : v_set1(1.0f), b = beta ? v_load(beta + i) : v_set1(0.0f);
-        v_store(y + i, norm_one(v_load(x + i), mean, rstd, g, b, act));
+        e_store(y + i, norm_one(e_load(x + i), mean, rstd, g, b, act));
     }
     int n = (int)(c - i);
     if (!n) return;
     vf g = gamma ? v_load_n(gamma + i, n) : v_set1(1.0f), b = beta ? v_load_n(beta + i, n) : v_set1(0.0f);
-    v_store_n(y + i, norm_one(v_load_n(x + i, n), mean, rstd, g, b, act), n);
+    e_store_n(y + i, norm_one(e_load_n(x + i, n), mean, rstd, g, b, act), n);
 }
 
-static void layer_norm(float *y, const float *x, int64_t n, int64_t c, const float *gamma, const float *beta,
+static void layer_norm(void *out, const void *in, int64_t n, int64_t c, const float *gamma, const float *beta,
                        double eps, df_act act) {
+    element *y = out;
+    const element *x = in;
     for (int64_t p = 0; p < n; p++) {
 #define CALL(a) layer_norm_line(y + p * c, x + p * c, c, gamma, beta, eps, a)
         FOR_ACT(act, CALL)
@@ -102,17 +106,19 @@ static void layer_norm(float *y, const float *x, int64_t n, int64_t c, const flo
     }
 }
 
-INLINE void rms_norm_line(float *y, const float *x, int64_t c, const float *gamma, double eps) {
+INLINE void rms_norm_line(element *y, const element *x, int64_t c, const float *gamma, double eps) {
     double sum, square;
     line_sums(&sum, &square, x, c);
     vf by = v_set1((float)(1 / sqrt(square / (double)c + eps)));
     int64_t i = 0;
-    for (; i + VL <= c; i += VL) v_store(y + i, v_load(x + i) * by * v_load(gamma + i));
+    for (; i + VL <= c; i += VL) e_store(y + i, e_load(x + i) * by * v_load(gamma + i));
     int n = (int)(c - i);
-    if (n) v_store_n(y + i, v_load_n(x + i, n) * by * v_load_n(gamma + i, n), n);
+    if (n) e_store_n(y + i, e_load_n(x + i, n) * by * v_load_n(gamma + i, n), n);
 }
 
-static void rms_norm(float *y, const float *x, int64_t n, int64_t c, const float *gamma, double eps) {
+static void rms_norm(void *out, const void *in, int64_t n, int64_t c, const float *gamma, double eps) {
+    element *y = out;
+    const element *x = in;
     for (int64_t p = 0; p < n; p++) rms_norm_line(y + p * c, x + p * c, c, gamma, eps);
 }
 

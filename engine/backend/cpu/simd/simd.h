@@ -1,13 +1,15 @@
 /* The own vector kernels, compiled once per instruction set and chosen at run time.
  *
- *   const df_simd *v = df_simd_best();      what this machine runs fastest: avx512, avx2 or plain
+ *   const df_simd *v = df_simd_best(DF_F32);      what this machine runs fastest: avx512, avx2 or plain
  *   v->epilogue(y, x, n, c, NULL, DF_ACT_SILU, NULL);
  *
  * One source (kernels.h and the headers it includes) is compiled in simd_plain.c, simd_avx2.c and simd_avx512.c, each
- * with its own flags. An element's value never depends on the vector lane or on the tail it falls into: tails go
- * through the same vector code as the bulk, and multiply-adds are fused where the code says so and nowhere else. A
- * machine therefore always computes the same bytes; machines of different instruction sets may differ by rounding.
- * Kernels allocate nothing and work on one thread: callers split rows and positions. */
+ * with its own flags, and again for bf16 in the files of that name. Pointers to void are to activations, of the table's
+ * dtype; all arithmetic is in f32 or wider, and what is stored is rounded once. An element's value never depends on the
+ * vector lane or on the tail it falls into: tails go through the same vector code as the bulk, and multiply-adds are
+ * fused where the code says so and nowhere else. A machine therefore always computes the same bytes; machines of
+ * different instruction sets may differ by rounding. Kernels allocate nothing and work on one thread: callers split
+ * rows and positions. */
 #ifndef DF_ENGINE_BACKEND_CPU_SIMD_SIMD_H
 #define DF_ENGINE_BACKEND_CPU_SIMD_SIMD_H
 
@@ -25,10 +27,10 @@ enum {
 
 /* One row and head of an attention, keys and values packed by attention_pack. */
 typedef struct df_attn_head {
-    const float *q; /* [T][..], this head's slice starts here */
+    const void *q; /* [T][..], this head's slice starts here */
     const float *k, *v; /* packed */
-    float *out; /* [T][..], this head's slice */
-    int64_t q_stride, out_stride; /* floats from token to token */
+    void *out; /* [T][..], this head's slice */
+    int64_t q_stride, out_stride; /* elements from token to token */
     int64_t n_keys, d, dv;
     float scale;
     const float *bias; /* bias[s - t] is added to the product of key s and query t, before the scale; readable for
@@ -39,60 +41,62 @@ typedef struct df_attn_head {
 
 typedef struct df_simd {
     const char *name; /* "plain" | "avx2" | "avx512" */
+    df_dtype dtype; /* of activations: F32 or BF16 */
     int lanes;
 
     /* y = act(x + add_channel) + residual over [n][c]; add_channel [c] and residual [n][c] may be NULL; y may be x or
      * residual. */
-    void (*epilogue)(float *y, const float *x, int64_t n, int64_t c, const float *add_channel, df_act act,
-                     const float *residual);
+    void (*epilogue)(void *y, const void *x, int64_t n, int64_t c, const void *add_channel, df_act act,
+                     const void *residual);
 
     /* y [n][d] = a * gelu(b) of x [n][2d] = (a, b). */
-    void (*geglu)(float *y, const float *x, int64_t n, int64_t d);
+    void (*geglu)(void *y, const void *x, int64_t n, int64_t d);
 
     /* sum[c], square[c] = sums of x and x^2 over n positions of [n][c], in f64. */
-    void (*channel_sums)(double *sum, double *square, const float *x, int64_t n, int64_t c);
+    void (*channel_sums)(double *sum, double *square, const void *x, int64_t n, int64_t c);
 
     /* y = act(x * scale[c] + shift[c]) over [n][c]; y may be x. */
-    void (*scale_shift)(float *y, const float *x, int64_t n, int64_t c, const float *scale, const float *shift,
+    void (*scale_shift)(void *y, const void *x, int64_t n, int64_t c, const float *scale, const float *shift,
                         df_act act);
 
     /* y = act(gamma * (x - mean) / sqrt(var + eps) + beta) per position, sums in f64; gamma and beta may be NULL.
      * y may be x. */
-    void (*layer_norm)(float *y, const float *x, int64_t n, int64_t c, const float *gamma, const float *beta,
-                       double eps, df_act act);
+    void (*layer_norm)(void *y, const void *x, int64_t n, int64_t c, const float *gamma, const float *beta, double eps,
+                       df_act act);
 
     /* y = gamma * x / sqrt(mean(x^2) + eps) per position, sums in f64; y may be x. */
-    void (*rms_norm)(float *y, const float *x, int64_t n, int64_t c, const float *gamma, double eps);
+    void (*rms_norm)(void *y, const void *x, int64_t n, int64_t c, const float *gamma, double eps);
 
     /* y = x * (1 + scale[c]) + shift[c] over [n][c]; y may be x. */
-    void (*modulate)(float *y, const float *x, int64_t n, int64_t c, const float *shift, const float *scale);
+    void (*modulate)(void *y, const void *x, int64_t n, int64_t c, const void *shift, const void *scale);
 
     /* y = x * gate[c] + residual over [n][c]; residual may be NULL; y may be x or residual. */
-    void (*gate)(float *y, const float *x, int64_t n, int64_t c, const float *gate, const float *residual);
+    void (*gate)(void *y, const void *x, int64_t n, int64_t c, const void *gate, const void *residual);
 
     /* y = x * by + plus; y may be x. */
-    void (*affine)(float *y, const float *x, int64_t n, float by, float plus);
+    void (*affine)(void *y, const void *x, int64_t n, float by, float plus);
 
     /* y [n][c] = the nearest code to each position of x by squared distance in f64, the first of equals. codes: blocks
      * of DF_CODE_BLOCK codes, [c][DF_CODE_BLOCK] each. */
-    void (*nearest_code)(float *y, const float *x, int64_t n, int64_t c, const float *codes, int64_t blocks);
+    void (*nearest_code)(void *y, const void *x, int64_t n, int64_t c, const float *codes, int64_t blocks);
 
     /* Floats of one head's packed keys and values, a multiple of 16. */
     int64_t (*attention_packed_floats)(int64_t n_keys, int64_t width);
     int64_t (*attention_work_floats)(int64_t d, int64_t dv);
     /* k [S][k_stride] -> pk, v [S][v_stride] -> pv: one head's slices, in the order the inner loops read them. */
-    void (*attention_pack)(float *pk, float *pv, const float *k, int64_t k_stride, const float *v, int64_t v_stride,
+    void (*attention_pack)(float *pk, float *pv, const void *k, int64_t k_stride, const void *v, int64_t v_stride,
                            int64_t n_keys, int64_t d, int64_t dv);
     /* Queries [t0, t1) of one head, t1 - t0 <= DF_ATTN_QUERIES. */
     void (*attention)(const df_attn_head *h, int64_t t0, int64_t t1);
 
-    /* Element-wise y[i] = f(x[i]), for the tests of accuracy. */
+    /* Element-wise y[i] = f(x[i]) in f32, for the tests of accuracy. */
     void (*exp)(float *y, const float *x, int64_t n);
     void (*erf)(float *y, const float *x, int64_t n);
 } df_simd;
 
-const df_simd *df_simd_best(void);
+/* dtype: of activations, F32 or BF16. */
+const df_simd *df_simd_best(df_dtype dtype);
 /* By name; NULL if unknown, not built, or not runnable on this machine. */
-const df_simd *df_simd_find(const char *name);
+const df_simd *df_simd_find(const char *name, df_dtype dtype);
 
 #endif

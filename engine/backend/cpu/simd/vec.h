@@ -37,12 +37,6 @@ INLINE void v_store(float *p, vf v) {
     memcpy(p, &v, sizeof v);
 }
 
-INLINE vd vd_load(const float *p) { /* VL/2 floats, widened */
-    vh v;
-    memcpy(&v, p, sizeof v);
-    return __builtin_convertvector(v, vd);
-}
-
 #if VL == 16
 
 INLINE vf v_set1(float x) {

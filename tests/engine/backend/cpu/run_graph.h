@@ -21,6 +21,7 @@
 typedef struct run_cfg {
     const df_backend *backend;
     df_dtype dtype;
+    df_dtype given; /* the type that inputs and weights are numbers of; 0 (F64): as they are made */
     int threads;
     df_product_way way; /* cpu only */
     const char *simd; /* cpu only; NULL: the best */
@@ -39,7 +40,22 @@ static inline void test_check(df_code rc, const df_err *err) {
     if (rc) fail_msg("%s: %s", df_code_name(rc), err->text);
 }
 
-static inline void fill_input(const df_graph *g, df_value_id v, void *to, df_dtype type, int64_t n_rows, float offset) {
+/* bf16 needs more of a machine than f32 does. */
+static inline bool test_computes_in(df_dtype dtype) {
+    df_cpu_ctx *ctx = NULL;
+    if (df_cpu_ctx_open(&ctx, &(df_backend_cfg) { dtype, 1 }, NULL)) return false;
+    df_cpu_ctx_close(&ctx);
+    return true;
+}
+
+static inline double test_rounded(df_dtype type, double x) {
+    double kept;
+    df_dtype_store(type, &kept, 0, x);
+    return df_dtype_load(type, &kept, 0);
+}
+
+static inline void fill_input(const df_graph *g, df_value_id v, void *to, const run_cfg *cfg, int64_t n_rows) {
+    df_dtype type = df_value_held_as(&g->values[v], cfg->dtype);
     int64_t n = df_shape_elements(g->values[v].shape);
     for (int64_t r = 0; r < n_rows; r++)
         for (int64_t i = 0; i < n; i++) {
@@ -47,24 +63,24 @@ static inline void fill_input(const df_graph *g, df_value_id v, void *to, df_dty
             if (type == DF_I32)
                 ((int32_t *)to)[r * n + i] = (int32_t)((x + 1) * 20);
             else
-                df_dtype_store(type, to, (size_t)(r * n + i), (double)(x + offset));
+                df_dtype_store(type, to, (size_t)(r * n + i), test_rounded(cfg->given, (double)(x + cfg->offset)));
         }
 }
 
 /* Scaled so that sums of any length stay near 1. */
-static inline float *test_weight(const df_graph *g, df_weight_id w) {
+static inline float *test_weight(const df_graph *g, df_weight_id w, df_dtype given) {
     if (w == DF_NO_WEIGHT) return NULL;
     df_shape s = g->weights[w].shape;
     int64_t n = df_shape_elements(s), fan = s.rank > 1 ? n / s.dim[0] : 3;
     float *x = malloc((size_t)n * sizeof *x), by = sqrtf(3.0f / (float)fan);
-    for (int64_t i = 0; i < n; i++) x[i] = test_number((uint32_t)w + 77, i) * by;
+    for (int64_t i = 0; i < n; i++) x[i] = (float)test_rounded(given, (double)(test_number((uint32_t)w + 77, i) * by));
     return x;
 }
 
 static inline void run_node_of(void *ctx, const run_cfg *cfg, const df_graph *g, int i, void **values, int64_t n_rows) {
     const df_node *n = &g->nodes[i];
     float *weights[DF_NODE_MAX_WEIGHTS];
-    for (int w = 0; w < DF_NODE_MAX_WEIGHTS; w++) weights[w] = test_weight(g, n->weight[w]);
+    for (int w = 0; w < DF_NODE_MAX_WEIGHTS; w++) weights[w] = test_weight(g, n->weight[w], cfg->given);
     df_err err = { 0 };
     df_kernel *k = NULL;
     size_t bytes = 0;
@@ -91,21 +107,21 @@ static inline void run_node_of(void *ctx, const run_cfg *cfg, const df_graph *g,
     assert_null(k);
 }
 
-/* The output "out": [n_rows][row], f32 or f64; to be freed. */
+/* The output "out": [n_rows][row] of cfg->dtype; to be freed. */
 static inline void *run_graph(const df_graph *g, const run_cfg *cfg, int64_t n_rows) {
     df_err err = { 0 };
     void *ctx = NULL;
     test_check(cfg->backend->open(&ctx, &(df_backend_cfg) { cfg->dtype, cfg->threads }, &err), &err);
     if (cfg->backend == &df_backend_cpu) {
         ((df_cpu_ctx *)ctx)->way = cfg->way;
-        if (cfg->simd) ((df_cpu_ctx *)ctx)->simd = df_simd_find(cfg->simd);
+        if (cfg->simd) ((df_cpu_ctx *)ctx)->simd = df_simd_find(cfg->simd, cfg->dtype);
     }
     void **values = calloc((size_t)g->n_values, sizeof *values);
     for (df_value_id v = 0; v < g->n_values; v++) {
         df_dtype type = df_value_held_as(&g->values[v], cfg->dtype);
         size_t bytes = (size_t)(n_rows * df_shape_elements(g->values[v].shape)) * df_dtype_bytes(type);
         values[v] = aligned_alloc(64, (bytes + 63) / 64 * 64);
-        if (g->values[v].producer < 0) fill_input(g, v, values[v], type, n_rows, cfg->offset);
+        if (g->values[v].producer < 0) fill_input(g, v, values[v], cfg, n_rows);
     }
     for (int i = 0; i < g->n_nodes; i++) {
         const df_node *n = &g->nodes[i];
@@ -129,10 +145,10 @@ typedef struct test_error {
     double rms, worst;
 } test_error;
 
-static inline test_error compare(const float *x, const double *ref, int64_t n) {
+static inline test_error compare(const void *x, df_dtype dtype, const double *ref, int64_t n) {
     double diff = 0, all = 0, worst = 0, largest = 0;
     for (int64_t i = 0; i < n; i++) {
-        double d = fabs((double)x[i] - ref[i]);
+        double d = fabs(df_dtype_load(dtype, x, (size_t)i) - ref[i]);
         diff += d * d;
         all += ref[i] * ref[i];
         if (!(d <= worst)) worst = d;

@@ -56,52 +56,66 @@ static df_graph *linear_graph(const linear_case *c, int variant) {
     return finish(g, df_g_linear(g, "linear", x, c->out, variant == 0), variant);
 }
 
-static int64_t out_floats(const df_graph *g) {
+static int64_t out_elements(const df_graph *g) {
     return df_shape_elements(df_graph_shape(g, df_graph_find_output(g, "out")));
 }
 
 /* Rows of n_rows, with `cfg`, against the same rows of `all` [8][row]. */
-static void check_rows(const df_graph *g, const run_cfg *cfg, int64_t n_rows, const float *all, const char *what) {
-    float *y = run_graph(g, cfg, n_rows);
-    if (memcmp(y, all, (size_t)(n_rows * out_floats(g)) * sizeof *y))
-        fail_msg("%s: %lld rows on %d threads, way %d, over residual %d: other bytes", what, (long long)n_rows,
-                 cfg->threads, cfg->way, cfg->over_residual);
+static void check_rows(const df_graph *g, const run_cfg *cfg, int64_t n_rows, const void *all, const char *what) {
+    void *y = run_graph(g, cfg, n_rows);
+    if (memcmp(y, all, (size_t)(n_rows * out_elements(g)) * df_dtype_bytes(cfg->dtype)))
+        fail_msg("%s in %s: %lld rows on %d threads, way %d, over residual %d: other bytes", what,
+                 df_dtype_name(cfg->dtype), (long long)n_rows, cfg->threads, cfg->way, cfg->over_residual);
     free(y);
 }
 
-static void check_right(const df_graph *g, const float *y, const char *what) {
-    double *ref = run_graph(g, &(run_cfg) { .backend = &df_backend_reference, .dtype = DF_F64, .threads = 2 }, 1);
-    test_error e = compare(y, ref, out_floats(g));
-    if (!(e.rms < 1e-6 && e.worst < 4e-6)) fail_msg("%s: rms %.2e, worst %.2e", what, e.rms, e.worst);
+static void check_right(const df_graph *g, const void *y, df_dtype dtype, const char *what) {
+    run_cfg reference = { .backend = &df_backend_reference, .dtype = DF_F64, .given = dtype, .threads = 2 };
+    /* of the largest element; in bf16 a result may be rounded twice, see test_ops.c */
+    test_error limit = dtype == DF_BF16 ? (test_error) { 0x1p-8, 0x1p-7 } : (test_error) { 1e-6, 4e-6 };
+    double *ref = run_graph(g, &reference, 1);
+    test_error e = compare(y, dtype, ref, out_elements(g));
+    if (!(e.rms < limit.rms && e.worst < limit.worst))
+        fail_msg("%s in %s: rms %.2e, worst %.2e", what, df_dtype_name(dtype), e.rms, e.worst);
     free(ref);
 }
 
-static const run_cfg base = { .backend = &df_backend_cpu, .dtype = DF_F32, .threads = 1, .way = DF_PRODUCT_STRIPS };
+static const df_dtype types[] = { DF_F32, DF_BF16 };
+static int n_types; /* that this machine computes in */
+
+static run_cfg base(df_dtype dtype) {
+    return (
+        run_cfg) { .backend = &df_backend_cpu, .dtype = dtype, .given = dtype, .threads = 1, .way = DF_PRODUCT_STRIPS };
+}
 
 /* All ways, batches and numbers of threads against rows computed one way; fewer of them for large graphs. */
-static void check_all(const df_graph *g, bool thorough, const char *what) {
-    float *all = run_graph(g, &base, 8);
-    check_right(g, all, what);
+static void check_all_in(const df_graph *g, df_dtype dtype, bool thorough, const char *what) {
+    run_cfg first = base(dtype), loop = first;
+    void *all = run_graph(g, &first, 8);
+    check_right(g, all, dtype, what);
     static const int threads[] = { 1, 2, 4 };
     static const df_product_way ways[] = { DF_PRODUCT_AUTO, DF_PRODUCT_STRIPS, DF_PRODUCT_BATCH };
     for (int64_t n = 1; n <= 8; n += thorough ? 1 : n + 1) /* 1 to 8, or 1, 3, 7 */
         for (size_t t = 0; t < 3; t++)
             for (size_t w = 0; w < (thorough ? 3 : 1); w++) {
-                run_cfg cfg = base;
+                run_cfg cfg = first;
                 cfg.threads = threads[t];
                 cfg.way = thorough ? ways[w] : n % 2 ? DF_PRODUCT_BATCH : DF_PRODUCT_AUTO;
                 cfg.over_residual = n % 2;
                 check_rows(g, &cfg, n, all, what);
             }
-    run_cfg loop = base;
     loop.threads = 2;
     loop.way = DF_PRODUCT_LOOP;
     check_rows(g, &loop, 3, all, what);
     free(all);
 }
 
+static void check_all(const df_graph *g, bool thorough, const char *what) {
+    for (int t = 0; t < n_types; t++) check_all_in(g, types[t], thorough, what);
+}
+
 static double flops(const df_graph *g) {
-    return 2.0 * (double)out_floats(g) * (double)df_shape_elements(g->weights[0].shape) /
+    return 2.0 * (double)out_elements(g) * (double)df_shape_elements(g->weights[0].shape) /
            (double)g->weights[0].shape.dim[0];
 }
 
@@ -151,10 +165,10 @@ static void test_strips(void **state) {
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         for (int variant = 0; variant < 8; variant += 5) {
             df_graph *g = conv_graph(&cases[i], variant);
-            float *all = run_graph(g, &base, 3);
-            check_right(g, all, "strips");
+            run_cfg cfg = base(types[(int)i % 2 == variant % 2 ? 0 : n_types - 1]);
+            void *all = run_graph(g, &cfg, 3);
+            check_right(g, all, cfg.dtype, "strips");
             for (int threads = 1; threads <= 3; threads++) {
-                run_cfg cfg = base;
                 cfg.threads = threads;
                 cfg.way = DF_PRODUCT_AUTO;
                 cfg.over_residual = threads == 2;
@@ -165,44 +179,93 @@ static void test_strips(void **state) {
         }
 }
 
+static df_product_shape shape_of_trial(df_dtype dtype) {
+    return (df_product_shape) { .ih = 9,
+                                .iw = 9,
+                                .ic = 24,
+                                .oh = 9,
+                                .ow = 9,
+                                .oc = 40,
+                                .kernel = 3,
+                                .stride = 1,
+                                .top = 1,
+                                .left = 1,
+                                .bottom = 1,
+                                .right = 1,
+                                .bias = 1,
+                                .sum = 1,
+                                .dtype = dtype };
+}
+
 /* The check can say no: a picture padded elsewhere has other sums. */
 static void test_check_notices(void **state) {
     (void)state;
-    df_err err = { 0 };
-    df_cpu_ctx *ctx = NULL;
-    test_check(df_cpu_ctx_open(&ctx, &(df_backend_cfg) { DF_F32, 2 }, &err), &err);
-    df_product_shape s = { .ih = 9,
-                           .iw = 9,
-                           .ic = 24,
-                           .oh = 9,
-                           .ow = 9,
-                           .oc = 40,
-                           .kernel = 3,
-                           .stride = 1,
-                           .top = 1,
-                           .left = 1,
-                           .bottom = 1,
-                           .right = 1,
-                           .bias = 1,
-                           .sum = 1 };
-    df_product_shape moved = s;
-    moved.top = 0;
-    moved.bottom = 2;
-    df_prim *canonical = NULL, *equal = NULL, *other = NULL;
-    test_check(df_prim_open(&canonical, ctx, &s, 1, 1, NULL, &err), &err);
-    test_check(df_prim_open(&equal, ctx, &s, 3, 2, NULL, &err), &err);
-    test_check(df_prim_open(&other, ctx, &moved, 2, 2, NULL, &err), &err);
-    bool same = false;
-    for (int again = 0; again < 2; again++) { /* the second answer is a remembered one */
-        test_check(df_invariance_check(&same, ctx, canonical, equal, &err), &err);
-        assert_true(same);
-        test_check(df_invariance_check(&same, ctx, canonical, other, &err), &err);
-        assert_false(same);
+    for (int t = 0; t < n_types; t++) {
+        df_err err = { 0 };
+        df_cpu_ctx *ctx = NULL;
+        test_check(df_cpu_ctx_open(&ctx, &(df_backend_cfg) { types[t], 2 }, &err), &err);
+        df_product_shape s = shape_of_trial(types[t]), moved = s;
+        moved.top = 0;
+        moved.bottom = 2;
+        df_prim *canonical = NULL, *equal = NULL, *other = NULL;
+        test_check(df_prim_open(&canonical, ctx, &s, 1, 1, NULL, &err), &err);
+        test_check(df_prim_open(&equal, ctx, &s, 3, 2, NULL, &err), &err);
+        test_check(df_prim_open(&other, ctx, &moved, 2, 2, NULL, &err), &err);
+        bool same = false;
+        for (int again = 0; again < 2; again++) { /* the second answer is a remembered one */
+            test_check(df_invariance_check(&same, ctx, canonical, equal, &err), &err);
+            assert_true(same);
+            test_check(df_invariance_check(&same, ctx, canonical, other, &err), &err);
+            assert_false(same);
+        }
+        df_prim_close(&canonical);
+        df_prim_close(&equal);
+        df_prim_close(&other);
+        df_cpu_ctx_close(&ctx);
     }
-    df_prim_close(&canonical);
-    df_prim_close(&equal);
-    df_prim_close(&other);
-    df_cpu_ctx_close(&ctx);
+}
+
+/* p, run by the library's next implementation of the same convolution; false: there is none. */
+static bool next_implementation(df_prim *next, const df_cpu_ctx *ctx, const df_prim *p) {
+    const dnnl_convolution_desc_t *desc;
+    const_dnnl_primitive_attr_t attr;
+    dnnl_primitive_desc_iterator_t it;
+    *next = *p;
+    assert_int_equal(dnnl_primitive_desc_query(p->desc, dnnl_query_convolution_d, 0, &desc), dnnl_success);
+    assert_int_equal(dnnl_primitive_desc_get_attr(p->desc, &attr), dnnl_success);
+    assert_int_equal(dnnl_primitive_desc_iterator_create(&it, desc, attr, ctx->engine, NULL), dnnl_success);
+    bool found = dnnl_primitive_desc_iterator_next(it) == dnnl_success;
+    if (found) {
+        next->desc = dnnl_primitive_desc_iterator_fetch(it);
+        assert_int_equal(dnnl_primitive_create(&next->primitive, next->desc), dnnl_success);
+        next->scratch_bytes =
+            dnnl_memory_desc_get_size(dnnl_primitive_desc_query_md(next->desc, dnnl_query_scratchpad_md, 0));
+    }
+    dnnl_primitive_desc_iterator_destroy(it);
+    return found;
+}
+
+/* A result in bf16 has lost the bits in which orders of adding differ; the check must see them all the same. */
+static void test_check_notices_another_order(void **state) {
+    (void)state;
+    for (int t = 0; t < n_types; t++) {
+        df_err err = { 0 };
+        df_cpu_ctx *ctx = NULL;
+        test_check(df_cpu_ctx_open(&ctx, &(df_backend_cfg) { types[t], 2 }, &err), &err);
+        df_product_shape s = shape_of_trial(types[t]);
+        s.oc = 41; /* no answer of another test */
+        df_prim *canonical = NULL, next;
+        bool same = true;
+        test_check(df_prim_open(&canonical, ctx, &s, 1, 1, NULL, &err), &err);
+        if (next_implementation(&next, ctx, canonical)) {
+            test_check(df_invariance_check(&same, ctx, canonical, &next, &err), &err);
+            if (same) fail_msg("%s and %s", df_prim_implementation(canonical), df_prim_implementation(&next));
+            dnnl_primitive_destroy(next.primitive);
+            dnnl_primitive_desc_destroy(next.desc);
+        }
+        df_prim_close(&canonical);
+        df_cpu_ctx_close(&ctx);
+    }
 }
 
 static df_graph *other_op(int i) {
@@ -230,12 +293,12 @@ static df_graph *other_op(int i) {
 
 static void test_own_kernels(void **state) {
     (void)state;
-    for (int i = 0; i < 12; i++) {
-        df_graph *g = other_op(i);
-        run_cfg cfg = base;
+    for (int i = 0; i < 12 * n_types; i++) {
+        df_graph *g = other_op(i / n_types);
+        run_cfg cfg = base(types[i % n_types]);
         cfg.way = DF_PRODUCT_AUTO;
-        float *all = run_graph(g, &cfg, 8);
-        check_right(g, all, g->nodes[g->n_nodes - 1].name);
+        void *all = run_graph(g, &cfg, 8);
+        check_right(g, all, cfg.dtype, g->nodes[g->n_nodes - 1].name);
         for (cfg.threads = 1; cfg.threads <= 4; cfg.threads++)
             for (int64_t n = 1; n <= 8; n++) check_rows(g, &cfg, n, all, df_op_name(g->nodes[g->n_nodes - 1].op));
         free(all);
@@ -248,9 +311,9 @@ static void test_norm_far_from_zero(void **state) {
     (void)state;
     for (int op = 0; op < 2; op++) {
         df_graph *g = other_op(op);
-        run_cfg cfg = base;
+        run_cfg cfg = base(DF_F32);
         cfg.offset = 1e6f;
-        float *all = run_graph(g, &cfg, 8);
+        void *all = run_graph(g, &cfg, 8);
         for (cfg.threads = 1; cfg.threads <= 4; cfg.threads++)
             for (int64_t n = 1; n <= 8; n++) check_rows(g, &cfg, n, all, "a norm far from 0");
         free(all);
@@ -259,14 +322,12 @@ static void test_norm_far_from_zero(void **state) {
 }
 
 int main(void) {
+    n_types = test_computes_in(DF_BF16) ? 2 : 1;
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_convs),
-        cmocka_unit_test(test_linears),
-        cmocka_unit_test(test_epilogues),
-        cmocka_unit_test(test_strips),
-        cmocka_unit_test(test_check_notices),
-        cmocka_unit_test(test_own_kernels),
-        cmocka_unit_test(test_norm_far_from_zero),
+        cmocka_unit_test(test_convs),         cmocka_unit_test(test_linears),
+        cmocka_unit_test(test_epilogues),     cmocka_unit_test(test_strips),
+        cmocka_unit_test(test_check_notices), cmocka_unit_test(test_check_notices_another_order),
+        cmocka_unit_test(test_own_kernels),   cmocka_unit_test(test_norm_far_from_zero),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

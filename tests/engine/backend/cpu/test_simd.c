@@ -51,29 +51,41 @@ static df_graph *geglu_graph(int64_t positions, int64_t d) {
     return done(g, df_g_geglu(g, "op", df_graph_input(g, "x", DF_F32, DF_SHAPE(positions, 2 * d))));
 }
 
-static void check_set(const df_graph *g, const char *set, const double *ref, const float *plain, test_error limit,
-                      const char *what) {
-    enum { ROWS = 2 };
+/* One rounding to bf16 errs by up to 2^-8 of the element, half of that in the mean of squares; what is computed before,
+ * in f32, does not show beside it. (Where there are few elements the mean may be larger.) */
+static const test_error bf16_limit = { 0x1p-8 * 0.75, 0x1p-8 * 1.02 };
+
+enum { ROWS = 2 };
+
+static void check_set(const df_graph *g, const char *set, df_dtype dtype, const double *ref, const void *plain,
+                      test_error limit, const char *what) {
     int64_t n = ROWS * df_shape_elements(df_graph_shape(g, df_graph_find_output(g, "out")));
-    run_cfg cfg = { .backend = &df_backend_cpu, .dtype = DF_F32, .threads = 2, .simd = set };
-    float *y = run_graph(g, &cfg, ROWS);
-    test_error e = compare(y, ref, n);
+    run_cfg cfg = { .backend = &df_backend_cpu, .dtype = dtype, .given = dtype, .threads = 2, .simd = set };
+    void *y = run_graph(g, &cfg, ROWS);
+    test_error e = compare(y, dtype, ref, n);
     if (!(e.rms <= limit.rms && e.worst <= limit.worst))
-        fail_msg("%s, %s: rms %.2e, worst %.2e", what, set, e.rms, e.worst);
-    for (int64_t i = 0; i < n; i++) /* two roundings of the same number: each within the bound */
-        if (!(fabsf(y[i] - plain[i]) <= 2 * limit.worst * 2)) fail_msg("%s: %s and plain differ", what, set);
+        fail_msg("%s, %s, %s: rms %.2e, worst %.2e", what, set, df_dtype_name(dtype), e.rms, e.worst);
+    for (size_t i = 0; i < (size_t)n; i++) /* two roundings of the same number: each within the bound */
+        if (!(fabs(df_dtype_load(dtype, y, i) - df_dtype_load(dtype, plain, i)) <= 2 * limit.worst * 2))
+            fail_msg("%s, %s: %s and plain differ", what, df_dtype_name(dtype), set);
     free(y);
 }
 
-/* All sets; the graph is freed. */
-static void check_graph(df_graph *g, test_error limit, const char *what) {
-    double *ref = run_graph(g, &(run_cfg) { .backend = &df_backend_reference, .dtype = DF_F64, .threads = 2 }, 2);
-    run_cfg cfg = { .backend = &df_backend_cpu, .dtype = DF_F32, .threads = 1, .simd = "plain" };
-    float *plain = run_graph(g, &cfg, 2);
+static void check_sets(const df_graph *g, df_dtype dtype, test_error limit, const char *what) {
+    run_cfg reference = { .backend = &df_backend_reference, .dtype = DF_F64, .given = dtype, .threads = 2 };
+    run_cfg cfg = { .backend = &df_backend_cpu, .dtype = dtype, .given = dtype, .threads = 1, .simd = "plain" };
+    double *ref = run_graph(g, &reference, ROWS);
+    void *plain = run_graph(g, &cfg, ROWS);
     for (size_t i = 0; i < sizeof sets / sizeof *sets; i++)
-        if (df_simd_find(sets[i])) check_set(g, sets[i], ref, plain, limit, what);
+        if (df_simd_find(sets[i], dtype)) check_set(g, sets[i], dtype, ref, plain, limit, what);
     free(ref);
     free(plain);
+}
+
+/* All sets, in f32 within the limit and in bf16; the graph is freed. */
+static void check_graph(df_graph *g, test_error limit, const char *what) {
+    check_sets(g, DF_F32, limit, what);
+    if (test_computes_in(DF_BF16)) check_sets(g, DF_BF16, bf16_limit, what);
     df_graph_free(&g);
 }
 
@@ -151,7 +163,7 @@ static void test_codebook(void **state) {
         }
     for (int i = 0; i < N * C; i++) x[i] = i < V * C ? code[i / C][i % C] : test_number(4, i);
     for (size_t i = 0; i < sizeof sets / sizeof *sets; i++) {
-        const df_simd *s = df_simd_find(sets[i]);
+        const df_simd *s = df_simd_find(sets[i], DF_F32);
         if (!s) continue;
         s->nearest_code(y, x, N, C, codes, BLOCKS);
         assert_memory_equal(y, code, sizeof code); /* a code is nearest to itself */
@@ -180,7 +192,7 @@ static void test_far_mean(void **state) {
     static double sum[C], square[C];
     for (int i = 0; i < N * C; i++) x[i] = 1000.0f + test_number(1, i);
     for (size_t i = 0; i < sizeof sets / sizeof *sets; i++) {
-        const df_simd *v = df_simd_find(sets[i]);
+        const df_simd *v = df_simd_find(sets[i], DF_F32);
         if (!v) continue;
         v->layer_norm(y, x, N, C, NULL, NULL, 1e-5, DF_ACT_NONE);
         v->channel_sums(sum, square, x, N, C);
@@ -201,10 +213,39 @@ static void test_far_mean(void **state) {
     }
 }
 
+/* Widening is exact and narrowing rounds as dtype.h does, for every number and in every lane and tail. */
+static void test_bf16_rounding(void **state) {
+    (void)state;
+    enum { N = 65536 };
+    static uint16_t x[N], y[N];
+    const float by = 1.3720703f, plus = 0.0110473f;
+    for (int i = 0; i < N; i++) x[i] = (uint16_t)i;
+    for (size_t s = 0; s < sizeof sets / sizeof *sets; s++) {
+        const df_simd *v = df_simd_find(sets[s], DF_BF16);
+        if (!v) continue;
+        v->affine(y, x, N, by, plus);
+        for (int i = 0; i < N; i++) {
+            float in = df_bf16_to_f32(x[i]), want = v->lanes == 4 ? in * by + plus : fmaf(in, by, plus);
+            if (isnan(in))
+                assert_true(isnan(df_bf16_to_f32(y[i])));
+            else
+                assert_int_equal(y[i], df_f32_to_bf16(want));
+        }
+        for (int n = 1; n < 2 * v->lanes; n++) {
+            uint16_t tail[64];
+            memset(tail, 0xa5, sizeof tail);
+            v->affine(tail, x + 0x3f80, n, by, plus);
+            assert_memory_equal(tail, y + 0x3f80, (size_t)n * sizeof *tail);
+            assert_int_equal(tail[n], 0xa5a5);
+        }
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_attention),       cmocka_unit_test(test_norms),    cmocka_unit_test(test_geglu),
         cmocka_unit_test(test_transformer_ops), cmocka_unit_test(test_codebook), cmocka_unit_test(test_far_mean),
+        cmocka_unit_test(test_bf16_rounding),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -90,7 +90,7 @@ static void check_sweep(const df_simd *v, const sweep *s) {
 static void test_sweeps(void **state) {
     (void)state;
     for (size_t i = 0; i < sizeof sets / sizeof *sets; i++) {
-        const df_simd *v = df_simd_find(sets[i]);
+        const df_simd *v = df_simd_find(sets[i], DF_F32);
         for (size_t j = 0; v && j < sizeof sweeps / sizeof *sweeps; j++) check_sweep(v, &sweeps[j]);
     }
 }
@@ -100,7 +100,7 @@ static void test_edges(void **state) {
     const float x[] = { 0, -0.0f, INFINITY, -INFINITY, NAN, 89, 200, -103, -104.5f, -200, 1e-30f, 3e38f };
     enum { N = sizeof x / sizeof *x };
     for (size_t i = 0; i < sizeof sets / sizeof *sets; i++) {
-        const df_simd *v = df_simd_find(sets[i]);
+        const df_simd *v = df_simd_find(sets[i], DF_F32);
         if (!v) continue;
         float y[N];
         v->exp(y, x, N);
@@ -122,7 +122,7 @@ static void test_lanes(void **state) {
     float x[64], all[64], one;
     for (int i = 0; i < 64; i++) x[i] = (float)(i - 32) * 0.37f;
     for (size_t i = 0; i < sizeof sets / sizeof *sets; i++) {
-        const df_simd *v = df_simd_find(sets[i]);
+        const df_simd *v = df_simd_find(sets[i], DF_F32);
         for (df_act a = DF_ACT_NONE; v && a <= DF_ACT_RELU; a++) {
             v->epilogue(all, x, 1, 64, NULL, a, NULL);
             for (int j = 0; j < 64; j++) {
