@@ -77,13 +77,10 @@ static const char *checked(struct argp_state *state, const char *option, const c
 }
 
 /* Values the design knows but this version cannot do are told apart from typing errors. */
-static const char *one_of(struct argp_state *state, const char *option, const char *arg, const char *can,
-                          const char *const *later) {
-    if (!strcmp(arg, can)) return arg;
-    for (; *later; later++)
-        if (!strcmp(arg, *later)) argp_error(state, "--%s %s is not available yet, only %s is", option, arg, can);
-    argp_error(state, "--%s must be %s, not '%s'", option, can, arg);
-    return can;
+static const char *dtype_of(struct argp_state *state, const char *arg) {
+    if (!strcmp(arg, "f16")) argp_error(state, "--dtype f16 is not available yet, f32 and bf16 are");
+    if (strcmp(arg, "f32") && strcmp(arg, "bf16")) argp_error(state, "--dtype must be f32 or bf16, not '%s'", arg);
+    return arg;
 }
 
 static const char *format_of(struct argp_state *state, const char *arg) {
@@ -126,7 +123,6 @@ static error_t parse_field_option(int key, char *arg, struct argp_state *state, 
 
 static error_t parse_text_option(int key, char *arg, struct argp_state *state, df_render_options *o) {
     char buf[256];
-    static const char *const dtypes[] = { "bf16", "f16", NULL };
     switch (key) {
     case OPT_SCHEDULER:
         o->scheduler = checked(state, "scheduler", arg, df_scheduler_fault(arg, buf, sizeof buf));
@@ -134,7 +130,7 @@ static error_t parse_text_option(int key, char *arg, struct argp_state *state, d
     case OPT_NEGATIVE:
         o->negative = checked(state, "negative", arg, df_text_fault(arg, DF_MAX_PROMPT_BYTES, buf, sizeof buf));
         return 0;
-    case OPT_DTYPE: o->dtype = one_of(state, "dtype", arg, "f32", dtypes); return 0;
+    case OPT_DTYPE: o->dtype = dtype_of(state, arg); return 0;
     case OPT_NOISE: o->noise = noise_of(state, arg); return 0;
     case OPT_FORMAT: o->format = format_of(state, arg); return 0;
     default: return parse_field_option(key, arg, state, &o->asked);
@@ -169,7 +165,7 @@ static const struct argp_option render_options[] = {
       "Seed of -p prompts; manifest lines without one get theirs from S and the line number (0)", 1 },
     { "count", OPT_COUNT, "N", 0, "Pictures of each prompt, with seeds S, S+1, ... (1)", 1 },
     { "negative", OPT_NEGATIVE, "TEXT", 0, "Negative prompt (none)", 1 },
-    { "dtype", OPT_DTYPE, "D", 0, "Arithmetic: f32", 1 },
+    { "dtype", OPT_DTYPE, "D", 0, "Arithmetic: f32, or bf16 with half the memory (f32)", 1 },
     { "noise", OPT_NOISE, "KIND", 0, "Noise generator: torch-cpu or torch-cuda, as PyTorch's on either", 1 },
     { "format", OPT_FORMAT, "F", 0, "png: a file a picture; tar: WebDataset shards of 1000 (png)", 1 },
     { "task", OPT_TASK, "TASK", 0,

@@ -23,6 +23,7 @@ typedef struct rank_need {
 
 typedef struct needs {
     int n_ranks, n_slots, n_rows;
+    df_dtype dtype; /* of weights and activations */
     rank_need *rank;
 } needs;
 
@@ -30,7 +31,7 @@ static df_code add_activations(needs *n, const df_graph *g, const df_cut *cut, d
     df_code rc = DF_OK;
     for (int s = 0; !rc && s < n->n_ranks; s++) {
         df_memory_plan *plan = NULL;
-        if ((rc = df_memory_plan_new(&plan, g, cut, s, sizeof(float), err))) break;
+        if ((rc = df_memory_plan_new(&plan, g, cut, s, n->dtype, err))) break;
         n->rank[s].activations +=
             (double)n->n_rows * ((double)plan->slot_bytes * n->n_slots + (double)plan->scratch_bytes);
         df_memory_plan_free(&plan);
@@ -43,7 +44,7 @@ static df_code add_planned(needs *n, df_component c, const df_graph *g, const df
     df_cut *cut = NULL;
     df_code rc = df_plan_make(&plan, g, cost, n->n_ranks, DF_PLAN_FOLDED, err);
     for (int s = 0; !rc && s < n->n_ranks; s++) {
-        n->rank[s].weights += (double)plan->stage[s].weight_bytes;
+        n->rank[s].weights += (double)plan->stage[s].parameters * (double)df_dtype_bytes(n->dtype);
         if (c == DF_UNET) n->rank[s].share = plan->stage[s].share;
     }
     if (!rc) rc = df_cut_new(&cut, g, plan->stage_of, n->n_ranks, err);
@@ -126,7 +127,8 @@ int df_plan_report(const df_draft *job, const df_job_options *o) {
     int P = o->render.pipeline ? o->render.pipeline : 1, workers = o->render.workers ? o->render.workers : 1;
     needs n = { .n_ranks = P,
                 .n_slots = df_worker_slots(P),
-                .n_rows = 2 * df_worker_micro_batch(o->render.micro_batch) };
+                .n_rows = 2 * df_worker_micro_batch(o->render.micro_batch),
+                .dtype = (df_dtype)df_dtype_of(job->spec.dtype) };
     n.rank = calloc((size_t)P, sizeof *n.rank);
     if (!n.rank) rc = df_err_set(&err, DF_ENOMEM, "a plan");
     for (df_component c = 0; !rc && c < DF_COMPONENT_COUNT; c++)

@@ -19,7 +19,8 @@ enum { WINDOW_ROWS = 1024, FIRST_LEASE_ROWS = 8, SUSPECT_ROWS = 8 };
 static size_t workers_for(const df_farm *f, const df_job *job) {
     size_t n = 0;
     for (size_t i = 0; i < f->workers.n; i++)
-        n += f->workers.at[i]->state == DF_WORKER_READY && df_worker_offers(f->workers.at[i], job->spec.model_sha256);
+        n += f->workers.at[i]->state == DF_WORKER_READY &&
+             df_worker_can(f->workers.at[i], job->spec.model_sha256, job->spec.dtype);
     return n ? n : 1;
 }
 
@@ -181,7 +182,8 @@ static void serve(df_farm *f, df_worker *worker) {
     df_err why;
     for (size_t i = 0; i < f->jobs.n && worker->asks && !df_farm_store_rests(f); i++) {
         df_job *job = f->jobs.at[i];
-        if (job->state != DF_JOB_RUNNING || !df_job_pending(job) || !df_worker_offers(worker, job->spec.model_sha256))
+        if (job->state != DF_JOB_RUNNING || !df_job_pending(job) ||
+            !df_worker_can(worker, job->spec.model_sha256, job->spec.dtype))
             continue;
         if (choose_from(f, job, worker, &c, &why))
             df_farm_store_failed(f, &why);

@@ -44,11 +44,27 @@ bool df_worker_apply(df_worker *worker, df_worker_event event) {
     return false;
 }
 
-bool df_worker_offers(const df_worker *worker, const char *model_sha256) {
+static bool offers(const df_worker *worker, const char *model_sha256) {
     if (worker->any_model) return true;
     for (size_t i = 0; i < worker->n_models; i++)
         if (!strcmp(worker->models[i], model_sha256)) return true;
     return false;
+}
+
+static bool computes_in(const df_worker *worker, const char *dtype) {
+    size_t n = strlen(dtype);
+    const char *at = worker->dtypes;
+    while (*at) {
+        size_t word = strcspn(at, " ");
+        if (word == n && !memcmp(at, dtype, n)) return true;
+        at += word;
+        at += strspn(at, " ");
+    }
+    return !worker->dtypes[0];
+}
+
+bool df_worker_can(const df_worker *worker, const char *model_sha256, const char *dtype) {
+    return offers(worker, model_sha256) && computes_in(worker, dtype);
 }
 
 /* all workers */
@@ -101,6 +117,7 @@ df_worker *df_worker_table_hello(df_worker_table *table, const Diffarm__Hello *h
     if (before && before != worker) before->identity_bytes = 0; /* another process behind the same connection name */
     if (!set_models(worker, hello) || !set_identity(table, worker, identity, identity_bytes)) return NULL;
     df_text_clean(worker->name, sizeof worker->name, hello->name);
+    df_text_clean(worker->dtypes, sizeof worker->dtypes, hello->dtype);
     worker->pipeline_ranks = hello->pipeline_ranks;
     worker->threads = hello->threads;
     worker->asks = false;

@@ -15,7 +15,7 @@
 #include "coordinator/rate.h"
 #include "proto/envelope.h"
 
-enum { DF_WORKER_MAX_MODELS = 256, DF_WORKER_NAME_BYTES = 128 };
+enum { DF_WORKER_MAX_MODELS = 256, DF_WORKER_NAME_BYTES = 128, DF_WORKER_DTYPES_BYTES = 64 };
 
 typedef enum df_worker_state {
     DF_WORKER_READY,
@@ -44,6 +44,8 @@ typedef struct df_worker {
     char (*models)[65]; /* sha256 of each it offers */
     size_t n_models;
     bool any_model;
+    char dtypes[DF_WORKER_DTYPES_BYTES]; /* what it computes in, "f32 bf16"; "": it does not say, and is taken at its
+                                            word */
     uint32_t pipeline_ranks, threads;
     int64_t heard_ms;
     double steps_done; /* inside unfinished rows, in images */
@@ -58,7 +60,7 @@ typedef struct df_worker {
 
 const char *df_worker_state_name(df_worker_state state);
 bool df_worker_apply(df_worker *worker, df_worker_event event); /* false: not an edge of the table, nothing changed */
-bool df_worker_offers(const df_worker *worker, const char *model_sha256);
+bool df_worker_can(const df_worker *worker, const char *model_sha256, const char *dtype);
 
 /* All workers. Owns them. */
 typedef struct df_worker_table {

@@ -108,6 +108,7 @@ static df_session_want want_of(const df_feeder *f, const Diffarm__JobSpec *job, 
     df_session_want w = { .path = job->model_path,
                           .sha256 = job->model_sha256,
                           .config_dir = job->model_config,
+                          .dtype = job->dtype,
                           .adapters = row->adapters,
                           .n_adapters = row->n_adapters,
                           .no_t5 = job->no_t5 };
@@ -151,8 +152,8 @@ static df_code open_session(df_feeder *f, const df_session_want *want, df_err *e
     if (rc)
         close_session(f);
     else
-        df_log_event(f->cfg.log, DF_LOG_INFO, "model_open", "path=%s micro_batch=%d ms=%lld", want->path,
-                     want->micro_batch, (long long)(df_clock_ms() - start));
+        df_log_event(f->cfg.log, DF_LOG_INFO, "model_open", "path=%s dtype=%s micro_batch=%d ms=%lld", want->path,
+                     want->dtype, want->micro_batch, (long long)(df_clock_ms() - start));
     return rc;
 }
 

@@ -9,8 +9,6 @@ static df_code take_names(df_request *rq, const df_model *m, const Diffarm__Row 
     int noise = df_noise_kind_of(job->noise);
     if (!df_task_named(&rq->task, row->task))
         return df_err_set(err, DF_EUNSUPPORTED, "task '%s': not known to this worker", row->task);
-    if (strcmp(job->dtype, "f32"))
-        return df_err_set(err, DF_EUNSUPPORTED, "dtype '%s': this worker computes in f32 only", job->dtype);
     if (noise < 0) return df_err_set(err, DF_EUNSUPPORTED, "noise '%s': not known to this worker", job->noise);
     rq->noise = (df_noise_kind)noise;
     if (row->scheduler[0]) return df_scheduler_named(&rq->scheduler, row->scheduler, df_model_scheduler_path(m), err);

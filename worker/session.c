@@ -23,7 +23,7 @@ typedef struct adapter {
 
 /* Of one size, both ways, so that the receiver always knows it. All ranks run one build on one kind of machine. */
 typedef struct control {
-    int32_t op, micro_batch, code;
+    int32_t op, micro_batch, dtype, code;
     char path[PATH_MAX], config_dir[PATH_MAX];
     char sha256[DF_SHA256_HEX_BYTES];
     adapter adapters[MAX_ADAPTERS];
@@ -39,6 +39,7 @@ struct df_session {
     int n_adapters;
     bool no_t5;
     int micro_batch, n_slots;
+    df_dtype dtype;
 };
 
 /* messages between the ranks of a worker */
@@ -87,6 +88,8 @@ static df_code open_model(df_session *s, const control *m, df_err *err) {
     memcpy(s->adapters, m->adapters, sizeof s->adapters);
     s->n_adapters = m->n_adapters;
     s->no_t5 = m->no_t5;
+    s->micro_batch = m->micro_batch;
+    s->dtype = (df_dtype)m->dtype;
     for (int i = 0; i < s->n_adapters; i++)
         use[i] = (df_adapter_use) { .kind = DF_ADAPTER_LORA,
                                     .path = s->adapters[i].path,
@@ -100,12 +103,12 @@ static df_code open_model(df_session *s, const control *m, df_err *err) {
     return rc ? rc : check_content(s->model, s->path, s->sha256, err);
 }
 
-static df_code open_pipeline(df_session *s, df_comm *comm, const df_session_cfg *cfg, int micro_batch, df_err *err) {
-    s->micro_batch = micro_batch;
+static df_code open_pipeline(df_session *s, df_comm *comm, const df_session_cfg *cfg, df_err *err) {
     s->n_slots = df_worker_slots(comm->size);
-    const df_pipeline_cfg pc = {
-        .backend = cfg->backend, .backend_cfg = cfg->backend_cfg, .max_rows = 2 * micro_batch, .n_slots = s->n_slots
-    };
+    const df_pipeline_cfg pc = { .backend = cfg->backend,
+                                 .backend_cfg = { .dtype = s->dtype, .threads = cfg->threads },
+                                 .max_rows = 2 * s->micro_batch,
+                                 .n_slots = s->n_slots };
     return df_pipeline_open(&s->pipeline, comm, s->model, &pc, err);
 }
 
@@ -135,6 +138,8 @@ static df_code say_what(control *m, const df_session_want *want, df_err *err) {
     m->op = CONTROL_OPEN;
     m->micro_batch = want->micro_batch;
     m->no_t5 = want->no_t5;
+    m->dtype = df_dtype_of(want->dtype);
+    if (m->dtype < 0) return df_err_set(err, DF_EUNSUPPORTED, "dtype '%s': not known to this worker", want->dtype);
     snprintf(m->path, sizeof m->path, "%s", want->path);
     snprintf(m->config_dir, sizeof m->config_dir, "%s", want->config_dir);
     snprintf(m->sha256, sizeof m->sha256, "%s", want->sha256);
@@ -164,7 +169,7 @@ df_code df_session_open(df_session **out, df_comm *comm, const df_session_cfg *c
     rc = all_ready(comm, open_model(s, m, err), m, err);
     m->op = rc ? CONTROL_ABANDON : CONTROL_GO;
     if ((link = send_to_all(comm, m, rc ? NULL : err)) && !rc) rc = link;
-    if (!rc) rc = open_pipeline(s, comm, cfg, want->micro_batch, err);
+    if (!rc) rc = open_pipeline(s, comm, cfg, err);
     if (rc) goto fail;
     free(m);
     *out = s;
@@ -188,7 +193,7 @@ static bool same_adapters(const df_session *s, const df_session_want *want) {
 bool df_session_fits(const df_session *s, const df_session_want *want) {
     return s && !strcmp(s->path, want->path) && !strcmp(s->config_dir, want->config_dir) &&
            !strcmp(s->sha256, want->sha256) && same_adapters(s, want) && s->no_t5 == want->no_t5 &&
-           s->micro_batch == want->micro_batch;
+           s->micro_batch == want->micro_batch && (int)s->dtype == df_dtype_of(want->dtype);
 }
 
 df_pipeline *df_session_pipeline(const df_session *s) {
@@ -216,11 +221,10 @@ static df_code follow_once(df_comm *comm, const df_session_cfg *cfg, control *m,
     if (!s) return df_err_set(err, DF_ENOMEM, "%s", m->path);
     m->code = (int32_t)open_model(s, m, err);
     snprintf(m->text, sizeof m->text, "%s", m->code ? err->text : "");
-    int micro_batch = m->micro_batch;
     if ((rc = send_control(comm, 0, m, err))) goto out;
     if ((rc = recv_control(comm, 0, m, err))) goto out;
     if (m->op != CONTROL_GO) goto out;
-    if ((rc = open_pipeline(s, comm, cfg, micro_batch, err))) goto out;
+    if ((rc = open_pipeline(s, comm, cfg, err))) goto out;
     rc = df_pipeline_serve(s->pipeline, err);
 out:
     df_session_close(&s);

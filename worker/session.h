@@ -20,7 +20,7 @@ typedef struct df_session df_session;
 
 typedef struct df_session_cfg {
     const df_backend *backend;
-    df_backend_cfg backend_cfg;
+    int threads;
 } df_session_cfg;
 
 typedef struct df_session_want {
@@ -30,6 +30,7 @@ typedef struct df_session_want {
     size_t n_adapters;
     int micro_batch;
     bool no_t5;
+    const char *dtype; /* as a job names it, "f32" */
 } df_session_want;
 
 df_code df_session_open(df_session **out, df_comm *comm, const df_session_cfg *cfg, const df_session_want *want,

@@ -32,7 +32,7 @@ typedef struct df_uplink_cfg {
     const df_offer *offers; /* borrowed; none: any model that a lease names */
     int n_offers;
     int n_ranks, threads;
-    const char *backend, *dtype;
+    const char *backend, *dtypes;
     const df_log *log; /* borrowed, may be NULL */
 } df_uplink_cfg;
 

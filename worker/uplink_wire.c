@@ -52,7 +52,7 @@ df_code df_uplink_send_hello(void *socket, const df_uplink_cfg *cfg, const char 
     m.pipeline_ranks = (uint32_t)cfg->n_ranks;
     m.threads = (uint32_t)cfg->threads;
     m.backend = (char *)cfg->backend;
-    m.dtype = (char *)cfg->dtype;
+    m.dtype = (char *)cfg->dtypes;
     m.any_model = !cfg->n_offers;
     if (!rc) rc = send(socket, DIFFARM__MESSAGE__BODY_HELLO, &m, NULL, 0, err);
     free(m.leases_held);

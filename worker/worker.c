@@ -58,7 +58,11 @@ static df_code make_offers(worker *w, df_err *err) {
 /* opening and closing */
 
 static df_session_cfg session_cfg(const df_worker_cfg *cfg) {
-    return (df_session_cfg) { .backend = cfg->backend, .backend_cfg = { .dtype = DF_F32, .threads = cfg->threads } };
+    return (df_session_cfg) { .backend = cfg->backend, .threads = cfg->threads };
+}
+
+static const char *dtypes_of(const df_backend *backend) {
+    return df_backend_can_compute_in(backend, DF_BF16, NULL) ? "f32" : "f32 bf16";
 }
 
 static df_code open_parts(worker *w, df_err *err) {
@@ -74,7 +78,7 @@ static df_code open_parts(worker *w, df_err *err) {
                                .n_ranks = w->comm->size,
                                .threads = cfg->threads,
                                .backend = cfg->backend->name,
-                               .dtype = "f32",
+                               .dtypes = dtypes_of(cfg->backend),
                                .log = cfg->log };
     if ((rc = df_uplink_open(&w->uplink, &up, err))) return rc;
     if ((rc = df_encoder_open(&w->encoder, w->uplink, cfg->backend->name, err))) return rc;

@@ -35,7 +35,8 @@ static const struct argp_option option_table[] = {
     { "set", OPT_SET, "KEY=VALUE", 0, "A setting of the call; more may follow: --set steps=8 guidance=7.5", 1 },
     { "prompts", OPT_PROMPTS, "F.json", 0, "For tokenize: an array of strings", 1 },
     { "backend", OPT_BACKEND, "NAME", 0, "cpu (default) or reference (plain loops: slow, exact)", 2 },
-    { "dtype", OPT_DTYPE, "TYPE", 0, "What is computed in: f32 (default), with the reference backend also f64", 2 },
+    { "dtype", OPT_DTYPE, "TYPE", 0,
+      "What is computed in: f32 (default), bf16 (backend cpu) or f64 (backend reference)", 2 },
     { "threads", OPT_THREADS, "N", 0, "Threads of each rank (default: all cores)", 2 },
     { "pipeline", OPT_PIPELINE, "P", 0,
       "Ranks to spread the model over (default 1): threads of this process; under mpirun or srun the ranks of the job",
@@ -90,7 +91,8 @@ static void set_backend(struct argp_state *state, df_eval_options *o, const char
 
 static void set_dtype(struct argp_state *state, df_eval_options *o, const char *name) {
     int dtype = df_dtype_of(name);
-    if (dtype != DF_F32 && dtype != DF_F64) argp_error(state, "--dtype must be f32 or f64, not '%s'", name);
+    if (dtype != DF_F32 && dtype != DF_F64 && dtype != DF_BF16)
+        argp_error(state, "--dtype must be f32, bf16 or f64, not '%s'", name);
     o->backend_cfg.dtype = (df_dtype)dtype;
 }
 
@@ -104,6 +106,8 @@ static void check_complete(struct argp_state *state, const df_eval_options *o) {
     if (!call->takes_prompts && !o->in) argp_error(state, "--in is needed for %s", o->call);
     if (o->backend_cfg.dtype == DF_F64 && o->backend != &df_backend_reference)
         argp_error(state, "--dtype f64 needs --backend reference");
+    if (o->backend_cfg.dtype == DF_BF16 && o->backend == &df_backend_reference)
+        argp_error(state, "--dtype bf16 needs --backend cpu");
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state) {

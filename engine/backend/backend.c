@@ -14,3 +14,10 @@ const df_backend *df_backend_find(const char *name) {
         if (!strcmp(backends[i]->name, name)) return backends[i];
     return NULL;
 }
+
+df_code df_backend_can_compute_in(const df_backend *backend, df_dtype dtype, df_err *err) {
+    void *ctx = NULL;
+    df_code rc = backend->open(&ctx, &(df_backend_cfg) { .dtype = dtype, .threads = 1 }, err);
+    if (!rc) backend->close(&ctx);
+    return rc;
+}

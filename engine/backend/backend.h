@@ -15,7 +15,7 @@
 #include "engine/graph/graph.h"
 
 typedef struct df_backend_cfg {
-    df_dtype dtype; /* compute type: F32; the reference also F64 */
+    df_dtype dtype; /* compute type: F32; the reference also F64, the cpu backend also BF16 */
     int threads; /* 0: all cores */
 } df_backend_cfg;
 
@@ -50,5 +50,8 @@ extern const df_backend df_backend_cpu;
 
 /* "reference", and "cpu" where it is built in; NULL if unknown. */
 const df_backend *df_backend_find(const char *name);
+
+/* DF_OK if it computes in dtype on this machine, else DF_EUNSUPPORTED with the reason. */
+df_code df_backend_can_compute_in(const df_backend *backend, df_dtype dtype, df_err *err);
 
 #endif

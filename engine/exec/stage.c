@@ -78,9 +78,11 @@ static df_code open_kernels(df_stage *s, df_err *err) {
 
 static void count_weights(df_stage *s) {
     const df_graph *g = s->cfg.graph;
+    size_t unit = df_dtype_bytes(s->cfg.backend_cfg.dtype);
+    if (unit > sizeof(float)) unit = sizeof(float); /* the f64 reference keeps its weights in f32 */
     for (df_weight_id w = 0; w < g->n_weights; w++)
         if (df_cut_has_weight(s->cfg.cut, g, s->cfg.stage, w))
-            s->weight_bytes += (size_t)df_shape_elements(g->weights[w].shape) * sizeof(float);
+            s->weight_bytes += (size_t)df_shape_elements(g->weights[w].shape) * unit;
 }
 
 static df_code open_stage(df_stage *s, df_err *err) {

@@ -133,12 +133,37 @@ static void a_worker_is_found_by_its_newest_connection(void **state) {
     df_worker_table_free(&table);
 }
 
+static void a_worker_gets_what_it_can_do(void **state) {
+    (void)state;
+    static const struct {
+        const char *dtypes, *dtype;
+        bool can;
+    } cases[] = {
+        { "f32", "f32", true },       { "f32", "bf16", false },   { "f32 bf16", "bf16", true },
+        { "bf16  f32", "f32", true }, { "f32 bf16", "f", false }, { "f32 bf16", "bf16x", false },
+        { "", "bf16", true },
+    };
+    df_worker_table table = { 0 };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        Diffarm__ModelOffer offer = DIFFARM__MODEL_OFFER__INIT, *offers[] = { &offer };
+        Diffarm__Hello hello = DIFFARM__HELLO__INIT;
+        offer.sha256 = (char *)"aa";
+        hello.worker_id = (char *)"w1";
+        hello.n_models = 1;
+        hello.models = offers;
+        hello.dtype = (char *)cases[i].dtypes;
+        df_worker *worker = df_worker_table_hello(&table, &hello, "conn", 4);
+        assert_int_equal(df_worker_can(worker, "aa", cases[i].dtype), cases[i].can);
+        assert_false(df_worker_can(worker, "bb", cases[i].dtype));
+    }
+    df_worker_table_free(&table);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_edge_is_as_documented),
-        cmocka_unit_test(every_state_is_reached_and_none_is_a_trap),
-        cmocka_unit_test(rows_of_a_lease_are_counted),
-        cmocka_unit_test(a_worker_is_found_by_its_newest_connection),
+        cmocka_unit_test(every_edge_is_as_documented),  cmocka_unit_test(every_state_is_reached_and_none_is_a_trap),
+        cmocka_unit_test(rows_of_a_lease_are_counted),  cmocka_unit_test(a_worker_is_found_by_its_newest_connection),
+        cmocka_unit_test(a_worker_gets_what_it_can_do),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

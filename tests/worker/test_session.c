@@ -20,7 +20,7 @@ static const char model_path[] = DF_SOURCE_DIR "/models/starter";
 static char model_sha256[DF_SHA256_HEX_BYTES];
 
 static df_session_cfg config(void) {
-    return (df_session_cfg) { .backend = df_backend_find("cpu"), .backend_cfg = { .dtype = DF_F32, .threads = 1 } };
+    return (df_session_cfg) { .backend = df_backend_find("cpu"), .threads = 1 };
 }
 
 static int hash_model(void **state) {
@@ -182,6 +182,40 @@ static void bad_models_fail_their_rows_only(void **state) {
     forget(&s);
 }
 
+static void set_dtype(df_lease *l, const char *dtype) {
+    Diffarm__JobSpec *job = l->msg->lease->job;
+    free(job->dtype);
+    job->dtype = strdup(dtype);
+}
+
+/* A job's type is its own: the next one's is another session, on every rank. */
+static void a_job_is_computed_in_its_type(void **state) {
+    static const char *const types[] = { "f32", "bf16", "f32", "f80" };
+    uint8_t *rgb[4];
+    ranks r;
+    seen s = { 0 };
+    (void)state;
+    if (df_backend_can_compute_in(df_backend_find("cpu"), DF_BF16, NULL)) skip();
+    start_ranks(&r, 2);
+    df_feeder *f = open_feeder(r.comm[0], 1, &s);
+    for (int k = 0; k < 4; k++) {
+        df_lease *l = lease_of(1, model_path, model_sha256);
+        set_dtype(l, types[k]);
+        df_feeder_lease(f, &l);
+        work_off(f);
+        rgb[k] = s.rgb[0];
+        s.rgb[0] = NULL;
+    }
+    df_feeder_close(&f);
+    stop_ranks(&r);
+    assert_memory_equal(rgb[0], rgb[2], 64 * 64 * 3);
+    assert_memory_not_equal(rgb[0], rgb[1], 64 * 64 * 3);
+    assert_null(rgb[3]);
+    assert_int_equal(s.n_failed, 1);
+    assert_non_null(strstr(s.error, "f80"));
+    for (int k = 0; k < 4; k++) free(rgb[k]);
+}
+
 static void revoked_and_returned_rows_end_quietly(void **state) {
     ranks r;
     seen s = { 0 };
@@ -216,6 +250,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(same_pictures_on_any_number_of_ranks),
         cmocka_unit_test(bad_models_fail_their_rows_only),
+        cmocka_unit_test(a_job_is_computed_in_its_type),
         cmocka_unit_test(revoked_and_returned_rows_end_quietly),
     };
     return cmocka_run_group_tests(tests, hash_model, NULL);

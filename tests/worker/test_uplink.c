@@ -105,7 +105,9 @@ static void wait_until(const atomic_int *count, int at_least) {
 
 static df_uplink *open_uplink(const fake_coordinator *f) {
     df_uplink *u = NULL;
-    const df_uplink_cfg cfg = { .endpoint = f->endpoint, .n_ranks = 1, .threads = 1, .backend = "cpu", .dtype = "f32" };
+    const df_uplink_cfg cfg = {
+        .endpoint = f->endpoint, .n_ranks = 1, .threads = 1, .backend = "cpu", .dtypes = "f32"
+    };
     assert_int_equal(df_uplink_open(&u, &cfg, NULL), DF_OK);
     return u;
 }
