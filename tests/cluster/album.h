@@ -26,7 +26,7 @@ typedef struct album {
 typedef struct album_setup {
     const df_backend *backend;
     int n_ranks, micro_batch, n_slots;
-    df_dtype dtype; /* F64, or anything else for F32 */
+    df_dtype dtype; /* of activations */
 } album_setup;
 
 void album_render(const df_model *m, const album_setup *s, const df_request *requests, int n, album *out);

@@ -1,0 +1,118 @@
+/* How far a component in bf16 is from the library's in f32, on the golden models.
+ *
+ * A result in bf16 carries the roundings of all layers before it, 2^-8 of an activation each; what they add up to
+ * depends on the model. The limits are therefore twice what was measured when this was written (docs/numerics.md has
+ * the numbers). */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "engine/backend/backend.h"
+#include "tests/client/eval/eval_call.h"
+#include "tests/engine/models/model_folder.h"
+#include "tests/support/golden.h"
+
+/* Of the error: over the reference's rms, and over its largest element. */
+typedef struct error {
+    double rms, worst;
+} error;
+
+static const struct {
+    const char *call;
+    error limit;
+} calls[] = {
+    { "text_encode", { 1.5e-2, 2e-2 } }, { "text_encode_2", { 1.5e-2, 2e-2 } }, { "unet", { 2.7e-2, 3.2e-2 } },
+    { "vae_encode", { 3e-2, 3.3e-2 } },  { "vae_decode", { 3e-2, 3.3e-2 } },
+};
+
+typedef struct bf16_case {
+    const char *golden, *call;
+    const char *given, *input; /* the golden's tensor as an input of the call; the U-Net takes more, see give */
+    float timestep;
+    const char *want, *output;
+} bf16_case;
+
+static const bf16_case cases[] = {
+    { "sd15", "text_encode", "text.ids", "ids", 0, "text.last_hidden_state", "last_hidden_state" },
+    { "sd15", "unet", "unet.sample", "sample", 981, "unet.out.t981", "out" },
+    { "sd15", "unet", "unet.sample", "sample", 1, "unet.out.t1", "out" },
+    { "sd15", "vae_encode", "vae.image", "image", 0, "vae.moments", "moments" },
+    { "sd15", "vae_decode", "vae.z", "z", 0, "vae.decoded", "image" },
+    { "sd2", "text_encode", "text.ids", "ids", 0, "text.last_hidden_state", "last_hidden_state" },
+    { "sd2", "unet", "unet.sample", "sample", 981, "unet.out.t981", "out" },
+    { "sd2", "unet", "unet.sample", "sample", 1, "unet.out.t1", "out" },
+    { "sd2", "vae_decode", "vae.z", "z", 0, "vae.decoded", "image" },
+    { "sdxl", "text_encode", "text1.ids", "ids", 0, "text1.last_hidden_state", "last_hidden_state" },
+    { "sdxl", "text_encode_2", "text2.ids", "ids", 0, "text2.last_hidden_state", "last_hidden_state" },
+    { "sdxl", "unet", "unet.sample", "sample", 981, "unet.out.t981", "out" },
+    { "sdxl", "unet", "unet.sample", "sample", 500, "unet.out.t500", "out" },
+    { "sdxl", "unet", "unet.sample", "sample", 1, "unet.out.t1", "out" },
+    { "sdxl", "vae_encode", "vae.image", "image", 0, "vae.moments", "moments" },
+    { "sdxl", "vae_decode", "vae.z", "z", 0, "vae.decoded", "image" },
+};
+
+static error limit_of(const bf16_case *c) {
+    size_t i = 0;
+    while (strcmp(calls[i].call, c->call)) i++;
+    return calls[i].limit;
+}
+
+static error error_of(const float *got, const float *want, size_t n) {
+    double errors = 0, squares = 0, worst = 0, largest = 0;
+    for (size_t i = 0; i < n; i++) {
+        double d = fabs((double)got[i] - (double)want[i]);
+        errors += d * d;
+        squares += (double)want[i] * (double)want[i];
+        if (!(d <= worst)) worst = d; /* also catches NaN */
+        largest = fmax(largest, fabs((double)want[i]));
+    }
+    return (error) { sqrt(errors / squares), worst / largest };
+}
+
+static void give(eval_call *call, const bf16_case *c, const golden *g) {
+    eval_call_give(call, c->input, golden_view(g, c->given));
+    if (strcmp(c->call, "unet") != 0) return;
+    eval_call_give(call, "encoder_hidden_states", golden_view(g, "unet.encoder_hidden_states"));
+    eval_call_give_f32(call, "timestep", &c->timestep, (int64_t[]) { 1 }, 1);
+    if (!golden_has(g, "unet.time_ids")) return;
+    eval_call_give(call, "pooled", golden_view(g, "unet.text_embeds"));
+    eval_call_give(call, "time_ids", golden_view(g, "unet.time_ids"));
+}
+
+static void test_case(void **state) {
+    const bf16_case *c = *state;
+    if (df_backend_can_compute_in(df_backend_find("cpu"), DF_BF16, NULL)) skip();
+    golden *g = golden_open(c->golden);
+    eval_call *call = eval_call_new();
+    size_t n, n_want;
+    give(call, c, g);
+    eval_call_run(call, model_folder_new(c->golden), c->call, "--dtype", "bf16", "--threads", "2", NULL);
+    const float *got = eval_call_f32(call, c->output, &n);
+    float *want = golden_f32(g, c->want, &n_want);
+    assert_int_equal(n, n_want);
+    error e = error_of(got, want, n), limit = limit_of(c);
+    print_message("%-5s %-13s %-24s rms %.2e of %.2e, worst %.2e of %.2e\n", c->golden, c->call, c->want, e.rms,
+                  limit.rms, e.worst, limit.worst);
+    assert_true(e.rms <= limit.rms && e.worst <= limit.worst);
+    free(want);
+    eval_call_free(&call);
+    golden_close(&g);
+}
+
+int main(void) {
+    enum { N = sizeof cases / sizeof *cases };
+    static char names[N][96];
+    static struct CMUnitTest tests[N];
+    for (size_t i = 0; i < N; i++) {
+        snprintf(names[i], sizeof names[i], "%s %s %s", cases[i].golden, cases[i].call, cases[i].want);
+        tests[i] = (struct CMUnitTest) { names[i], test_case, NULL, NULL, (void *)(uintptr_t)&cases[i] };
+    }
+    return _cmocka_run_group_tests("bf16", tests, N, NULL, NULL);
+}
