@@ -262,6 +262,14 @@ void df_safetensors_close(df_safetensors **f) {
     *f = NULL;
 }
 
+void df_safetensors_forget(const df_safetensors *f, const df_tensor_view *t) {
+    if (!f->mapped || !t->n_elements) return;
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), first = (size_t)((const unsigned char *)t->data - f->bytes);
+    size_t end = first + (size_t)t->n_elements * df_dtype_bytes(t->dtype);
+    first -= first % page;
+    madvise((void *)(uintptr_t)(f->bytes + first), end - first, MADV_DONTNEED); /* where it fails they merely stay */
+}
+
 int df_safetensors_count(const df_safetensors *f) {
     return f->n_views;
 }

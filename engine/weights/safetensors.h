@@ -46,6 +46,10 @@ const char *df_safetensors_metadata(const df_safetensors *f, const char *key);
 df_code df_tensor_to_f32(const df_tensor_view *t, float *dst, df_err *err);
 df_code df_tensor_to_i32(const df_tensor_view *t, int32_t *dst, df_err *err);
 
+/* The pages of t leave this process's memory (they stay in the system's cache); reading t again brings them back. t is
+ * a view into f. Safe beside readers on other threads. */
+void df_safetensors_forget(const df_safetensors *f, const df_tensor_view *t);
+
 /* "[320, 4, 3, 3]" into out[out_bytes]; returns out. */
 char *df_shape_text(char *out, size_t out_bytes, const int64_t *dim, int rank);
 

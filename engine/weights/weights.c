@@ -354,6 +354,7 @@ df_code df_weights_read_f32(const df_weights *w, const char *name, const int64_t
     }
     df_err inner;
     df_code rc = df_tensor_to_f32(e->view, dst, &inner);
+    df_safetensors_forget(w->file[e->file], e->view);
     if (!rc && e->halves_swapped) swap_halves(dst, e->view->n_elements);
     if (!rc && e->transposed) rc = transpose(dst, dim[0], dim[1], &inner);
     if (rc) return df_err_set(err, rc, "%s: %s", path, inner.text);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -55,6 +56,46 @@ static void opens_by_order_of_layout(void **state) {
     assert_string_equal(df_weights_file(w, 0), in(dir, "m.safetensors"));
     df_weights_close(&w);
     assert_null(w);
+}
+
+/* Pages of files in this process's memory. */
+static long file_pages(void) {
+    long all, resident, shared;
+    FILE *f = fopen("/proc/self/statm", "r");
+    assert_non_null(f);
+    assert_int_equal(fscanf(f, "%ld %ld %ld", &all, &resident, &shared), 3);
+    fclose(f);
+    return shared;
+}
+
+/* A model that is being packed must not be in memory twice. */
+static void forgets_what_it_has_read(void **state) {
+    (void)state;
+    enum { SIDE = 2048 };
+    const int64_t dim[2] = { SIDE, SIDE };
+    const long tensor_pages = SIDE * SIDE * (long)sizeof(float) / sysconf(_SC_PAGESIZE);
+    const char *dir = golden_temp_dir();
+    float *x = calloc(SIDE * SIDE, sizeof *x);
+    df_safetensors_writer *writer = df_safetensors_writer_new();
+    df_weights *w = NULL;
+    assert_non_null(x);
+    x[SIDE * SIDE - 1] = 7;
+    assert_int_equal(df_safetensors_writer_add(writer, "a", DF_F32, dim, 2, x, NULL), DF_OK);
+    assert_int_equal(df_safetensors_writer_add(writer, "b", DF_F32, dim, 2, x, NULL), DF_OK);
+    assert_int_equal(df_safetensors_writer_write(writer, in(dir, "m.safetensors"), NULL), DF_OK);
+    df_safetensors_writer_free(&writer);
+    assert_int_equal(df_weights_open(&w, dir, "m", NULL), DF_OK);
+    long before = file_pages();
+    for (int again = 0; again < 2; again++)
+        for (const char *name = "ab"; *name; name++) {
+            char one[2] = { *name, 0 };
+            x[SIDE * SIDE - 1] = 0;
+            assert_int_equal(df_weights_read_f32(w, one, dim, 2, x, NULL), DF_OK);
+            assert_true(x[SIDE * SIDE - 1] == 7);
+            assert_true(file_pages() - before < tensor_pages / 4);
+        }
+    df_weights_close(&w);
+    free(x);
 }
 
 static void opens_shards(void **state) {
@@ -221,6 +262,7 @@ static void opens_the_bundled_model(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(opens_by_order_of_layout),
+        cmocka_unit_test(forgets_what_it_has_read),
         cmocka_unit_test(opens_shards),
         cmocka_unit_test(refuses_a_wrong_index),
         cmocka_unit_test(refuses_pickles_and_absence),
