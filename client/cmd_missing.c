@@ -8,6 +8,13 @@ __attribute__((unused)) static int missing(char **argv) {
     return DF_EXIT_USAGE;
 }
 
+#ifndef DF_HAVE_BENCH
+int df_cmd_bench(int argc, char **argv) {
+    (void)argc;
+    return missing(argv);
+}
+#endif
+
 #ifndef DF_HAVE_EVAL
 int df_cmd_eval(int argc, char **argv) {
     (void)argc;

@@ -20,6 +20,7 @@ int df_cmd_jobs(int argc, char **argv);
 int df_cmd_workers(int argc, char **argv);
 int df_cmd_inspect(int argc, char **argv);
 int df_cmd_eval(int argc, char **argv);
+int df_cmd_bench(int argc, char **argv);
 int df_cmd_forward(int argc, char **argv);
 
 #endif

@@ -16,6 +16,7 @@ static const command commands[] = {
     { "render", df_cmd_render, "On this machine", "render a manifest, or prompts, with a farm of its own until done" },
     { "inspect", df_cmd_inspect, "On this machine", "what is in a model; the plan for P ranks" },
     { "eval", df_cmd_eval, "On this machine", "run one component of a model on given tensors" },
+    { "bench", df_cmd_bench, "On this machine", "time a component of a model" },
     { "forward", df_cmd_forward, "On this machine", "show forward diffusion: a picture on its way to noise" },
     { "coordinator", df_cmd_coordinator, "A farm", "run the coordinator of a farm" },
     { "worker", df_cmd_worker, "A farm", "run a worker: one rank, or a pipeline of several" },

@@ -1,9 +1,10 @@
 /* Times single nodes of the cpu backend at the shapes of the starter model (16 rows) and of SD 1.5 (2 rows).
  *
- *   bench_ops [THREADS [PEAK_GFLOPS]]      one JSON line a node: microseconds (median and least), and from the
- *                                        least GFLOP/s, share of peak and GB/s
+ *   bench_ops [THREADS [PEAK_GFLOPS [f32|bf16]]]      one JSON line a node: microseconds (median and least), and from
+ * the least GFLOP/s, share of peak and GB/s
  *
- * Weights and inputs are arbitrary small numbers. A share of peak needs the machine's FMA peak on as many cores. */
+ * Weights and inputs are arbitrary small numbers. A share of peak needs the machine's peak in that type on as many
+ * cores. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -92,9 +93,9 @@ static df_code build(df_graph *g, const bench_case *c, df_err *err) {
     return rc;
 }
 
-static float *numbers(int64_t n) {
-    float *x = aligned_alloc(64, ((size_t)n * sizeof *x + 63) / 64 * 64);
-    for (int64_t i = 0; x && i < n; i++) x[i] = (float)(i * 2654435761 % 1021) / 510.0f - 1.0f;
+static void *numbers(df_dtype dtype, int64_t n) {
+    void *x = aligned_alloc(64, ((size_t)n * df_dtype_bytes(dtype) + 63) / 64 * 64);
+    for (int64_t i = 0; x && i < n; i++) df_dtype_store(dtype, x, (size_t)i, (double)(i * 2654435761 % 1021) / 510 - 1);
     return x;
 }
 
@@ -123,17 +124,19 @@ static void report(const bench_case *c, const df_graph *g, int64_t median_ns, in
     fflush(stdout);
 }
 
-static df_code time_node(void *ctx, const bench_case *c, const df_graph *g, double peak, df_err *err) {
+static df_code time_node(void *ctx, df_dtype dtype, const bench_case *c, const df_graph *g, double peak, df_err *err) {
     const df_node *n = &g->nodes[0];
     const df_backend *b = &df_backend_cpu;
-    float *weights[DF_NODE_MAX_WEIGHTS] = { 0 }, *values[4] = { 0 };
+    float *weights[DF_NODE_MAX_WEIGHTS] = { 0 };
+    void *values[4] = { 0 };
     double bytes = 0;
     for (int i = 0; i < DF_NODE_MAX_WEIGHTS; i++)
-        if (n->weight[i] != DF_NO_WEIGHT) weights[i] = numbers(df_shape_elements(g->weights[n->weight[i]].shape));
+        if (n->weight[i] != DF_NO_WEIGHT)
+            weights[i] = numbers(DF_F32, df_shape_elements(g->weights[n->weight[i]].shape));
     for (int i = 0; i < g->n_values && i < 4; i++) {
-        int64_t floats = c->rows * df_shape_elements(g->values[i].shape);
-        values[i] = numbers(floats);
-        bytes += (double)floats * 4;
+        int64_t elements = c->rows * df_shape_elements(g->values[i].shape);
+        values[i] = numbers(dtype, elements);
+        bytes += (double)elements * (double)df_dtype_bytes(dtype);
     }
     df_kernel *k = NULL;
     size_t scratch_bytes = 0;
@@ -163,7 +166,7 @@ static df_code time_node(void *ctx, const bench_case *c, const df_graph *g, doub
 }
 
 int main(int argc, char **argv) {
-    df_backend_cfg cfg = { DF_F32, argc > 1 ? atoi(argv[1]) : 0 };
+    df_backend_cfg cfg = { argc > 3 && !strcmp(argv[3], "bf16") ? DF_BF16 : DF_F32, argc > 1 ? atoi(argv[1]) : 0 };
     double peak = argc > 2 ? atof(argv[2]) : 0;
     df_err err = { 0 };
     void *ctx = NULL;
@@ -171,7 +174,7 @@ int main(int argc, char **argv) {
     for (size_t i = 0; !rc && i < sizeof cases / sizeof *cases; i++) {
         df_graph *g = df_graph_new("bench");
         rc = build(g, &cases[i], &err);
-        if (!rc) rc = time_node(ctx, &cases[i], g, peak, &err);
+        if (!rc) rc = time_node(ctx, cfg.dtype, &cases[i], g, peak, &err);
         df_graph_free(&g);
     }
     if (ctx) df_backend_cpu.close(&ctx);

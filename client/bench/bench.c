@@ -1,0 +1,100 @@
+/* diffarm bench WHAT -m MODEL: how long one pass of a component takes, and how much memory. */
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+#include "client/bench/measure.h"
+#include "client/commands.h"
+#include "client/exit_code.h"
+
+#define GIB (1024.0 * 1024.0 * 1024.0)
+
+static int by_value(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Sorts. */
+static double median_of(double *seconds, int n) {
+    qsort(seconds, (size_t)n, sizeof *seconds, by_value);
+    return n % 2 ? seconds[n / 2] : (seconds[n / 2 - 1] + seconds[n / 2]) / 2;
+}
+
+static double peak_rss_bytes(void) {
+    struct rusage usage;
+    return getrusage(RUSAGE_SELF, &usage) ? 0 : 1024.0 * (double)usage.ru_maxrss;
+}
+
+/* One line; takes the reference. */
+static void print_json(json_t *v) {
+    json_dumpf(v, stdout, JSON_COMPACT);
+    putchar('\n');
+    fflush(stdout);
+    json_decref(v);
+}
+
+static void tell_run(const df_bench_options *o, int run, double seconds) {
+    if (o->output == DF_OUTPUT_JSON) print_json(json_pack("{s:f}", "seconds", seconds));
+    if (o->output == DF_OUTPUT_TEXT) printf("run %-3d %10.4f s\n", run + 1, seconds);
+    fflush(stdout);
+}
+
+static void tell_ops(const df_bench_options *o, const df_measure *m, double least) {
+    df_op_time ops[DF_OP_COUNT];
+    df_measure_ops(m, ops);
+    for (int op = 0; op < DF_OP_COUNT; op++) {
+        if (!(ops[op].seconds > 0)) continue;
+        const char *name = df_op_name((df_op)op);
+        if (o->output == DF_OUTPUT_JSON)
+            print_json(json_pack("{s:s, s:i, s:f}", "op", name, "nodes", ops[op].nodes, "op_seconds", ops[op].seconds));
+        if (o->output == DF_OUTPUT_TEXT)
+            printf("  %-20s %5d nodes %10.4f s %5.1f %%\n", name, ops[op].nodes, ops[op].seconds,
+                   100 * ops[op].seconds / least);
+    }
+}
+
+static void tell_median(const df_bench_options *o, double median) {
+    double rss = peak_rss_bytes();
+    if (o->output == DF_OUTPUT_JSON)
+        print_json(json_pack("{s:f, s:I}", "median", median, "peak_rss_bytes", (json_int_t)rss));
+    if (o->output == DF_OUTPUT_TEXT) printf("median  %10.4f s, at most %.2f GiB in memory\n", median, rss / GIB);
+}
+
+static df_code run_all(const df_bench_options *o, df_measure *m, df_err *err) {
+    double *seconds = calloc((size_t)o->runs, sizeof *seconds);
+    df_code rc = seconds ? DF_OK : df_err_set(err, DF_ENOMEM, "%d runs", o->runs);
+    for (int i = 0; !rc && i < o->runs; i++) {
+        rc = df_measure_run(m, &seconds[i], err);
+        if (!rc) tell_run(o, i, seconds[i]);
+    }
+    if (!rc) {
+        double median = median_of(seconds, o->runs);
+        if (o->ops) tell_ops(o, m, seconds[0]);
+        tell_median(o, median);
+    }
+    free(seconds);
+    return rc;
+}
+
+static df_code bench(const df_bench_options *o, df_err *err) {
+    const df_model_options how = { .config_dir = o->config_dir, .tokenizer_optional = true }; /* no text is read */
+    df_model *model = NULL;
+    df_measure *m = NULL;
+    df_code rc = df_model_open_with(&model, o->model, &how, err);
+    if (!rc) rc = df_measure_open(&m, model, o, err);
+    if (!rc) rc = run_all(o, m, err);
+    df_measure_close(&m);
+    df_model_close(&model);
+    return rc;
+}
+
+int df_cmd_bench(int argc, char **argv) {
+    df_bench_options o;
+    df_err err = { 0 };
+    df_bench_options_parse(&o, argc, argv);
+    df_code rc = bench(&o, &err);
+    if (!rc) return DF_EXIT_OK;
+    fprintf(stderr, "diffarm: error: %s\n", err.text);
+    return df_exit_of_run(rc);
+}

@@ -1,0 +1,95 @@
+#include "client/bench/options.h"
+
+#include <string.h>
+
+#include "client/commands.h"
+
+enum { OPT_BATCH = 0x7000, OPT_SIZE, OPT_DTYPE, OPT_THREADS, OPT_RUNS, OPT_BACKEND, OPT_OPS, OPT_CONFIG };
+
+static const struct {
+    const char *name;
+    df_component component;
+} components[] = {
+    { "text", DF_TEXT_ENCODER },
+    { "unet", DF_DENOISER },
+    { "transformer", DF_DENOISER },
+    { "vae", DF_VAE_DECODER },
+};
+
+static const struct argp_option option_table[] = {
+    { "model", 'm', "MODEL", 0, "Model folder in the diffusers layout, or a whole checkpoint in one safetensors file",
+      1 },
+    { "config", OPT_CONFIG, "DIR", 0, "Configs and tokenizers of a MODEL that is one file: a diffusers folder", 1 },
+    { "batch", OPT_BATCH, "N", 0, "Rows computed together; a guided picture is two of the U-Net's (1)", 1 },
+    { "size", OPT_SIZE, "WxH", 0, "Size of the picture in pixels (the model's)", 1 },
+    { "dtype", OPT_DTYPE, "D", 0, "Arithmetic: f32 or bf16 (f32)", 1 },
+    { "threads", OPT_THREADS, "T", 0, "Threads (all cores)", 1 },
+    { "runs", OPT_RUNS, "N", 0, "How often it is run (5)", 1 },
+    { "ops", OPT_OPS, NULL, 0, "Also tell how much of the fastest run each operation takes", 1 },
+    { "backend", OPT_BACKEND, "NAME", 0, "cpu or reference (cpu)", 1 },
+    { 0 },
+};
+
+static void set_what(struct argp_state *state, df_bench_options *o, const char *arg) {
+    if (o->what) argp_error(state, "one component at a time, not '%s' and '%s'", o->what, arg);
+    for (size_t i = 0; i < sizeof components / sizeof *components; i++) {
+        if (strcmp(arg, components[i].name) != 0) continue;
+        o->what = arg;
+        o->component = components[i].component;
+        return;
+    }
+    argp_error(state, "'%s' is not text, unet, transformer or vae", arg);
+}
+
+static void set_dtype(struct argp_state *state, df_bench_options *o, const char *arg) {
+    int dtype = df_dtype_of(arg);
+    if (dtype != DF_F32 && dtype != DF_BF16) argp_error(state, "--dtype must be f32 or bf16, not '%s'", arg);
+    o->backend_cfg.dtype = (df_dtype)dtype;
+}
+
+static void set_backend(struct argp_state *state, df_bench_options *o, const char *arg) {
+    o->backend = df_backend_find(arg);
+    if (!o->backend) argp_error(state, "--backend must be cpu or reference, not '%s'", arg);
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state) {
+    df_bench_options *o = state->input;
+    switch (key) {
+    case ARGP_KEY_INIT: state->child_inputs[0] = &o->output; return 0;
+    case 'm': o->model = arg; return 0;
+    case OPT_CONFIG: o->config_dir = arg; return 0;
+    case OPT_BATCH: o->batch = (int)df_option_int(state, "batch", arg, 1, 1024); return 0;
+    case OPT_SIZE:
+        if (!df_parse_size(arg, &o->width, &o->height)) argp_error(state, "--size must be like 512x512, not '%s'", arg);
+        return 0;
+    case OPT_DTYPE: set_dtype(state, o, arg); return 0;
+    case OPT_THREADS: o->backend_cfg.threads = (int)df_option_int(state, "threads", arg, 1, 1024); return 0;
+    case OPT_RUNS: o->runs = (int)df_option_int(state, "runs", arg, 1, 1000); return 0;
+    case OPT_OPS: o->ops = true; return 0;
+    case OPT_BACKEND: set_backend(state, o, arg); return 0;
+    case ARGP_KEY_ARG: set_what(state, o, arg); return 0;
+    case ARGP_KEY_END:
+        if (!o->what) argp_error(state, "say what: text, unet, transformer or vae");
+        if (!o->model) argp_error(state, "give a model (-m MODEL)");
+        return 0;
+    default: return ARGP_ERR_UNKNOWN;
+    }
+}
+
+void df_bench_options_parse(df_bench_options *o, int argc, char **argv) {
+    static const struct argp_child children[] = { { &df_output_argp, 0, "", 3 }, { 0 } };
+    static const struct argp argp = {
+        .options = option_table,
+        .parser = parse,
+        .args_doc = "text|unet|transformer|vae",
+        .doc = "Times one pass of a component of a model, weights loaded and kernels prepared.\vWith --output json one "
+               "line a run, {\"seconds\": s}, then {\"median\": s, \"peak_rss_bytes\": b}. Inputs are arbitrary "
+               "numbers. A text encoder takes the prompts of --batch, the VAE decodes as many latents.",
+        .children = children,
+    };
+    *o = (df_bench_options) {
+        .batch = 1, .runs = 5, .backend = df_backend_find("cpu"), .backend_cfg = { .dtype = DF_F32 }
+    };
+    df_options_parse(&argp, argc, argv, o);
+    if (!o->backend) o->backend = &df_backend_reference;
+}
