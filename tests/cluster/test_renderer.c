@@ -170,8 +170,8 @@ static distance distance_of(const album_shot *a, const album_shot *b) {
 }
 
 /* 20 steps in bf16 draw what they draw in f32. How far the two drift apart is up to picture and sampler, so the limits
- * are about twice what was measured (docs/numerics.md): in the mean of all, 0.51 levels; in a picture, 1.8; of one
- * value, 28. */
+ * are about twice what was measured (docs/numerics.md): in the mean of all, 0.50 levels; in a picture, 1.7; of one
+ * value, 27. */
 static void test_bf16_draws_the_same(void **state) {
     (void)state;
     if (!has_bf16()) skip();

@@ -4,7 +4,7 @@
 
 extern const df_simd df_simd_plain, df_simd_plain_bf16;
 #ifdef DF_SIMD_X86
-extern const df_simd df_simd_avx2, df_simd_avx2_bf16, df_simd_avx512, df_simd_avx512_bf16;
+extern const df_simd df_simd_avx2, df_simd_avx2_bf16, df_simd_avx512, df_simd_avx512_bf16, df_simd_avx512bf16;
 
 static bool has_avx2(void) {
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
@@ -14,6 +14,10 @@ static bool has_avx512(void) {
     return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
            __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") && has_avx2();
 }
+
+static bool has_avx512bf16(void) {
+    return __builtin_cpu_supports("avx512bf16") && has_avx512();
+}
 #endif
 
 static bool always(void) {
@@ -21,28 +25,31 @@ static bool always(void) {
 }
 
 static const struct {
-    const df_simd *f32, *bf16;
+    const df_simd *table;
     bool (*runs_here)(void);
-} tables[] = { /* fastest first */
+} tables[] = { /* of each type the fastest first */
 #ifdef DF_SIMD_X86
-               { &df_simd_avx512, &df_simd_avx512_bf16, has_avx512 },
-               { &df_simd_avx2, &df_simd_avx2_bf16, has_avx2 },
+               { &df_simd_avx512, has_avx512 },
+               { &df_simd_avx2, has_avx2 },
+               { &df_simd_avx512bf16, has_avx512bf16 },
+               { &df_simd_avx512_bf16, has_avx512 },
+               { &df_simd_avx2_bf16, has_avx2 },
 #endif
-               { &df_simd_plain, &df_simd_plain_bf16, always }
+               { &df_simd_plain, always },
+               { &df_simd_plain_bf16, always }
 };
 
-static const df_simd *table(size_t i, df_dtype dtype) {
-    return dtype == DF_BF16 ? tables[i].bf16 : tables[i].f32;
-}
+enum { N_TABLES = sizeof tables / sizeof *tables };
 
 const df_simd *df_simd_best(df_dtype dtype) {
-    size_t i = 0;
-    while (!tables[i].runs_here()) i++;
-    return table(i, dtype);
+    int i = 0;
+    while (tables[i].table->dtype != dtype || !tables[i].runs_here()) i++;
+    return tables[i].table;
 }
 
 const df_simd *df_simd_find(const char *name, df_dtype dtype) {
-    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
-        if (!strcmp(tables[i].f32->name, name)) return tables[i].runs_here() ? table(i, dtype) : NULL;
+    for (int i = 0; i < N_TABLES; i++)
+        if (tables[i].table->dtype == dtype && !strcmp(tables[i].table->name, name))
+            return tables[i].runs_here() ? tables[i].table : NULL;
     return NULL;
 }

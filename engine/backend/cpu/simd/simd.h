@@ -1,6 +1,7 @@
 /* The own vector kernels, compiled once per instruction set and chosen at run time.
  *
- *   const df_simd *v = df_simd_best(DF_F32);      what this machine runs fastest: avx512, avx2 or plain
+ *   const df_simd *v = df_simd_best(DF_F32);      what this machine runs fastest: avx512, avx2 or plain;
+ *                                                  in bf16 also avx512bf16, which multiplies it as it is
  *   v->epilogue(y, x, n, c, NULL, DF_ACT_SILU, NULL);
  *
  * One source (kernels.h and the headers it includes) is compiled in simd_plain.c, simd_avx2.c and simd_avx512.c, each
@@ -40,7 +41,7 @@ typedef struct df_attn_head {
 } df_attn_head;
 
 typedef struct df_simd {
-    const char *name; /* "plain" | "avx2" | "avx512" */
+    const char *name; /* "plain" | "avx2" | "avx512" | "avx512bf16" */
     df_dtype dtype; /* of activations: F32 or BF16 */
     int lanes;
 
@@ -80,7 +81,7 @@ typedef struct df_simd {
      * of DF_CODE_BLOCK codes, [c][DF_CODE_BLOCK] each. */
     void (*nearest_code)(void *y, const void *x, int64_t n, int64_t c, const float *codes, int64_t blocks);
 
-    /* Floats of one head's packed keys and values, a multiple of 16. */
+    /* Of one head's packed keys or values, in units of 4 bytes, a multiple of 16. */
     int64_t (*attention_packed_floats)(int64_t n_keys, int64_t width);
     int64_t (*attention_work_floats)(int64_t d, int64_t dv);
     /* k [S][k_stride] -> pk, v [S][v_stride] -> pv: one head's slices, in the order the inner loops read them. */

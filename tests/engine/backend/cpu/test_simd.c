@@ -2,7 +2,7 @@
  * ragged sizes, every head width in use, causal or not, more keys than one softmax step takes. */
 #include "tests/engine/backend/cpu/run_graph.h"
 
-static const char *const sets[] = { "plain", "avx2", "avx512" };
+static const char *const sets[] = { "plain", "avx2", "avx512", "avx512bf16" };
 
 typedef struct attention_case {
     int64_t queries, keys, heads, width, value_width;
