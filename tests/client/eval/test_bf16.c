@@ -29,13 +29,14 @@ static const struct {
     error limit;
 } calls[] = {
     { "text_encode", { 1.5e-2, 2.4e-2 } }, { "text_encode_2", { 1.5e-2, 2.4e-2 } }, { "unet", { 2.8e-2, 3.8e-2 } },
-    { "vae_encode", { 3e-2, 3.5e-2 } },    { "vae_decode", { 3e-2, 3.5e-2 } },
+    { "transformer", { 1.6e-2, 1.8e-2 } }, { "text_encode_3", { 1.5e-2, 2.4e-2 } }, { "vae_encode", { 3e-2, 3.5e-2 } },
+    { "vae_decode", { 3e-2, 3.5e-2 } },
 };
 
 typedef struct bf16_case {
     const char *golden, *call;
-    const char *given, *input; /* the golden's tensor as an input of the call; the U-Net takes more, see give */
-    float timestep;
+    const char *given, *input; /* the golden's tensor as an input of the call */
+    float timestep; /* of a denoiser, which takes more; 0: it is none */
     const char *want, *output;
 } bf16_case;
 
@@ -56,6 +57,11 @@ static const bf16_case cases[] = {
     { "sdxl", "unet", "unet.sample", "sample", 1, "unet.out.t1", "out" },
     { "sdxl", "vae_encode", "vae.image", "image", 0, "vae.moments", "moments" },
     { "sdxl", "vae_decode", "vae.z", "z", 0, "vae.decoded", "image" },
+    { "sd35", "text_encode_3", "t5.ids", "ids", 0, "t5.last_hidden_state", "last_hidden_state" },
+    { "sd35", "transformer", "mmdit.sample", "sample", 1000, "mmdit.out.t1000", "out" },
+    { "sd35", "transformer", "mmdit.sample", "sample", 500.5f, "mmdit.out.t500.5", "out" },
+    { "sd35", "transformer", "mmdit.sample", "sample", 8.929f, "mmdit.out.t8.929", "out" },
+    { "sd35", "vae_decode", "vae.z", "z", 0, "vae.decoded", "image" },
 };
 
 static error limit_of(const bf16_case *c) {
@@ -76,14 +82,21 @@ static error error_of(const float *got, const float *want, size_t n) {
     return (error) { sqrt(errors / squares), worst / largest };
 }
 
+/* What a denoiser takes beside its sample: golden's tensor, input of the call. */
+static const char *const more[5][2] = {
+    { "unet.encoder_hidden_states", "encoder_hidden_states" },
+    { "unet.text_embeds", "pooled" },
+    { "unet.time_ids", "time_ids" },
+    { "mmdit.encoder_hidden_states", "encoder_hidden_states" },
+    { "mmdit.pooled", "pooled" },
+};
+
 static void give(eval_call *call, const bf16_case *c, const golden *g) {
     eval_call_give(call, c->input, golden_view(g, c->given));
-    if (strcmp(c->call, "unet") != 0) return;
-    eval_call_give(call, "encoder_hidden_states", golden_view(g, "unet.encoder_hidden_states"));
-    eval_call_give_f32(call, "timestep", &c->timestep, (int64_t[]) { 1 }, 1);
-    if (!golden_has(g, "unet.time_ids")) return;
-    eval_call_give(call, "pooled", golden_view(g, "unet.text_embeds"));
-    eval_call_give(call, "time_ids", golden_view(g, "unet.time_ids"));
+    for (int i = 0; i < 5; i++)
+        if (!strncmp(c->given, more[i][0], strcspn(c->given, ".")) && golden_has(g, more[i][0]) && c->timestep > 0)
+            eval_call_give(call, more[i][1], golden_view(g, more[i][0]));
+    if (c->timestep > 0) eval_call_give_f32(call, "timestep", &c->timestep, (int64_t[]) { 1 }, 1);
 }
 
 static void test_case(void **state) {
