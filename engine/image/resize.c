@@ -8,8 +8,9 @@
 
 enum { LOBES = 3, WEIGHT_BITS = 32 - 8 - 2 }; /* 8 bits of pixel, 2 for what overshoots */
 
-/* Which input pixels make each output pixel, and their weights in fixed point. */
+/* Which input pixels make each output pixel of a stretch, and their weights in fixed point. */
 typedef struct filter {
+    int size; /* output pixels of the stretch */
     int taps; /* at most, of one output pixel */
     int *first, *n; /* [size] */
     int32_t *weight; /* [size][taps] */
@@ -31,6 +32,7 @@ static void filter_free(filter *f) {
 }
 
 static bool filter_alloc(filter *f, int size, double support) {
+    f->size = size;
     f->taps = (int)ceil(support) * 2 + 1;
     f->first = calloc((size_t)size, sizeof *f->first);
     f->n = calloc((size_t)size, sizeof *f->n);
@@ -38,9 +40,9 @@ static bool filter_alloc(filter *f, int size, double support) {
     return f->first && f->n && f->weight;
 }
 
-/* row: room for f->taps weights. */
-static void fill_taps(filter *f, int i, int from, double scale, double *row) {
-    double wide = fmax(scale, 1), support = LOBES * wide, centre = (i + 0.5) * scale, sum = 0;
+/* Output pixel `at` of the whole is pixel i of the stretch. row: room for f->taps weights. */
+static void fill_taps(filter *f, int i, int at, int from, double scale, double *row) {
+    double wide = fmax(scale, 1), support = LOBES * wide, centre = (at + 0.5) * scale, sum = 0;
     int first = (int)(centre - support + 0.5), end = (int)(centre + support + 0.5);
     if (first < 0) first = 0;
     if (end > from) end = from;
@@ -53,12 +55,21 @@ static void fill_taps(filter *f, int i, int from, double scale, double *row) {
     f->n[i] = end - first;
 }
 
-static df_code filter_make(filter *f, int from, int to, df_err *err) {
-    double scale = (double)from / to;
+/* One axis: `from` pixels become `whole`, of which `size` in the middle are kept. */
+typedef struct axis {
+    int from, whole, size;
+} axis;
+
+static int left_out(axis a) {
+    return (a.whole - a.size) / 2;
+}
+
+static df_code filter_make(filter *f, axis a, df_err *err) {
+    double scale = (double)a.from / a.whole;
     double *row = NULL;
-    if (!filter_alloc(f, to, LOBES * fmax(scale, 1)) || !(row = calloc((size_t)f->taps, sizeof *row)))
-        return df_err_set(err, DF_ENOMEM, "scaling of %d to %d pixels", from, to);
-    for (int i = 0; i < to; i++) fill_taps(f, i, from, scale, row);
+    if (!filter_alloc(f, a.size, LOBES * fmax(scale, 1)) || !(row = calloc((size_t)f->taps, sizeof *row)))
+        return df_err_set(err, DF_ENOMEM, "scaling of %d to %d pixels", a.from, a.whole);
+    for (int i = 0; i < a.size; i++) fill_taps(f, i, left_out(a) + i, a.from, scale, row);
     free(row);
     return DF_OK;
 }
@@ -78,39 +89,73 @@ static df_code alloc(df_image *out, int width, int height, int channels, df_err 
     return df_err_set(err, DF_ENOMEM, "a picture of %dx%d", width, height);
 }
 
-static void pass_across(df_image *out, const df_image *in, const filter *f) {
+/* The rows of `in` from first_row on, as many as `out` has. */
+static void pass_across(df_image *out, const df_image *in, int first_row, const filter *f) {
     size_t C = (size_t)in->channels, row = (size_t)in->width * C;
+    const uint8_t *from = in->pixels + (size_t)first_row * row;
     uint8_t *to = out->pixels;
-    for (int y = 0; y < in->height; y++)
+    for (int y = 0; y < out->height; y++, from += row)
         for (int x = 0; x < out->width; x++)
             for (size_t c = 0; c < C; c++)
-                *to++ = weighted(in->pixels + (size_t)y * row + (size_t)f->first[x] * C + c, C,
-                                 f->weight + (size_t)x * (size_t)f->taps, f->n[x]);
+                *to++ =
+                    weighted(from + (size_t)f->first[x] * C + c, C, f->weight + (size_t)x * (size_t)f->taps, f->n[x]);
 }
 
-static void pass_down(df_image *out, const df_image *in, const filter *f) {
+/* `in` begins with row first_row of what the filter was made for. */
+static void pass_down(df_image *out, const df_image *in, int first_row, const filter *f) {
     size_t row = (size_t)in->width * (size_t)in->channels;
     uint8_t *to = out->pixels;
     for (int y = 0; y < out->height; y++)
         for (size_t i = 0; i < row; i++)
-            *to++ = weighted(in->pixels + (size_t)f->first[y] * row + i, row, f->weight + (size_t)y * (size_t)f->taps,
-                             f->n[y]);
+            *to++ = weighted(in->pixels + (size_t)(f->first[y] - first_row) * row + i, row,
+                             f->weight + (size_t)y * (size_t)f->taps, f->n[y]);
 }
 
-/* Takes `in`: what was scaled is freed, what was not goes on. */
-static df_code scale_one(df_image *image, bool across, int to, df_err *err) {
-    int from = across ? image->width : image->height;
-    filter f = { 0 };
-    df_image out = { 0 };
-    if (from == to) return DF_OK;
-    df_code rc = filter_make(&f, from, to, err);
-    if (!rc) rc = alloc(&out, across ? to : image->width, across ? image->height : to, image->channels, err);
+/* Both passes compute only what the other and the crop leave: a strip of 16384x100 is not blown up to millions of
+ * pixels a side. */
+static df_code two_passes(df_image *out, const df_image *in, const filter *across, const filter *down, df_err *err) {
+    int last = down->size - 1, first_row = down->first[0], n_rows = down->first[last] + down->n[last] - first_row;
+    df_image between;
+    df_code rc = alloc(&between, across->size, n_rows, in->channels, err);
+    if (!rc) rc = alloc(out, across->size, down->size, in->channels, err);
     if (!rc) {
-        (across ? pass_across : pass_down)(&out, image, &f);
-        df_image_clear(image);
-        *image = out;
+        pass_across(&between, in, first_row, across);
+        pass_down(out, &between, first_row, down);
     }
-    filter_free(&f);
+    df_image_clear(&between);
+    return rc;
+}
+
+static df_code cover_lanczos(df_image *out, const df_image *in, axis x, axis y, df_err *err) {
+    filter across = { 0 }, down = { 0 };
+    df_code rc = filter_make(&across, x, err);
+    if (!rc) rc = filter_make(&down, y, err);
+    if (!rc) rc = two_passes(out, in, &across, &down, err);
+    filter_free(&across);
+    filter_free(&down);
+    return rc;
+}
+
+/* A running sum, not a product: where the exact position lies between two pixels its last bit decides, as in Pillow
+ * (Geometry.c, ImagingScaleAffine). Caller frees. */
+static int *nearest(axis a, df_err *err) {
+    int *at = malloc((size_t)a.size * sizeof *at), skipped = left_out(a);
+    double step = (double)a.from / a.whole, position = step * 0.5;
+    if (!at) df_err_set(err, DF_ENOMEM, "scaling of %d to %d pixels", a.from, a.whole);
+    for (int i = 0; at && i < skipped + a.size; i++, position += step)
+        if (i >= skipped) at[i - skipped] = position < a.from ? (int)position : a.from - 1;
+    return at;
+}
+
+static df_code cover_nearest(df_image *out, const df_image *in, axis x, axis y, df_err *err) {
+    int *column = nearest(x, err), *row = nearest(y, err);
+    df_code rc = column && row ? alloc(out, x.size, y.size, in->channels, err) : DF_ENOMEM;
+    for (int i = 0; !rc && i < y.size; i++)
+        for (int k = 0; k < x.size; k++)
+            out->pixels[(size_t)i * (size_t)x.size + (size_t)k] =
+                in->pixels[(size_t)row[i] * (size_t)in->width + (size_t)column[k]];
+    free(column);
+    free(row);
     return rc;
 }
 
@@ -120,51 +165,12 @@ static df_code copy_of(df_image *out, const df_image *in, df_err *err) {
     return rc;
 }
 
-static df_code scale_nearest(df_image *image, int width, int height, df_err *err) {
-    df_image out;
-    df_code rc = alloc(&out, width, height, image->channels, err);
-    if (rc) return rc;
-    for (int y = 0; y < height; y++)
-        for (int x = 0; x < width; x++) {
-            size_t from_x = (size_t)((x + 0.5) * image->width / width);
-            size_t from_y = (size_t)((y + 0.5) * image->height / height);
-            out.pixels[(size_t)y * (size_t)width + (size_t)x] = image->pixels[from_y * (size_t)image->width + from_x];
-        }
-    df_image_clear(image);
-    *image = out;
-    return DF_OK;
-}
-
-/* In place: rows move towards the start. */
-static void crop_centre(df_image *image, int width, int height) {
-    size_t C = (size_t)image->channels, row = (size_t)image->width * C;
-    size_t left = (size_t)(image->width - width) / 2, top = (size_t)(image->height - height) / 2;
-    for (int y = 0; y < height; y++)
-        memmove(image->pixels + (size_t)y * (size_t)width * C, image->pixels + (top + (size_t)y) * row + left * C,
-                (size_t)width * C);
-    image->width = width;
-    image->height = height;
-}
-
 df_code df_image_cover(df_image *out, const df_image *in, int width, int height, df_err *err) {
+    if (width == in->width && height == in->height) return copy_of(out, in, err);
     double scale = fmax((double)width / in->width, (double)height / in->height);
-    int w = (int)fmax(rint(in->width * scale), width), h = (int)fmax(rint(in->height * scale), height);
-    df_image image;
-    df_code rc = copy_of(&image, in, err);
-    if (rc) return rc;
-    if (in->channels == 1) {
-        rc = scale_nearest(&image, w, h, err);
-    } else {
-        rc = scale_one(&image, true, w, err);
-        if (!rc) rc = scale_one(&image, false, h, err);
-    }
-    if (rc) {
-        df_image_clear(&image);
-        return rc;
-    }
-    crop_centre(&image, width, height);
-    *out = image;
-    return DF_OK;
+    axis x = { .from = in->width, .whole = (int)fmax(rint(in->width * scale), width), .size = width };
+    axis y = { .from = in->height, .whole = (int)fmax(rint(in->height * scale), height), .size = height };
+    return (in->channels == 1 ? cover_nearest : cover_lanczos)(out, in, x, y, err);
 }
 
 df_code df_image_luminance(df_image *out, const df_image *rgb, df_err *err) {

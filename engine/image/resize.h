@@ -2,7 +2,8 @@
  *
  * RGB is scaled with a Lanczos filter of three lobes, a mask (1 channel) takes the nearest pixel. The arithmetic is
  * Pillow's for 8-bit pictures (src/libImaging/Resample.c: weights in fixed point, horizontal pass, then vertical), so
- * that results equal Image.resize(size, LANCZOS). A picture of the right size is copied as it is. */
+ * that results equal Image.resize(size, LANCZOS) or NEAREST. Only what is kept is computed: memory follows the sizes of
+ * the pictures, however far a narrow one must be scaled. A picture of the right size is copied as it is. */
 #ifndef DF_ENGINE_IMAGE_RESIZE_H
 #define DF_ENGINE_IMAGE_RESIZE_H
 
