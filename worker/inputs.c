@@ -4,9 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/file.h"
-#include "base/sha256.h"
-#include "engine/image/png_io.h"
+#include "engine/image/image_file.h"
 #include "engine/image/resize.h"
 
 enum { N_KEPT = 8 };
@@ -33,24 +31,17 @@ void df_inputs_free(df_inputs **inputs) {
     *inputs = NULL;
 }
 
-static df_code check_hash(const Diffarm__Input *input, const char *data, size_t bytes, df_err *err) {
-    char hex[DF_SHA256_HEX_BYTES];
-    df_sha256_of(data, bytes, hex);
-    if (!strcmp(hex, input->sha256)) return DF_OK;
-    return df_err_set(err, DF_EINVAL, "%s: has changed since the job was submitted; submit the job again", input->path);
-}
-
 static df_code read_picture(const Diffarm__Input *input, df_image *out, df_err *err) {
-    char *data;
-    size_t bytes;
-    df_err why;
-    df_code rc = df_file_read(input->path, DF_INPUT_MAX_BYTES, &data, &bytes, err);
-    if (rc) return rc;
-    rc = check_hash(input, data, bytes, err);
-    *out = (df_image) { .channels = 3 };
-    if (!rc && (rc = df_png_decode(&out->pixels, &out->width, &out->height, data, bytes, DF_INPUT_MAX_SIDE, &why)))
-        df_err_set(err, rc, "%s: %s", input->path, why.text);
-    free(data);
+    char sha256[DF_SHA256_HEX_BYTES];
+    df_image image = { 0 };
+    df_code rc = df_image_read(&image, input->path, sha256, err);
+    if (*sha256 && strcmp(sha256, input->sha256)) /* then it does not matter whether it is a picture */
+        rc = df_err_set(err, DF_EINVAL, "%s: has changed since the job was submitted; submit the job again",
+                        input->path);
+    if (rc)
+        df_image_clear(&image);
+    else
+        *out = image;
     return rc;
 }
 

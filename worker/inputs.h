@@ -13,8 +13,6 @@
 #include "engine/image/image.h"
 #include "farm.pb-c.h"
 
-enum { DF_INPUT_MAX_BYTES = 256 << 20, DF_INPUT_MAX_SIDE = 16384 };
-
 typedef struct df_inputs df_inputs;
 
 df_inputs *df_inputs_new(void); /* NULL when out of memory */

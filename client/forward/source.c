@@ -3,22 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/file.h"
-#include "engine/image/png_io.h"
-
-enum { MAX_SIDE = 8192, MAX_FILE_BYTES = 256 << 20 };
-
-static df_code read_png(df_image *out, const char *path, df_err *err) {
-    char *file = NULL;
-    size_t bytes;
-    df_err inner;
-    df_code rc = df_file_read(path, MAX_FILE_BYTES, &file, &bytes, err);
-    if (rc) return rc;
-    out->channels = 3;
-    rc = df_png_decode(&out->pixels, &out->width, &out->height, file, bytes, MAX_SIDE, &inner);
-    free(file);
-    return rc ? df_err_set(err, rc, "%s: %s", path, inner.text) : DF_OK;
-}
+#include "engine/image/image_file.h"
 
 /* In place: a line never moves back. */
 static void crop(df_image *image, int width, int height) {
@@ -32,7 +17,7 @@ static void crop(df_image *image, int width, int height) {
 
 df_code df_source_read(df_image *out, const char *path, int multiple, df_err *err) {
     df_image image = { 0 };
-    df_code rc = read_png(&image, path, err);
+    df_code rc = df_image_read(&image, path, NULL, err);
     if (rc) return rc;
     int width = image.width / multiple * multiple, height = image.height / multiple * multiple;
     if (!width || !height) {
