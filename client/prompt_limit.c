@@ -74,8 +74,10 @@ static df_code check_one(df_prompt_limit *l, int which, const char *text, uint64
     if (l->last[which] == hash) return DF_OK;
     l->last[which] = hash;
     if (strlen(text) + 2 <= (size_t)max) return DF_OK; /* a token has a byte or more */
+    bool is_new;
     df_code rc = count(l->model, text, max, &n, err);
-    if (rc || n <= max || ++l->n_cut > DF_PROMPT_LIMIT_SHOWN) return rc;
+    if (rc || n <= max) return rc;
+    if ((rc = df_name_set_add(&l->cut, text, &is_new, err)) || !is_new || l->cut.n > DF_PROMPT_LIMIT_SHOWN) return rc;
     if (!(rc = df_prompt_kept_bytes(l->model, text, max, &kept, &n, err)))
         tell(which ? "negative prompt" : "prompt", line, text, kept, n, max, to);
     return rc;
@@ -87,7 +89,8 @@ df_code df_prompt_limit_check(df_prompt_limit *l, const Diffarm__Row *row, FILE 
     return rc ? rc : check_one(l, 1, row->negative, row->line, to, err);
 }
 
-void df_prompt_limit_end(const df_prompt_limit *l, FILE *to) {
-    if (l->n_cut > DF_PROMPT_LIMIT_SHOWN)
-        fprintf(to, "diffarm: warning: %" PRIu64 " more prompts are cut\n", l->n_cut - DF_PROMPT_LIMIT_SHOWN);
+void df_prompt_limit_end(df_prompt_limit *l, FILE *to) {
+    if (l->cut.n > DF_PROMPT_LIMIT_SHOWN)
+        fprintf(to, "diffarm: warning: %zu more prompts are cut\n", l->cut.n - DF_PROMPT_LIMIT_SHOWN);
+    df_name_set_clear(&l->cut);
 }
