@@ -145,7 +145,7 @@ static df_code fill_spec(df_draft *job, const df_draft_request *rq, df_err *err)
     return rc;
 }
 
-/* Pictures of a manifest lie beside it, those of options where the command is given. */
+/* Files that lines name lie beside the manifest. */
 static df_code open_files(df_draft *job, const char *manifest, df_err *err) {
     const char *slash = manifest ? strrchr(manifest, '/') : NULL;
     char *folder = slash ? df_arena_printf(job->texts, "%.*s", (int)(slash - manifest), manifest)
@@ -153,6 +153,15 @@ static df_code open_files(df_draft *job, const char *manifest, df_err *err) {
     char *whole = folder ? absolute(job->texts, *folder || !slash ? folder : "/") : NULL;
     job->files = whole ? df_input_files_new(whole) : NULL;
     return job->files ? DF_OK : df_err_set(err, DF_ENOMEM, "a job");
+}
+
+/* Files that options name lie where the command is given, whatever the manifest's folder. */
+static bool place_files(df_line *line, df_arena *a) {
+    bool whole = true;
+    if (line->given & DF_GIVEN_IMAGE) whole = (line->image = absolute(a, line->image));
+    if (line->given & DF_GIVEN_MASK) whole = (line->mask = absolute(a, line->mask)) && whole;
+    for (int i = 0; i < line->n_lora; i++) whole = (line->lora[i].text = absolute(a, line->lora[i].text)) && whole;
+    return whole;
 }
 
 static df_line defaults_of(const df_render_options *o, const df_model_info *info) {
@@ -175,13 +184,11 @@ static df_line defaults_of(const df_render_options *o, const df_model_info *info
 static df_code fill_rows(df_draft *job, const df_draft_request *rq, df_err *err) {
     df_code rc = open_files(job, rq->manifest, err);
     if (rc) return rc;
+    df_line line = defaults_of(rq->options, df_model_info_of(job->model));
+    if (!place_files(&line, job->texts)) return df_err_set(err, DF_ENOMEM, "a job");
     job->rows.prompts = rq->prompts;
     job->rows.n_prompts = rq->n_prompts;
-    job->rows.defaults = (df_row_defaults) {
-        .line = defaults_of(rq->options, df_model_info_of(job->model)),
-        .model = job->model,
-        .files = job->files,
-    };
+    job->rows.defaults = (df_row_defaults) { .line = line, .model = job->model, .files = job->files };
     return rq->manifest ? df_manifest_open(&job->rows.manifest, rq->manifest, err) : DF_OK;
 }
 

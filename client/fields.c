@@ -139,14 +139,16 @@ static bool add_lora(df_line *l, const field *f, const df_value_in *v, df_proble
         return false;
     }
     char buf[256];
-    if ((v->kind != DF_IN_TEXT && v->kind != DF_IN_CELL) || !v->text[0])
-        return fault(l, f, p, "a text like \"x.safetensors:0.8\", or an array of such", v);
+    bool file = v->kind == DF_IN_FILE;
+    if ((v->kind != DF_IN_TEXT && v->kind != DF_IN_CELL && !file) || !v->text[0])
+        return fault(l, f, p, "\"FILE\", \"FILE:WEIGHT\", {\"file\": FILE, \"weight\": WEIGHT}, or an array of such",
+                     v);
     const char *why = df_text_fault(v->text, DF_MAX_PATH_BYTES, buf, sizeof buf);
     if (why) {
         df_problems_add(p, "%s: field '%s': %s", l->where, f->name, why);
         return false;
     }
-    l->lora[l->n_lora++] = v->text;
+    l->lora[l->n_lora++] = (df_line_lora) { .text = v->text, .weight = v->real, .weight_beside = file };
     return true;
 }
 

@@ -41,13 +41,19 @@ enum {
 #define DF_MAX_LORAS 16
 #define DF_MAX_NAME_BYTES 1024
 
+typedef struct df_line_lora {
+    const char *text; /* "FILE" or "FILE:WEIGHT"; the FILE alone where the weight stands beside it */
+    double weight;
+    bool weight_beside;
+} df_line_lora;
+
 typedef struct df_line {
     const char *where; /* "manifest.jsonl:7", for messages */
     uint64_t number; /* 1-based */
     unsigned given;
     const char *prompt, *negative, *scheduler, *task, *name;
     const char *image, *mask; /* as written */
-    const char *lora[DF_MAX_LORAS]; /* [n_lora] "FILE" or "FILE:WEIGHT" */
+    df_line_lora lora[DF_MAX_LORAS]; /* [n_lora] */
     int n_lora;
     int64_t seed, count, steps, class_label, noise_level;
     int width, height;
@@ -55,10 +61,11 @@ typedef struct df_line {
 } df_line;
 
 typedef struct df_value_in {
-    enum { DF_IN_TEXT, DF_IN_INT, DF_IN_REAL, DF_IN_OTHER, DF_IN_CELL } kind; /* CELL: text of unknown type (CSV) */
-    const char *text; /* TEXT, CELL; for OTHER what it is: "an array" */
+    /* CELL: text of unknown type (CSV); FILE: a file and a weight */
+    enum { DF_IN_TEXT, DF_IN_INT, DF_IN_REAL, DF_IN_OTHER, DF_IN_CELL, DF_IN_FILE } kind;
+    const char *text; /* TEXT, CELL; of FILE its path; for OTHER what it is: "an array" */
     int64_t integer;
-    double real;
+    double real; /* REAL; of FILE its weight */
 } df_value_in;
 
 /* Sets one field of the line; false, and a problem, if name or value is not as it must be. */

@@ -107,19 +107,11 @@ void df_manifest_begin_line(df_manifest *m, df_line *line, uint64_t number) {
     *line = (df_line) { .where = m->where, .number = number };
 }
 
-/* Whether a picture, a class or a task will do in place of a prompt depends on the model (row_task.h). */
-static df_line_state whole(const df_line *line, df_problems *problems) {
-    if (line->given & (DF_GIVEN_PROMPT | DF_GIVEN_IMAGE | DF_GIVEN_CLASS | DF_GIVEN_TASK)) return DF_LINE_GOOD;
-    df_problems_add(problems, "%s: field 'prompt' is missing", line->where);
-    return DF_LINE_BAD;
-}
-
 df_code df_manifest_next(df_manifest *m, df_line *line, df_line_state *state, df_problems *problems, df_err *err) {
     df_code rc = m->csv ? df_manifest_next_csv(m, line, state, problems, err)
                         : df_manifest_next_json(m, line, state, problems, err);
     if (rc) return rc;
     if (ferror(m->file)) return df_err_set(err, DF_EIO, "%s: read failed", m->title);
-    if (*state == DF_LINE_GOOD) *state = whole(line, problems);
     return DF_OK;
 }
 

@@ -8,7 +8,8 @@
  * Memory does not grow with the manifest: one line is held, at most DF_MAX_LINE_BYTES. What cannot be read twice ("-",
  * a pipe) is copied to a temporary file first. A name ending in .csv is CSV, in .jsonl, .ndjson or .json JSON Lines; of
  * any other the first character tells ('{' is JSON). Strict: bad JSON or UTF-8, unknown and doubled fields, wrong types
- * and values out of range are problems; null and empty CSV cells count as absent; empty lines are skipped. */
+ * and values out of range are problems; null and empty CSV cells count as absent; empty lines are skipped. Which fields
+ * a line must have depends on the model: row_task.h. */
 #ifndef DF_CLIENT_MANIFEST_H
 #define DF_CLIENT_MANIFEST_H
 

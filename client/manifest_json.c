@@ -45,14 +45,21 @@ static df_value_in value_of(const json_t *v) {
     }
 }
 
-static bool set(df_line *line, const char *key, const json_t *v, df_problems *problems) {
-    df_value_in in = value_of(v);
+/* Of a list: {"file": "a.safetensors", "weight": 0.8} may stand for a text. */
+static df_value_in element_of(json_t *v) {
+    df_value_in in = { .kind = DF_IN_FILE, .real = 1 };
+    bool whole = !json_unpack_ex(v, NULL, JSON_STRICT, "{s:s, s?F}", "file", &in.text, "weight", &in.real);
+    return whole ? in : value_of(v);
+}
+
+static bool set(df_line *line, const char *key, json_t *v, df_problems *problems) {
+    bool list = df_field_is_list(key), ok = true;
+    df_value_in in = list ? element_of(v) : value_of(v);
     size_t i;
     json_t *one;
-    bool ok = true;
-    if (!json_is_array(v) || !df_field_is_list(key)) return df_field_set(line, key, &in, problems);
+    if (!json_is_array(v) || !list) return df_field_set(line, key, &in, problems);
     json_array_foreach(v, i, one) {
-        in = value_of(one);
+        in = element_of(one);
         ok = df_field_set(line, key, &in, problems) && ok;
     }
     return ok;

@@ -54,12 +54,18 @@ static void check_text(const df_line *l, const df_model *m, df_problems *p) {
                             df_model_info_of(m)->pipeline_class);
 }
 
+static bool takes_noise_level(const df_model *m) {
+    return df_model_info_of(m)->max_noise_level > 0 && df_model_low_res_scheduler(m);
+}
+
 /* The last class is that of no class, for guidance. */
 static void check_numbers(const df_line *l, df_task task, const df_model *m, df_problems *p) {
     const df_model_info *info = df_model_info_of(m);
     if (l->given & DF_GIVEN_CLASS && task == DF_TASK_CLASS && l->class_label > info->n_classes - 2)
         df_problems_add(p, "%s: field 'class': the model has classes 0 to %d", l->where, info->n_classes - 2);
-    if (l->given & DF_GIVEN_NOISE_LEVEL && task == DF_TASK_UPSCALE && l->noise_level > info->max_noise_level)
+    if (l->given & DF_GIVEN_NOISE_LEVEL && task == DF_TASK_UPSCALE && !takes_noise_level(m))
+        df_problems_add(p, "%s: field 'noise_level': the model, a %s, takes none", l->where, info->pipeline_class);
+    else if (l->given & DF_GIVEN_NOISE_LEVEL && task == DF_TASK_UPSCALE && l->noise_level > info->max_noise_level)
         df_problems_add(p, "%s: field 'noise_level': at most %d with this model", l->where, info->max_noise_level);
     if (l->given & DF_GIVEN_STRENGTH && !(l->strength > 0))
         df_problems_add(p, "%s: field 'strength' must be above 0, up to 1", l->where);
@@ -74,14 +80,20 @@ static const df_input_file *picture(const df_line *l, const char *field, const c
     return NULL;
 }
 
+/* false: the text is none of "FILE" and "FILE:WEIGHT". buf holds the file's name. */
+static bool lora_of(df_adapter_use *out, const df_line_lora *in, char *buf, size_t buf_bytes) {
+    snprintf(buf, buf_bytes, "%s", in->text);
+    *out = (df_adapter_use) { .kind = DF_ADAPTER_LORA, .path = buf, .weight = in->weight };
+    return in->weight_beside || df_adapter_parse(buf, out);
+}
+
 static void take_loras(df_row_task *out, const df_line *l, const df_model *m, df_input_files *files, df_problems *p) {
     for (int i = 0; i < l->n_lora; i++) {
-        char text[DF_MAX_PATH_BYTES + 1];
+        char buf[2 * DF_MAX_PATH_BYTES]; /* of options it has a folder in front */
         df_adapter_use use;
         df_err why;
-        snprintf(text, sizeof text, "%s", l->lora[i]);
-        if (!df_adapter_parse(text, &use))
-            df_problems_add(p, "%s: field 'lora' must be FILE or FILE:WEIGHT, not '%.200s'", l->where, l->lora[i]);
+        if (!lora_of(&use, &l->lora[i], buf, sizeof buf))
+            df_problems_add(p, "%s: field 'lora' must be FILE or FILE:WEIGHT, not '%.200s'", l->where, l->lora[i].text);
         else if (df_input_files_lora(files, use.path, m, &out->lora[i], &why))
             df_problems_add(p, "%s: field 'lora': %s", l->where, why.text);
         out->lora_weight[i] = use.weight;
@@ -138,7 +150,7 @@ bool df_row_task_resolve(df_row_task *out, const df_line *l, const df_model *m, 
     take_size(out, l, m, p);
     out->strength = strength_of(l, out->task);
     if (out->task == DF_TASK_CLASS) out->class_label = (int)l->class_label;
-    if (out->task == DF_TASK_UPSCALE && df_model_info_of(m)->max_noise_level && df_model_low_res_scheduler(m))
+    if (out->task == DF_TASK_UPSCALE && takes_noise_level(m))
         out->noise_level = l->given & DF_GIVEN_NOISE_LEVEL ? (int)l->noise_level : DF_DEFAULT_NOISE_LEVEL;
     return p->n == before;
 }

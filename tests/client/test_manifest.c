@@ -65,6 +65,39 @@ static void reads_all_fields(void **state) {
     df_manifest_close(&m);
 }
 
+static void reads_loras(void **state) {
+    static const char text[] = "{\"lora\": \"a:0.5\"}\n"
+                               "{\"lora\": {\"file\": \"a:0.5\", \"weight\": 2}}\n"
+                               "{\"lora\": [{\"file\": \"a\"}, \"b\", {\"weight\": -1.5, \"file\": \"c\"}]}\n"
+                               "{\"lora\": []}\n";
+    static const struct {
+        int n;
+        df_line_lora lora[3];
+    } want[] = {
+        { 1, { { "a:0.5", 0, false } } },
+        { 1, { { "a:0.5", 2, true } } },
+        { 3, { { "a", 1, true }, { "b", 0, false }, { "c", -1.5, true } } },
+        { 0, { { 0 } } },
+    };
+    df_manifest *m = NULL;
+    df_line l;
+    df_line_state s;
+    df_problems p = { 0 };
+    (void)state;
+    assert_int_equal(df_manifest_open(&m, scratch_write("lora.jsonl", text, sizeof text - 1), NULL), DF_OK);
+    for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
+        assert_int_equal(df_manifest_next(m, &l, &s, &p, NULL), DF_OK);
+        if (p.n) fail_msg("%s", p.text[0]);
+        assert_int_equal(l.n_lora, want[i].n);
+        for (int k = 0; k < l.n_lora; k++) {
+            assert_string_equal(l.lora[k].text, want[i].lora[k].text);
+            assert_int_equal(l.lora[k].weight_beside, want[i].lora[k].weight_beside);
+            assert_true(l.lora[k].weight == want[i].lora[k].weight);
+        }
+    }
+    df_manifest_close(&m);
+}
+
 /* Line 2 of a manifest whose other lines are good. */
 static const struct {
     const char *line, *says;
@@ -91,12 +124,14 @@ static const struct {
     { "{\"prompt\": \"a\", \"mask\": 3}", "field 'mask' must be a text" },
     { "{\"prompt\": \"a\", \"strength\": 1.5}", "field 'strength' must be a number from 0 to 1" },
     { "{\"prompt\": \"a\", \"class\": -3}", "field 'class' must be a whole number" },
-    { "{\"prompt\": \"a\", \"lora\": 3}", "field 'lora' must be a text" },
+    { "{\"prompt\": \"a\", \"lora\": 3}", "field 'lora' must be \"FILE\"" },
+    { "{\"prompt\": \"a\", \"lora\": [\"a\", [\"b\"]]}", "or an array of such, not an array" },
+    { "{\"prompt\": \"a\", \"lora\": {\"file\": \"a\", \"wieght\": 1}}", "not an object" },
+    { "{\"prompt\": \"a\", \"lora\": {\"file\": \"a\", \"weight\": \"1\"}}", "not an object" },
+    { "{\"prompt\": \"a\", \"lora\": {\"file\": \"\"}}", "not \"\"" },
     { "{\"prompt\": \"a\", \"embedding\": \"x\"}", "field 'embedding' is not available yet" },
     { "{\"prompt\": \"a\", \"name\": \"../x\"}", "field 'name'" },
     { "{\"prompt\": 5}", "field 'prompt' must be a text, not 5" },
-    { "{\"prompt\": null}", "field 'prompt' is missing" },
-    { "{\"seed\": 5}", "field 'prompt' is missing" },
     { "{\"prompt\": \"a\", \"prompt\": \"b\"}", "not valid JSON" },
     { "{\"prompt\": \"a\"", "not valid JSON" },
     { "{\"prompt\": \"a\"} x", "not valid JSON" },
@@ -188,7 +223,6 @@ static void names_what_is_wrong_in_csv(void **state) {
         { "prompt\n\"a\"b\n", "t.csv:2: a double quote inside a cell" },
         { "prompt\n\"a\n\n", "t.csv:2: a quoted cell that does not end" },
         { "prompt\n\xff\n", "t.csv:2: field 'prompt': not valid UTF-8" },
-        { "prompt,seed\n,1\n", "t.csv:2: field 'prompt' is missing" },
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -289,6 +323,7 @@ static void memory_does_not_grow(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_all_fields),
+        cmocka_unit_test(reads_loras),
         cmocka_unit_test(names_what_is_wrong),
         cmocka_unit_test(tells_every_fault_of_a_line),
         cmocka_unit_test(limits_a_line),
