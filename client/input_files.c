@@ -1,25 +1,23 @@
 #include "client/input_files.h"
 
-#include <errno.h>
-#include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/arena.h"
 #include "coordinator/map.h"
-
-enum { MAX_SIDE = 16384, HEAD_BYTES = 24 };
+#include "engine/image/image_file.h"
+#include "engine/image/resize.h"
 
 struct df_input_files {
     df_arena *arena;
     const char *folder;
-    df_map by_path;
+    df_map pictures, loras; /* entries by path, as written */
 };
 
 typedef struct entry {
     df_input_file file;
-    df_err failure; /* code DF_OK: none */
+    df_code code;
+    const char *failure; /* where there is a code */
 } entry;
 
 df_input_files *df_input_files_new(const char *folder) {
@@ -31,57 +29,46 @@ df_input_files *df_input_files_new(const char *folder) {
 
 void df_input_files_free(df_input_files **files) {
     if (!files || !*files) return;
-    df_map_free(&(*files)->by_path);
+    df_map_free(&(*files)->pictures);
+    df_map_free(&(*files)->loras);
     df_arena_free(&(*files)->arena);
     free(*files);
     *files = NULL;
 }
 
-static uint32_t big_endian(const unsigned char *p) {
-    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+/* Decoded whole: a damaged file is told now, not by a worker hours later. */
+static df_code check_picture(df_input_file *file, df_err *err) {
+    df_image image = { 0 };
+    df_code rc = df_image_read(&image, file->path, file->sha256, err);
+    file->width = image.width;
+    file->height = image.height;
+    df_image_clear(&image);
+    return rc;
 }
 
-/* Signature and first chunk; what lies behind is found out where the picture is decoded. */
-static df_code read_size(df_input_file *file, const char *shown, df_err *err) {
-    static const unsigned char begin[] = {
-        0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n', 0, 0, 0, 13, 'I', 'H', 'D', 'R'
-    };
-    unsigned char head[HEAD_BYTES];
-    FILE *f = fopen(file->path, "rb");
-    if (!f) return df_err_errno(err, errno, "'%s'", shown);
-    size_t n = fread(head, 1, sizeof head, f);
-    fclose(f);
-    if (n < sizeof head || memcmp(head, begin, sizeof begin))
-        return df_err_set(err, DF_EFORMAT, "'%s' is no PNG file", shown);
-    uint32_t width = big_endian(head + 16), height = big_endian(head + 20);
-    if (!width || !height || width > MAX_SIDE || height > MAX_SIDE)
-        return df_err_set(err, DF_ELIMIT, "'%s' is %ux%u pixels; sides are 1 to %d", shown, width, height, MAX_SIDE);
-    file->width = (int)width;
-    file->height = (int)height;
-    return DF_OK;
+static df_code check_lora(df_input_file *file, const df_model *model, df_err *err) {
+    const df_adapter_use use = { .kind = DF_ADAPTER_LORA, .path = file->path };
+    df_code rc = df_model_check_adapter(model, &use, err);
+    return rc ? rc : df_sha256_file(file->path, file->sha256, err);
 }
 
-static df_code check_lora(const df_input_file *file, const df_model *model, df_err *err) {
-    return df_model_check_adapter(model, &(df_adapter_use) { .kind = DF_ADAPTER_LORA, .path = file->path }, err);
-}
-
-/* model: NULL for a picture, else that of a LoRA. */
+/* model: NULL for a picture, else that of a LoRA. NULL when out of memory. */
 static entry *look(df_input_files *f, const char *path, const df_model *model) {
+    df_err why;
     entry *e = df_arena_alloc(f->arena, sizeof *e);
     if (!e) return NULL;
-    *e = (entry) { .file.path = *path == '/' ? df_arena_strdup(f->arena, path)
-                                             : df_arena_printf(f->arena, "%s/%s", f->folder, path) };
-    if (!e->file.path || !df_map_put(&f->by_path, path, strlen(path), e)) return NULL;
-    df_code rc = model ? check_lora(&e->file, model, &e->failure) : read_size(&e->file, path, &e->failure);
-    if (!rc) df_sha256_file(e->file.path, e->file.sha256, &e->failure);
-    return e;
+    e->file.path = *path == '/' ? df_arena_strdup(f->arena, path) : df_arena_printf(f->arena, "%s/%s", f->folder, path);
+    if (!e->file.path) return NULL;
+    e->code = model ? check_lora(&e->file, model, &why) : check_picture(&e->file, &why);
+    if (e->code && !(e->failure = df_arena_strdup(f->arena, why.text))) return NULL;
+    return df_map_put(model ? &f->loras : &f->pictures, path, strlen(path), e) ? e : NULL;
 }
 
 static df_code get(df_input_files *f, const char *path, const df_model *model, const df_input_file **out, df_err *err) {
-    entry *e = df_map_get(&f->by_path, path, strlen(path));
+    entry *e = df_map_get(model ? &f->loras : &f->pictures, path, strlen(path));
     if (!e && !(e = look(f, path, model))) return df_err_set(err, DF_ENOMEM, "the list of input files");
     *out = &e->file;
-    return e->failure.code ? df_err_set(err, e->failure.code, "%s", e->failure.text) : DF_OK;
+    return e->code ? df_err_set(err, e->code, "%s", e->failure) : DF_OK;
 }
 
 df_code df_input_files_picture(df_input_files *f, const char *path, const df_input_file **out, df_err *err) {

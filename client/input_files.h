@@ -4,7 +4,7 @@
  *   df_input_files_picture(f, "a.png", &file, &err);       file: borrowed, as long as f
  *   df_input_files_free(&f);
  *
- * A path that is not absolute counts from the folder given. Memory: about 200 bytes for each distinct path. */
+ * A path that is not absolute counts from the folder given. Memory: about 400 bytes for each distinct path. */
 #ifndef DF_CLIENT_INPUT_FILES_H
 #define DF_CLIENT_INPUT_FILES_H
 
@@ -26,7 +26,8 @@ void df_input_files_free(df_input_files **files);
 /* Any file: found and hashed; a LoRA that does not fit the model is an error. */
 df_code df_input_files_lora(df_input_files *files, const char *path, const df_model *model, const df_input_file **out,
                             df_err *err);
-/* Errors say what is wrong with the file: missing, no PNG, a side out of range. Asked again they are the same. */
+/* Decodes it. Errors say what is wrong with the file: missing, no PNG, damaged, too large. Asked again they are the
+ * same. */
 df_code df_input_files_picture(df_input_files *files, const char *path, const df_input_file **out, df_err *err);
 
 #endif
