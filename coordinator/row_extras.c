@@ -85,7 +85,7 @@ df_code df_row_extras_from_wire(const char **out, const Diffarm__Row *in, df_are
     put_input(o, "mask", in->mask);
     put_number(o, "strength", in->strength);
     if (!strcmp(in->task, "class")) json_object_set_new(o, "class", json_integer(in->class_label));
-    if (!strcmp(in->task, "upscale")) json_object_set_new(o, "noise_level", json_integer(in->noise_level));
+    if (in->noise_level) json_object_set_new(o, "noise_level", json_integer(in->noise_level));
     put_number(o, "guidance_rescale", in->guidance_rescale);
     put_number(o, "eta", in->eta);
     put_adapters(o, "lora", in, DIFFARM__ADAPTER__KIND__LORA);

@@ -1,6 +1,6 @@
 /* What a row asks for beyond text, size and steps (pictures, strength, class, adapters, ...), as one JSON object in a
  * text: the store keeps it so, metadata shows it. "" where a row asks for none of it. Members, in this order, each only
- * where the task has it:
+ * where the task has it, numbers but the class only where they are not 0:
  *   image, image_sha256, mask, mask_sha256, strength, class, noise_level, guidance_rescale, eta,
  *   lora [{file, sha256, weight}], embedding [{file, sha256, name}]
  * Paths are absolute; metadata shows their last part, so that OUT does not depend on where the inputs lay. */

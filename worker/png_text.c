@@ -39,8 +39,30 @@ void df_print_real(df_buf *out, double x) {
     df_buf_puts(out, text);
 }
 
+static const char *file_name(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+/* " <lora:style:0.8>" behind the prompt, as the web interfaces ask for them. */
+static void put_lora_marks(df_buf *out, const Diffarm__Row *row) {
+    static const char ending[] = ".safetensors";
+    for (size_t i = 0; i < row->n_adapters; i++) {
+        const Diffarm__Adapter *a = row->adapters[i];
+        if (a->kind != DIFFARM__ADAPTER__KIND__LORA) continue;
+        const char *name = file_name(a->file->path);
+        size_t n = strlen(name), tail = sizeof ending - 1;
+        if (n > tail && !strcmp(name + n - tail, ending)) n -= tail;
+        df_buf_printf(out, " <lora:%.*s:", (int)n, name);
+        df_print_real(out, a->weight);
+        df_buf_puts(out, ">");
+    }
+}
+
 void df_png_parameters(df_buf *out, const Diffarm__Row *row, const Diffarm__JobSpec *job, const char *scheduler) {
-    df_buf_printf(out, "%s\n", row->prompt);
+    df_buf_puts(out, row->prompt);
+    put_lora_marks(out, row);
+    df_buf_puts(out, "\n");
     if (row->negative[0]) df_buf_printf(out, "Negative prompt: %s\n", row->negative);
     df_buf_printf(out, "Steps: %" PRIu32 ", Sampler: %s, CFG scale: ", row->steps, sampler_of(scheduler));
     df_print_real(out, row->guidance);
@@ -81,15 +103,31 @@ static void put_real(df_buf *out, const char *key, double x) {
     df_print_real(out, x);
 }
 
-/* What the task has beside text; the content of its pictures, not their place. */
+static void put_loras(df_buf *out, const Diffarm__Row *row) {
+    int n = 0;
+    for (size_t i = 0; i < row->n_adapters; i++) {
+        const Diffarm__Adapter *a = row->adapters[i];
+        if (a->kind != DIFFARM__ADAPTER__KIND__LORA) continue;
+        df_buf_printf(out, "%s{\"file\": ", n++ ? ", " : ", \"lora\": [");
+        put_string(out, file_name(a->file->path));
+        put_field(out, "sha256", a->file->sha256);
+        df_buf_puts(out, ", \"weight\": ");
+        df_print_real(out, a->weight);
+        df_buf_puts(out, "}");
+    }
+    if (n) df_buf_puts(out, "]");
+}
+
+/* What the task has beside text; the content of its files, not their place. Zeros are left out. */
 static void put_task(df_buf *out, const Diffarm__Row *row) {
     if (row->image) put_field(out, "image_sha256", row->image->sha256);
     if (row->mask) put_field(out, "mask_sha256", row->mask->sha256);
     put_real(out, "strength", row->strength);
     if (!strcmp(row->task, "class")) df_buf_printf(out, ", \"class\": %" PRIu32, row->class_label);
-    if (!strcmp(row->task, "upscale")) df_buf_printf(out, ", \"noise_level\": %" PRIu32, row->noise_level);
+    if (row->noise_level) df_buf_printf(out, ", \"noise_level\": %" PRIu32, row->noise_level);
     put_real(out, "guidance_rescale", row->guidance_rescale);
     put_real(out, "eta", row->eta);
+    put_loras(out, row);
 }
 
 void df_png_provenance(df_buf *out, const Diffarm__Row *row, const Diffarm__JobSpec *job, const char *scheduler,

@@ -173,6 +173,24 @@ static void what_a_task_asks_for_comes_back(void **state) {
     df_arena_free(&arena);
 }
 
+/* LDM super-resolution has no noise level: its rows must not show one. */
+static void zeros_are_left_out(void **state) {
+    (void)state;
+    Diffarm__Row wire, back;
+    df_row row;
+    df_arena *arena = df_arena_new();
+    bench_row(&wire, 4);
+    wire.task = (char *)"upscale";
+    assert_int_equal(df_row_from_wire(&row, &wire, arena, NULL), DF_OK);
+    assert_string_equal(row.extras, "");
+    wire.noise_level = 20;
+    assert_int_equal(df_row_from_wire(&row, &wire, arena, NULL), DF_OK);
+    assert_string_equal(row.extras, "{\"noise_level\":20}");
+    assert_int_equal(df_row_to_wire(&back, &row, arena, NULL), DF_OK);
+    assert_int_equal(back.noise_level, 20);
+    df_arena_free(&arena);
+}
+
 static void impossible_inputs_are_refused(void **state) {
     (void)state;
     Diffarm__Row wire;
@@ -221,6 +239,7 @@ int main(void) {
         cmocka_unit_test(paths_are_numbered_or_named),
         cmocka_unit_test(impossible_rows_are_refused_with_their_line),
         cmocka_unit_test(what_a_task_asks_for_comes_back),
+        cmocka_unit_test(zeros_are_left_out),
         cmocka_unit_test(impossible_inputs_are_refused),
         cmocka_unit_test(only_a_png_of_the_right_size_passes),
     };

@@ -113,6 +113,14 @@ static void refuses_useless_leases(void **state) {
     m = some_lease_message("x", 0, 0);
     assert_int_equal(df_lease_new(&l, &m, NULL), DF_EPROTOCOL);
     diffarm__message__free_unpacked(m, NULL);
+    Diffarm__Adapter fileless = DIFFARM__ADAPTER__INIT, *adapters[] = { &fileless };
+    m = some_lease_message("x", 0, 1);
+    m->lease->rows[0]->adapters = adapters;
+    m->lease->rows[0]->n_adapters = 1;
+    assert_int_equal(df_lease_new(&l, &m, NULL), DF_EPROTOCOL);
+    m->lease->rows[0]->n_adapters = 0;
+    m->lease->rows[0]->adapters = NULL;
+    diffarm__message__free_unpacked(m, NULL);
 }
 
 int main(void) {

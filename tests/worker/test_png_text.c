@@ -75,6 +75,49 @@ static void writes_json(void **state) {
     df_buf_free(&b);
 }
 
+/* A row with a picture, numbers of its task and two LoRAs. */
+static void writes_what_the_task_has(void **state) {
+    static const char sha[] = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+    df_buf b = { 0 };
+    Diffarm__Input image = DIFFARM__INPUT__INIT, file[2] = { DIFFARM__INPUT__INIT, DIFFARM__INPUT__INIT };
+    Diffarm__Adapter lora[2] = { DIFFARM__ADAPTER__INIT, DIFFARM__ADAPTER__INIT }, *adapters[] = { &lora[0], &lora[1] };
+    Diffarm__Row r = row();
+    Diffarm__JobSpec j = job();
+    (void)state;
+    image.path = (char *)"/here/cat.png";
+    image.sha256 = file[0].sha256 = file[1].sha256 = (char *)sha;
+    file[0].path = (char *)"/loras/style.safetensors";
+    file[1].path = (char *)"/loras/light";
+    for (int i = 0; i < 2; i++) {
+        lora[i].kind = DIFFARM__ADAPTER__KIND__LORA;
+        lora[i].file = &file[i];
+        lora[i].weight = i ? -0.5 : 1;
+    }
+    r.task = (char *)"img2img";
+    r.image = &image;
+    r.strength = 0.6;
+    r.eta = 0.5;
+    r.adapters = adapters;
+    r.n_adapters = 2;
+    df_png_parameters(&b, &r, &j, "ddim");
+    assert_non_null(strstr(b.data, "red apple <lora:style:1.0> <lora:light:-0.5>\nNegative prompt: "));
+    assert_non_null(strstr(b.data, ", Denoising strength: 0.6, "));
+    df_buf_free(&b);
+    df_png_provenance(&b, &r, &j, "ddim", "cpu");
+    assert_null(strstr(b.data, "/"));
+    assert_null(strstr(b.data, "noise_level"));
+    json_t *v = json_loads(b.data, JSON_REJECT_DUPLICATES, NULL), *loras = json_object_get(v, "lora");
+    assert_string_equal(json_string_value(json_object_get(v, "image_sha256")), sha);
+    assert_true(json_real_value(json_object_get(v, "strength")) == 0.6);
+    assert_true(json_real_value(json_object_get(v, "eta")) == 0.5);
+    assert_int_equal(json_array_size(loras), 2);
+    assert_string_equal(json_string_value(json_object_get(json_array_get(loras, 1), "file")), "light");
+    assert_string_equal(json_string_value(json_object_get(json_array_get(loras, 1), "sha256")), sha);
+    assert_true(json_real_value(json_object_get(json_array_get(loras, 1), "weight")) == -0.5);
+    json_decref(v);
+    df_buf_free(&b);
+}
+
 static void prints_reals_shortly(void **state) {
     static const struct {
         double x;
@@ -125,9 +168,8 @@ static void encodes_a_picture(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(writes_parameters),
-        cmocka_unit_test(writes_json),
-        cmocka_unit_test(prints_reals_shortly),
+        cmocka_unit_test(writes_parameters),        cmocka_unit_test(writes_json),
+        cmocka_unit_test(writes_what_the_task_has), cmocka_unit_test(prints_reals_shortly),
         cmocka_unit_test(encodes_a_picture),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
