@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Tasks, pictures, sizes, samplers and step counts mixed in one manifest: each row equals the same row rendered alone,
-# over pipelines too. An input that changes after the job was checked fails its rows only.
+# Tasks, pictures, sizes, samplers, step counts and LoRAs mixed in one manifest: each row equals the same row rendered
+# alone, over pipelines too. An input that changes after the job was checked fails its rows only. Models without text
+# need no prompt.
 . "$(dirname "$0")/lib.sh"
 
 # The pixels alone: a picture's text names its row.
@@ -18,9 +19,23 @@ sys.exit(pixels(sys.argv[1]) != pixels(sys.argv[2]))
 EOF
 }
 
+# put_lora FILE SIZE: of rank 1, for one weight of the starter
+put_lora() {
+    python3 - "$1" "$2" <<'EOF'
+import array, json, struct, sys
+factor = array.array("f", [float(sys.argv[2]) * (i % 5 - 2) for i in range(192)]).tobytes()
+key = "unet.mid_block.attentions.0.transformer_blocks.0.attn1.to_v.lora_%s.weight"
+head = json.dumps({key % side: {"dtype": "F32", "shape": shape, "data_offsets": [at, at + len(factor)]}
+                   for side, shape, at in (("A", [1, 192], 0), ("B", [192, 1], len(factor)))}).encode()
+open(sys.argv[1], "wb").write(struct.pack("<Q", len(head)) + head + factor + factor)
+EOF
+}
+
 echo '{"prompt": "red apple", "seed": 3, "steps": 4, "name": "apple"}' >first.jsonl
 echo '{"prompt": "frog", "seed": 4, "steps": 4, "size": "96x64", "name": "wide"}' >>first.jsonl
 render first.jsonl in
+put_lora in/style.safetensors 0.1
+put_lora in/light.safetensors 0.2
 cat >mixed.jsonl <<'EOF'
 {"prompt": "red apple", "seed": 1, "steps": 5}
 {"prompt": "green apple", "seed": 2, "steps": 6, "image": "in/apple.png", "strength": 0.5}
@@ -29,12 +44,16 @@ cat >mixed.jsonl <<'EOF'
 {"prompt": "tiger face", "seed": 5, "steps": 5, "image": "in/apple.png", "mask": "in/wide.png", "negative": "red"}
 {"prompt": "frog", "seed": 6, "steps": 3, "size": "64x32", "guidance": 1, "scheduler": "heun"}
 {"prompt": "frog", "seed": 7, "steps": 4, "guidance_rescale": 0.7, "scheduler": "dpmpp_sde"}
+{"prompt": "red apple", "seed": 1, "steps": 5, "lora": "in/style.safetensors:0.8"}
+{"prompt": "ghost", "seed": 3, "steps": 4, "image": "in/wide.png", "lora": ["in/style.safetensors", "in/light.safetensors:-1"]}
+{"prompt": "red apple", "seed": 1, "steps": 5, "lora": {"file": "in/style.safetensors", "weight": 0.8}}
 EOF
 render mixed.jsonl all --micro-batch 4
-[ "$(wc -l <all/metadata.jsonl)" -eq 7 ] || fail "metadata has not 7 lines"
+[ "$(wc -l <all/metadata.jsonl)" -eq 10 ] || fail "metadata has not 10 lines"
 says all/metadata.jsonl '"task":"inpaint"'
 says all/metadata.jsonl '"image":"wide.png"'
 says all/metadata.jsonl '"strength":0.5'
+says all/metadata.jsonl '"lora":[{"file":"style.safetensors","sha256":'
 row=0
 while read -r line; do
     echo "$line" >one.jsonl
@@ -43,6 +62,9 @@ while read -r line; do
     rm -rf one
     row=$((row + 1))
 done <mixed.jsonl
+picture() { echo "all/images/000000/0000000$1.png"; }
+same_pixels "$(picture 7)" "$(picture 9)" || fail "a LoRA written in two ways draws two pictures"
+same_pixels "$(picture 7)" "$(picture 0)" && fail "a LoRA changes nothing"
 render mixed.jsonl piped --pipeline 3 --micro-batch 2
 same_out all piped
 
@@ -58,7 +80,20 @@ start_worker worker -m "$MODEL"
 expect 1 "$DIFFARM" watch "$(tail -n 1 out.txt)" --connect "$ENDPOINT"
 [ "$(wc -l <out/failures.jsonl)" -eq 2 ] || fail "not two failures"
 says out/failures.jsonl "has changed since the job was submitted"
-[ "$(wc -l <out/metadata.jsonl)" -eq 5 ] || fail "the other rows are not there"
+[ "$(wc -l <out/metadata.jsonl)" -eq 8 ] || fail "the other rows are not there"
+
+mkdir elsewhere
+echo '{"prompt": "green apple", "seed": 2, "steps": 6}' >elsewhere/m.jsonl
+render elsewhere/m.jsonl by_option --image in/apple.png --strength 0.5
+same_pixels by_option/images/000000/00000000.png "$(picture 1)" || fail "options name other files than lines do"
+
+echo '{"seed": 1, "steps": 2, "count": 2}' >bare.jsonl
+MODEL=$SOURCE/tests/golden/ddpm render bare.jsonl uncond
+says uncond/metadata.jsonl '"task":"uncond"'
+echo '{"class": 3, "steps": 2}' >bare.jsonl
+MODEL=$SOURCE/tests/golden/dit render bare.jsonl class
+says class/metadata.jsonl '"task":"class"'
+says class/metadata.jsonl '"class":3'
 
 expect 2 "$DIFFARM" render mixed.jsonl -m "$MODEL" -o bad --class 3
 expect 2 "$DIFFARM" render -p x -m "$MODEL" -o bad --image in/apple.png --strength 2
