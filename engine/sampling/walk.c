@@ -192,8 +192,13 @@ const float *df_walk_latents(const df_walk *w) {
     return w->x;
 }
 
+/* StableDiffusion3InpaintPipeline of diffusers 0.42.1 decodes without the shift, unlike its siblings. */
+static bool shifts(const df_walk *w) {
+    return !(w->task == DF_TASK_INPAINT && df_model_pipeline(w->model)->context == DF_CONTEXT_JOINT);
+}
+
 void df_walk_write_z(const df_walk *w, float *out) {
     const df_model_info *info = df_model_info_of(w->model);
-    float scale = (float)info->scaling_factor, shift = (float)info->shift_factor;
+    float scale = (float)info->scaling_factor, shift = shifts(w) ? (float)info->shift_factor : 0.0f;
     for (size_t i = 0; i < w->n; i++) out[i] = w->x[i] / scale + shift;
 }

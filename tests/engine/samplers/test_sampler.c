@@ -432,6 +432,26 @@ static void noise_is_drawn_when_due(void **state) {
     }
 }
 
+/* Image to image with the multistep method whose order follows the place in the table, not the slopes at hand. Numbers
+ * of diffusers 0.42.1: LMSDiscreteScheduler(scaled_linear, 0.00085, 0.012), 8 steps, set_begin_index(3). */
+static void lms_begins_further_down(void **state) {
+    (void)state;
+    static const float out[] = { 0.5f, -0.25f, 0.75f, 0.1f, -0.6f };
+    static const double expected[] = { 0.43929195404052734, 0.7897471785545349, 0.2201520800590515, 0.8385464549064636,
+                                       0.8561814427375793 };
+    df_scheduler config = latent_scheduler(DF_SCHEDULER_LMS);
+    float x = 1;
+    counter c = { 0 };
+    df_err err;
+    df_sampler *s;
+    assert_int_equal(df_sampler_new(&s, &config, 8, 0, 1, &err), DF_OK);
+    for (int i = 0; i < 5; i++) {
+        assert_int_equal(df_sampler_step(s, 3 + i, &out[i], &x, draw_alternating, &c, &err), DF_OK);
+        assert_true(fabs(x - expected[i]) < 2e-6);
+    }
+    df_sampler_free(&s);
+}
+
 typedef struct given_draws {
     const float *next;
 } given_draws;
@@ -584,6 +604,7 @@ int main(void) {
         cmocka_unit_test(a_thousand_steps_are_possible),
         cmocka_unit_test(solver_options_stay_finite),
         cmocka_unit_test(noise_is_drawn_when_due),
+        cmocka_unit_test(lms_begins_further_down),
         cmocka_unit_test(errors_are_told),
         cmocka_unit_test(guidance_in_place),
         cmocka_unit_test(sde_draws_become_brownian_increments),
