@@ -1,6 +1,11 @@
 #include "client/inspect/facts.h"
 
 #include <math.h>
+#include <stdlib.h>
+
+#include "engine/graph/memory_plan.h"
+
+const df_inspect_dtype df_inspect_dtypes[DF_INSPECT_DTYPES] = { { DF_F32, "f32" }, { DF_BF16, "bf16" } };
 
 /* Exact where the file holds the name the graph asks for; else by the file's mean size of an element (older names). */
 static int64_t stored_bytes(const df_weights *w, const df_weight *wanted) {
@@ -16,7 +21,26 @@ static void count_weights(df_component_facts *c, const df_weights *w) {
         c->parameters += df_shape_elements(c->graph->weights[i].shape);
         c->stored_bytes += stored_bytes(w, &c->graph->weights[i]);
     }
-    c->computed_bytes = c->parameters * (int64_t)sizeof(float);
+}
+
+/* Of the whole graph on one rank. */
+static df_code measure_memory(df_component_facts *c, df_err *err) {
+    df_cut *whole = NULL;
+    int *stage_of = calloc((size_t)c->graph->n_nodes, sizeof *stage_of);
+    df_code rc = stage_of ? df_cut_new(&whole, c->graph, stage_of, 1, err) : df_err_set(err, DF_ENOMEM, "a cut");
+    for (int i = 0; i < DF_INSPECT_DTYPES && !rc; i++) {
+        df_memory_plan *plan = NULL;
+        rc = df_memory_plan_new(&plan, c->graph, whole, 0, df_inspect_dtypes[i].type, err);
+        if (!rc)
+            c->memory[i] = (df_memory_facts) {
+                .weight_bytes = c->parameters * (int64_t)df_dtype_bytes(df_inspect_dtypes[i].type),
+                .activation_bytes = (int64_t)(plan->slot_bytes + plan->scratch_bytes),
+            };
+        df_memory_plan_free(&plan);
+    }
+    df_cut_free(&whole);
+    free(stage_of);
+    return rc;
 }
 
 static df_code gather_component(df_facts *f, df_component id, df_err *err) {
@@ -27,13 +51,14 @@ static df_code gather_component(df_facts *f, df_component id, df_err *err) {
     if (!rc) rc = df_cost_model(&cost, c->graph, err);
     if (rc) return rc;
     count_weights(c, df_model_weights(f->model, id));
+    rc = measure_memory(c, err);
     for (int i = 0; i < cost.n_nodes; i++) c->flops += cost.node_flops[i];
-    if (f->n_ranks) rc = df_plan_make(&c->plan, c->graph, &cost, f->n_ranks, DF_PLAN_FOLDED, err);
+    if (!rc && f->n_ranks) rc = df_plan_make(&c->plan, c->graph, &cost, f->n_ranks, DF_PLAN_FOLDED, err);
     if (!rc && f->n_ranks) rc = df_cut_new(&c->cut, c->graph, c->plan->stage_of, f->n_ranks, err);
     df_cost_free(&cost);
     f->parameters += c->parameters;
     f->stored_bytes += c->stored_bytes;
-    f->computed_bytes += c->computed_bytes;
+    for (int i = 0; i < DF_INSPECT_DTYPES; i++) f->weight_bytes[i] += c->memory[i].weight_bytes;
     return rc;
 }
 

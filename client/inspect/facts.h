@@ -6,13 +6,27 @@
 #include "cluster/plan.h"
 #include "engine/models/model.h"
 
+/* What a component takes in memory when it computes in a type; modelled. */
+typedef struct df_memory_facts {
+    int64_t weight_bytes;
+    int64_t activation_bytes; /* of one row on one rank */
+} df_memory_facts;
+
+typedef struct df_inspect_dtype {
+    df_dtype type;
+    const char *name; /* as --dtype has it */
+} df_inspect_dtype;
+
+enum { DF_INSPECT_DTYPES = 2 };
+extern const df_inspect_dtype df_inspect_dtypes[DF_INSPECT_DTYPES];
+
 typedef struct df_component_facts {
     df_graph *graph; /* NULL: the model has no such component */
     df_plan *plan; /* NULL without --pipeline */
     df_cut *cut; /* with plan */
     int64_t parameters;
     int64_t stored_bytes; /* in the model's files */
-    int64_t computed_bytes; /* as f32 */
+    df_memory_facts memory[DF_INSPECT_DTYPES];
     double flops; /* of one row */
 } df_component_facts;
 
@@ -22,7 +36,7 @@ typedef struct df_facts {
     int latent_w, latent_h;
     int n_ranks; /* 0: no plan */
     df_component_facts component[DF_COMPONENT_COUNT];
-    int64_t parameters, stored_bytes, computed_bytes; /* of all components */
+    int64_t parameters, stored_bytes, weight_bytes[DF_INSPECT_DTYPES]; /* of all components */
     char sha256[DF_SHA256_HEX_BYTES]; /* "" unless asked for */
 } df_facts;
 

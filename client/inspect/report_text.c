@@ -38,25 +38,50 @@ static void print_model(const df_facts *f) {
     if (f->sha256[0]) printf("  sha256        %s\n", f->sha256);
 }
 
-static void print_line(const char *name, const char *parameters, const char *stored, const char *computed,
-                       const char *flops, const char *nodes) {
-    printf("%-14s %11s %10s %14s %14s %7s\n", name, parameters, stored, computed, flops, nodes);
+static void print_line(const char *name, const char *parameters, const char *stored, const char *flops,
+                       const char *nodes) {
+    printf("%-14s %11s %10s %14s %7s", name, parameters, stored, flops, nodes);
+}
+
+static void print_memory_heads(void) {
+    char head[CELL];
+    for (int i = 0; i < DF_INSPECT_DTYPES; i++) {
+        snprintf(head, sizeof head, "%s weights", df_inspect_dtypes[i].name);
+        printf(" %13s %12s", head, "activations");
+    }
+    printf("\n");
+}
+
+static void print_memory(const df_memory_facts *memory) {
+    char a[CELL], b[CELL];
+    for (int i = 0; i < DF_INSPECT_DTYPES; i++)
+        printf(" %13s %12s", bytes(a, (double)memory[i].weight_bytes), bytes(b, (double)memory[i].activation_bytes));
+    printf("\n");
+}
+
+static void print_sums(const df_facts *f) {
+    char a[CELL], b[CELL];
+    print_line("all", count(a, (double)f->parameters), bytes(b, (double)f->stored_bytes), "", "");
+    for (int i = 0; i < DF_INSPECT_DTYPES; i++) printf(" %13s %12s", bytes(a, (double)f->weight_bytes[i]), "");
+    printf("\n");
 }
 
 static void print_components(const df_facts *f) {
-    char a[CELL], b[CELL], c[CELL], d[CELL], nodes[CELL];
+    char a[CELL], b[CELL], c[CELL], nodes[CELL];
     printf("\n");
-    print_line("component", "parameters", "stored", "memory (f32)", "FLOP per row", "nodes");
+    print_line("component", "parameters", "stored", "FLOP per row", "nodes");
+    print_memory_heads();
     for (int i = 0; i < DF_COMPONENT_COUNT; i++) {
         const df_component_facts *p = &f->component[i];
         if (!p->graph) continue;
         snprintf(nodes, sizeof nodes, "%d", p->graph->n_nodes);
         print_line(p->graph->name, count(a, (double)p->parameters), bytes(b, (double)p->stored_bytes),
-                   bytes(c, (double)p->computed_bytes), count(d, p->flops), nodes);
+                   count(c, p->flops), nodes);
+        print_memory(p->memory);
     }
-    print_line("all", count(a, (double)f->parameters), bytes(b, (double)f->stored_bytes),
-               bytes(c, (double)f->computed_bytes), "", "");
-    printf("FLOP for pictures of %dx%d pixels.\n", f->width, f->height);
+    print_sums(f);
+    printf("FLOP and activations for one row of a picture of %dx%d pixels; guidance takes two rows.\n", f->width,
+           f->height);
 }
 
 static void print_slices(const df_component_facts *c, int stage) {
