@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "engine/config/json_config.h"
+#include "engine/text/added_tokens.h"
 #include "engine/text/bpe.h"
 #include "engine/text/clean.h"
 #include "engine/text/special_tokens.h"
@@ -22,6 +23,7 @@ enum {
 struct df_tokenizer {
     df_bpe *bpe;
     df_special_tokens special;
+    df_added_tokens added;
     int vocab_size;
 };
 
@@ -79,6 +81,7 @@ void df_tokenizer_close(df_tokenizer **t) {
     if (!*t) return;
     df_bpe_close(&(*t)->bpe);
     df_special_tokens_free(&(*t)->special);
+    df_added_tokens_free(&(*t)->added);
     free(*t);
     *t = NULL;
 }
@@ -113,11 +116,30 @@ static df_code encode_word(const df_bpe *bpe, const int32_t *at, size_t n, scrat
     return df_bpe_word(bpe, s->word, bytes, &s->ids, err);
 }
 
+static df_code encode_words(const df_tokenizer *t, const int32_t *at, size_t n, scratch *s, df_err *err) {
+    df_code rc = DF_OK;
+    for (size_t begin = 0, end; !rc && df_word_next(at, n, &begin, &end); begin = end)
+        rc = encode_word(t->bpe, at + begin, end - begin, s, err);
+    return rc;
+}
+
+static df_code encode_added(const df_added_token *token, scratch *s, df_err *err) {
+    df_code rc = DF_OK;
+    for (int i = 0; i < token->n_ids && !rc; i++) rc = df_bpe_add(&s->ids, token->first_id + i, err);
+    return rc;
+}
+
 static df_code encode_plain(const df_tokenizer *t, const char *text, size_t bytes, scratch *s, df_err *err) {
     if (!bytes) return DF_OK;
     df_code rc = df_clean(&s->text, text, bytes, err);
-    for (size_t begin = 0, end; !rc && df_word_next(s->text.at, s->text.n, &begin, &end); begin = end)
-        rc = encode_word(t->bpe, s->text.at + begin, end - begin, s, err);
+    for (size_t begin = 0; !rc && begin < s->text.n;) {
+        const int32_t *rest = s->text.at + begin;
+        size_t n = s->text.n - begin, at = n;
+        const df_added_token *token = df_added_tokens_find(&t->added, rest, n, &at);
+        rc = encode_words(t, rest, at, s, err);
+        if (!rc && token) rc = encode_added(token, s, err);
+        begin += at + (token ? token->n : 0);
+    }
     return rc;
 }
 
@@ -145,21 +167,69 @@ static void lay_out(const df_tokenizer *t, const df_bpe_ids *tokens, int32_t *id
     for (size_t i = n + 2; i < (size_t)max; i++) ids[i] = t->special.padding;
 }
 
-df_code df_tokenizer_encode(const df_tokenizer *t, const char *text, int32_t *ids, int max, int *n_tokens,
-                            df_err *err) {
-    scratch s = { 0 };
+static df_code encode(const df_tokenizer *t, const char *text, scratch *s, df_err *err) {
     size_t bytes = strlen(text);
-    if (max < 2) return df_err_set(err, DF_EINVAL, "tokenizer: room for %d ids, 2 or more are needed", max);
     if (bytes > MAX_TEXT_BYTES)
         return df_err_set(err, DF_ELIMIT, "tokenizer: a text of %zu bytes, at most %d are taken", bytes,
                           MAX_TEXT_BYTES);
-    df_code rc = encode_all(t, text, bytes, &s, err);
+    return encode_all(t, text, bytes, s, err);
+}
+
+static void scratch_free(scratch *s) {
+    df_codepoints_free(&s->text);
+    df_bpe_ids_free(&s->ids);
+    free(s->word);
+}
+
+df_code df_tokenizer_encode(const df_tokenizer *t, const char *text, int32_t *ids, int max, int *n_tokens,
+                            df_err *err) {
+    scratch s = { 0 };
+    if (max < 2) return df_err_set(err, DF_EINVAL, "tokenizer: room for %d ids, 2 or more are needed", max);
+    df_code rc = encode(t, text, &s, err);
     if (!rc) {
         lay_out(t, &s.ids, ids, max);
         if (n_tokens) *n_tokens = (int)s.ids.n + 2;
     }
-    df_codepoints_free(&s.text);
-    df_bpe_ids_free(&s.ids);
-    free(s.word);
+    scratch_free(&s);
+    return rc;
+}
+
+/* adding tokens */
+
+static df_code check_new(const df_tokenizer *t, const char *text, scratch *s, df_err *err) {
+    if (strlen(text) > DF_ADDED_TOKEN_MAX_BYTES)
+        return df_err_set(err, DF_ELIMIT, "a token of %zu bytes, at most %d are taken", strlen(text),
+                          DF_ADDED_TOKEN_MAX_BYTES);
+    if (!*text || strpbrk(text, " \t\r\n\v\f"))
+        return df_err_set(err, DF_EINVAL, "'%.60s' cannot be a token: it must be one word", text);
+    df_code rc = encode(t, text, s, err);
+    if (!rc && s->ids.n < 2)
+        rc = df_err_set(err, DF_EINVAL, "'%.60s' is a word of the vocabulary; choose another name for the token", text);
+    return rc;
+}
+
+static df_code add_token(df_tokenizer *t, const char *text, int32_t first_id, int n_ids, scratch *s, df_err *err) {
+    df_code rc = df_clean(&s->text, text, strlen(text), err);
+    return rc ? rc : df_added_tokens_add(&t->added, s->text.at, s->text.n, first_id, n_ids, err);
+}
+
+df_code df_tokenizer_can_add(const df_tokenizer *t, const char *text, df_err *err) {
+    scratch s = { 0 };
+    df_code rc = check_new(t, text, &s, err);
+    scratch_free(&s);
+    return rc;
+}
+
+df_code df_tokenizer_add(df_tokenizer *t, const char *text, int n, df_err *err) {
+    char part[DF_ADDED_TOKEN_MAX_BYTES + 16];
+    scratch s = { 0 };
+    df_code rc = check_new(t, text, &s, err);
+    if (!rc) rc = add_token(t, text, t->vocab_size, n, &s, err);
+    for (int i = 1; i < n && !rc; i++) {
+        snprintf(part, sizeof part, "%s_%d", text, i);
+        rc = add_token(t, part, t->vocab_size + i, 1, &s, err);
+    }
+    if (!rc) t->vocab_size += n;
+    scratch_free(&s);
     return rc;
 }

@@ -9,13 +9,15 @@
  * such. Any byte string is accepted: bytes that are not UTF-8 become U+FFFD.
  * ids = start, tokens, end, padding; over-long prompts are cut so that the end token is last. A text of n bytes takes
  * O(n log n), up to 64 MiB (DF_ELIMIT beyond).
- * Source: Radford et al. 2021 (CLIP), Sennrich et al. 2016 (BPE). Threads: read-only after open. */
+ * Source: Radford et al. 2021 (CLIP), Sennrich et al. 2016 (BPE). Threads: read-only after the last token is added. */
 #ifndef DF_ENGINE_TEXT_TOKENIZER_H
 #define DF_ENGINE_TEXT_TOKENIZER_H
 
 #include <stdint.h>
 
 #include "base/err.h"
+
+enum { DF_ADDED_TOKEN_MAX_BYTES = 256 };
 
 typedef struct df_tokenizer df_tokenizer;
 
@@ -24,6 +26,13 @@ void df_tokenizer_close(df_tokenizer **t);
 
 int df_tokenizer_max_length(const df_tokenizer *t); /* model_max_length, 77 */
 int df_tokenizer_vocab_size(const df_tokenizer *t); /* largest id + 1 */
+
+/* Makes `text` a token of its own, with n ids behind the largest so far; vocab_size grows by n. Letter case does not
+ * count, as in all text. With n above 1 the ids come one after the other wherever it stands, and TEXT_1, TEXT_2, ...
+ * stand for the second, third, ... alone (as load_textual_inversion of diffusers has it).
+ * DF_EINVAL: text is empty or has white space in it, or is a token already. */
+df_code df_tokenizer_can_add(const df_tokenizer *t, const char *text, df_err *err);
+df_code df_tokenizer_add(df_tokenizer *t, const char *text, int n, df_err *err);
 
 /* ids[max], max >= 2; *n_tokens (may be NULL) is what the whole prompt needs with start and end: more than max means it
  * was cut. */
