@@ -137,7 +137,8 @@ df_code df_store_pending(df_store *s, int64_t job, const char *worker_id, df_row
     df_sql_query q;
     df_code rc = df_sql_open(&q, &s->db, err,
                              "SELECT r.row, r.width, r.height, r.steps, p.lost, p.attempts > 0 AND p.worker = ?,"
-                             " CASE r.extras WHEN '' THEN NULL ELSE json_extract(r.extras, '$.lora') END"
+                             " CASE r.extras WHEN '' THEN NULL ELSE IFNULL(json_extract(r.extras, '$.lora'), '') ||"
+                             " IFNULL(json_extract(r.extras, '$.embedding'), '') END"
                              " FROM progress p JOIN rows r ON r.job = p.job AND r.row = p.row"
                              " WHERE p.job = ? AND p.state = 0 ORDER BY p.row LIMIT ?",
                              "tii", worker_id, job, (int64_t)max);

@@ -14,3 +14,10 @@ bool df_adapter_parse(char *text, df_adapter_use *out) {
     }
     return *text != '\0';
 }
+
+const char *df_adapter_embedding_file(const char *text, size_t *token_bytes) {
+    const char *equals = strchr(text, '=');
+    bool token = equals && !memchr(text, '/', (size_t)(equals - text));
+    *token_bytes = token ? (size_t)(equals - text) : 0;
+    return token ? equals + 1 : text;
+}

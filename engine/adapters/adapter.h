@@ -3,6 +3,7 @@
 #define DF_ENGINE_ADAPTERS_ADAPTER_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 typedef enum df_adapter_kind { DF_ADAPTER_LORA, DF_ADAPTER_EMBEDDING } df_adapter_kind;
 
@@ -17,5 +18,9 @@ typedef struct df_adapter_use {
 
 /* "FILE" or "FILE:WEIGHT", a LoRA; text is cut at the colon and borrowed. false: no file, or no finite weight. */
 bool df_adapter_parse(char *text, df_adapter_use *out);
+
+/* Where the file begins in "FILE" or "TOKEN=FILE", an embedding; token_bytes: of the token in front of it, 0: there is
+ * none. A token has no '/' in it: "./a=b.safetensors" is a file. */
+const char *df_adapter_embedding_file(const char *text, size_t *token_bytes);
 
 #endif

@@ -63,6 +63,10 @@ static void build(df_graph *g, const void *config, const df_build_size *s) {
     df_clip_text_build(g, config, s->tokens);
 }
 
+static void set_vocab(void *config, int64_t vocab) {
+    ((df_clip_text_config *)config)->vocab = vocab;
+}
+
 static int64_t pooled_position(const void *config, const int32_t *ids, int64_t n) {
     return df_clip_text_pooled_position(config, ids, n);
 }
@@ -71,6 +75,7 @@ static int64_t pooled_position(const void *config, const int32_t *ids, int64_t n
     {                                                                                                                  \
         .name = class_name, .stem = "model", .config_bytes = sizeof(df_clip_text_config), .read = reader,              \
         .describe = describe, .build = build, .pooled_position = pooled_position,                                      \
+        .token_table = "text_model.embeddings.token_embedding.weight", .set_vocab = set_vocab,                         \
     }
 
 const df_component_class df_class_clip_text = CLIP_TEXT_CLASS("CLIPTextModel", read_plain);

@@ -77,6 +77,9 @@ typedef struct df_component_class {
     /* An autoencoder: its decoder. Errors stay in the graph (df_graph_fail). */
     void (*build)(df_graph *g, const void *config, const df_build_size *size);
     void (*build_encoder)(df_graph *g, const void *config, const df_build_size *size); /* NULL except autoencoders */
+    /* A text encoder whose table of tokens can get more rows: its name, and the config for `vocab` of them. */
+    const char *token_table;
+    void (*set_vocab)(void *config, int64_t vocab);
     /* The token whose state is the pooled one; NULL where text.pooled is 0. */
     int64_t (*pooled_position)(const void *config, const int32_t *ids, int64_t n);
 } df_component_class;

@@ -207,6 +207,7 @@ void df_model_close(df_model **model) {
     df_t5_tokenizer_close(&m->t5_tokenizer);
     for (int i = 0; i < DF_PART_COUNT; i++) df_weights_close(&m->part[i].weights);
     df_model_adapters_close(&m->adapters);
+    df_model_embeddings_free(&m->embeddings);
     df_arena_free(&m->arena);
     free(m);
     *model = NULL;

@@ -61,7 +61,8 @@ typedef struct df_model_options {
     int context_tokens; /* rows of encoder_hidden_states; 0: as many as the pipeline has */
     const char *config_dir; /* where a model in one file has its configs and tokenizers: a folder in the diffusers
                              * layout, whose weights are not read; NULL for a model in a folder */
-    const df_adapter_use *adapters; /* [n_adapters], added to the weights as they are read, in this order */
+    const df_adapter_use *adapters; /* [n_adapters] LoRAs, added to the weights as they are read, and textual
+                                     * inversions, whose tokens get their ids, in this order */
     int n_adapters;
     bool no_t5; /* the third text encoder is left out though the model has it: zeros instead of its states */
     bool tokenizer_optional; /* a tokenizer's folder may be absent; then df_model_tokenize is DF_ENOTFOUND */

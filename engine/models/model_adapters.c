@@ -12,7 +12,7 @@ typedef struct part_patch {
 
 struct df_model_adapters {
     df_lora **lora; /* [n] */
-    double *weight; /* [n] */
+    double *weight; /* [n] of the LoRAs */
     int n;
     part_patch patch[DF_PART_COUNT];
 };
@@ -44,10 +44,7 @@ static df_code check_content(const df_adapter_use *use, df_err *err) {
 }
 
 static df_code open_lora(const df_model *m, const df_adapter_use *use, df_lora **out, df_err *err) {
-    if (use->kind != DF_ADAPTER_LORA)
-        return df_err_set(err, DF_EUNSUPPORTED, "%s: textual inversion is not supported yet", use->path);
-    df_code rc = check_content(use, err);
-    if (!rc) rc = df_lora_open(out, use->path, err);
+    df_code rc = df_lora_open(out, use->path, err);
     for (int i = 0; i < DF_PART_AUTOENCODER && !rc; i++)
         if (m->part[i].klass) rc = df_lora_match(*out, i, m->index.pipeline->part[i].folder, m->part[i].weights, err);
     return rc ? rc : df_lora_check(*out, err);
@@ -55,7 +52,10 @@ static df_code open_lora(const df_model *m, const df_adapter_use *use, df_lora *
 
 df_code df_model_check_adapter(const df_model *m, const df_adapter_use *use, df_err *err) {
     df_lora *lora = NULL;
-    df_code rc = open_lora(m, use, &lora, err);
+    df_code rc = check_content(use, err);
+    if (rc) return rc;
+    if (use->kind == DF_ADAPTER_EMBEDDING) return df_model_check_embedding(m, use, err);
+    rc = open_lora(m, use, &lora, err);
     df_lora_close(&lora);
     return rc;
 }
@@ -67,11 +67,14 @@ static df_code open_all(df_model *m, struct df_model_adapters *a, df_err *err) {
     if (!a->lora || !a->weight) return df_err_set(err, DF_ENOMEM, "%s: %d adapters", m->path, n);
     df_code rc = DF_OK;
     for (int i = 0; i < n && !rc; i++) {
-        a->weight[i] = m->options.adapters[i].weight;
-        a->n = i + 1;
-        rc = open_lora(m, &m->options.adapters[i], &a->lora[i], err);
+        const df_adapter_use *use = &m->options.adapters[i];
+        rc = check_content(use, err);
+        if (!rc && use->kind == DF_ADAPTER_EMBEDDING) rc = df_model_add_embedding(m, use, err);
+        if (rc || use->kind == DF_ADAPTER_EMBEDDING) continue;
+        a->weight[a->n] = use->weight;
+        rc = open_lora(m, use, &a->lora[a->n++], err);
     }
-    return rc;
+    return rc ? rc : df_model_place_embeddings(m, err);
 }
 
 df_code df_model_adapt(df_model *m, df_err *err) {

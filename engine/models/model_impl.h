@@ -30,6 +30,7 @@ struct df_model {
     df_t5_tokenizer *t5_tokenizer; /* of the third text encoder; NULL: it has none */
     df_model_part part[DF_PART_COUNT];
     struct df_model_adapters *adapters; /* NULL: none */
+    struct df_model_embeddings *embeddings; /* NULL: none */
 };
 
 /* "DIR/SUB"; NULL when out of memory. */
@@ -43,6 +44,13 @@ int64_t df_model_tokens(const df_model *m, df_component c);
 /* model_adapters.c: opens what options.adapters name and has it added to the weights. */
 df_code df_model_adapt(df_model *m, df_err *err);
 void df_model_adapters_close(struct df_model_adapters **a);
+
+/* model_embeddings.c: opens the file of a textual inversion and gives its token to the tokenizers; with all of them
+ * there, their vectors go behind the tables of the text encoders. */
+df_code df_model_check_embedding(const df_model *m, const df_adapter_use *use, df_err *err);
+df_code df_model_add_embedding(df_model *m, const df_adapter_use *use, df_err *err);
+df_code df_model_place_embeddings(df_model *m, df_err *err);
+void df_model_embeddings_free(struct df_model_embeddings **e);
 
 /* model_fit.c: each config may be right by itself and still not fit its neighbour. Fills info first. */
 void df_model_fill_info(df_model *m);

@@ -17,6 +17,8 @@ typedef struct entry {
     const df_tensor_view *view; /* of the shape that readers see */
     int file;
     bool transposed, halves_swapped; /* stored so */
+    const df_tensor_view *kept; /* NULL, or what of the file's rows is read; the rest are `added` */
+    const float *added;
 } entry;
 
 struct df_weights {
@@ -310,6 +312,11 @@ const df_tensor_view *df_weights_find(const df_weights *w, const char *name) {
     return e ? e->view : NULL;
 }
 
+static df_code missing(const df_weights *w, const char *name, df_err *err) {
+    return df_err_set(err, DF_ENOTFOUND, "%s: tensor '%.200s' is missing, the config needs it",
+                      w->n_files == 1 ? w->path[0] : w->dir, name);
+}
+
 /* A 1x1 convolution [D][D][1][1] holds the same numbers as a linear layer [D][D]. */
 static bool shape_fits(const df_tensor_view *v, const int64_t *dim, int rank) {
     int got = v->rank == 4 && rank == 2 && v->dim[2] == 1 && v->dim[3] == 1 ? 2 : v->rank;
@@ -317,6 +324,42 @@ static bool shape_fits(const df_tensor_view *v, const int64_t *dim, int rank) {
     for (int i = 0; i < rank; i++)
         if (v->dim[i] != dim[i]) return false;
     return true;
+}
+
+/* A copy of t with so many rows, of what is in the file or to be added. */
+static df_tensor_view *with_rows(df_arena *arena, const df_tensor_view *t, int64_t rows) {
+    df_tensor_view *v = df_arena_alloc(arena, sizeof *v);
+    if (!v) return NULL;
+    *v = *t;
+    v->dim[0] = rows;
+    v->n_elements = rows * t->dim[1];
+    return v;
+}
+
+df_code df_weights_append(df_weights *w, const char *name, int64_t kept, const float *added, int64_t n, int64_t width,
+                          df_err *err) {
+    entry *e = (entry *)find_any(w, name);
+    if (!e) return missing(w, name, err);
+    const df_tensor_view *t = e->view;
+    if (t->rank != 2 || t->dim[1] != width || t->dim[0] < kept || e->kept || e->transposed || e->halves_swapped) {
+        char got[128];
+        return df_err_set(err, DF_ESHAPE, "%s: '%.200s' is %s, no table of %lld rows or more of %lld numbers",
+                          w->path[e->file], t->name, df_shape_text(got, sizeof got, t->dim, t->rank), (long long)kept,
+                          (long long)width);
+    }
+    const df_tensor_view *whole = with_rows(w->arena, t, kept + n);
+    if (!whole || !(e->kept = with_rows(w->arena, t, kept))) return out_of_memory(w, err);
+    e->view = whole;
+    e->added = added;
+    return DF_OK;
+}
+
+static df_code read_numbers(const entry *e, float *dst, df_err *err) {
+    if (!e->kept) return df_tensor_to_f32(e->view, dst, err);
+    df_code rc = df_tensor_to_f32(e->kept, dst, err);
+    if (!rc)
+        memcpy(dst + e->kept->n_elements, e->added, (size_t)(e->view->n_elements - e->kept->n_elements) * sizeof *dst);
+    return rc;
 }
 
 static void swap_halves(float *x, int64_t n) {
@@ -342,9 +385,7 @@ static df_code transpose(float *x, int64_t rows, int64_t cols, df_err *err) {
 df_code df_weights_read_f32(const df_weights *w, const char *name, const int64_t *dim, int rank, float *dst,
                             df_err *err) {
     const entry *e = find_any(w, name);
-    if (!e)
-        return df_err_set(err, DF_ENOTFOUND, "%s: tensor '%.200s' is missing, the config needs it",
-                          w->n_files == 1 ? w->path[0] : w->dir, name);
+    if (!e) return missing(w, name, err);
     const char *path = w->path[e->file];
     if (!shape_fits(e->view, dim, rank)) {
         char got[128], need[128];
@@ -353,8 +394,8 @@ df_code df_weights_read_f32(const df_weights *w, const char *name, const int64_t
                           df_shape_text(need, sizeof need, dim, rank));
     }
     df_err inner;
-    df_code rc = df_tensor_to_f32(e->view, dst, &inner);
-    df_safetensors_forget(w->file[e->file], e->view);
+    df_code rc = read_numbers(e, dst, &inner);
+    df_safetensors_forget(w->file[e->file], e->kept ? e->kept : e->view);
     if (!rc && e->halves_swapped) swap_halves(dst, e->view->n_elements);
     if (!rc && e->transposed) rc = transpose(dst, dim[0], dim[1], &inner);
     if (rc) return df_err_set(err, rc, "%s: %s", path, inner.text);

@@ -35,9 +35,10 @@ df_code df_weights_open_renamed(df_weights **out, const char *path, df_weights_r
 df_code df_weights_open(df_weights **out, const char *dir, const char *stem, df_err *err);
 void df_weights_close(df_weights **w);
 
-/* NULL if absent. Where `name` is absent and is one of the historical names (VAE attention query/key/value/proj_attn
- * for to_q/to_k/to_v/to_out.0; text encoders without "text_model.", as transformers 5 writes them;
- * "encoder.embed_tokens.weight" for T5's "shared.weight") the other name is looked up. */
+/* For names, types and shapes; numbers are read with df_weights_read_f32. NULL if absent. Where `name` is absent and is
+ * one of the historical names (VAE attention query/key/value/proj_attn for to_q/to_k/to_v/to_out.0; text encoders
+ * without "text_model.", as transformers 5 writes them; "encoder.embed_tokens.weight" for T5's "shared.weight") the
+ * other name is looked up. */
 const df_tensor_view *df_weights_find(const df_weights *w, const char *name);
 int df_weights_count(const df_weights *w);
 const df_tensor_view *df_weights_at(const df_weights *w, int i); /* in name order */
@@ -46,6 +47,12 @@ const df_tensor_view *df_weights_at(const df_weights *w, int i); /* in name orde
 typedef df_code (*df_weights_patch_fn)(void *ctx, const char *name, const int64_t *dim, int rank, float *dst,
                                        df_err *err);
 void df_weights_set_patch(df_weights *w, df_weights_patch_fn patch, void *ctx); /* ctx: borrowed, outlives w */
+
+/* Makes a table longer: what the file has as [rows][width] is read from now on as its first `kept` rows and, behind
+ * them, added[n][width]. added: borrowed, outlives w. DF_ENOTFOUND, DF_ESHAPE: there is no such table, or its rows are
+ * fewer. */
+df_code df_weights_append(df_weights *w, const char *name, int64_t kept, const float *added, int64_t n, int64_t width,
+                          df_err *err);
 
 int64_t df_weights_parameters(const df_weights *w); /* elements of all tensors */
 int64_t df_weights_bytes(const df_weights *w); /* as stored */
