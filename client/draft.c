@@ -46,8 +46,8 @@ static Diffarm__Input *content_of(Diffarm__Input *out, const Diffarm__Input *in)
 }
 
 typedef struct adapters {
-    Diffarm__Adapter at[DF_MAX_LORAS], *list[DF_MAX_LORAS];
-    Diffarm__Input file[DF_MAX_LORAS];
+    Diffarm__Adapter at[DF_MAX_ADAPTERS], *list[DF_MAX_ADAPTERS];
+    Diffarm__Input file[DF_MAX_ADAPTERS];
 } adapters;
 
 static Diffarm__Adapter **contents_of(adapters *out, const Diffarm__Row *row) {
@@ -155,13 +155,18 @@ static df_code open_files(df_draft *job, const char *manifest, df_err *err) {
     return job->files ? DF_OK : df_err_set(err, DF_ENOMEM, "a job");
 }
 
+static bool place_adapters(df_line_adapters *list, df_arena *a) {
+    bool whole = true;
+    for (int i = 0; i < list->n; i++) whole = (list->at[i].file = absolute(a, list->at[i].file)) && whole;
+    return whole;
+}
+
 /* Files that options name lie where the command is given, whatever the manifest's folder. */
 static bool place_files(df_line *line, df_arena *a) {
     bool whole = true;
     if (line->given & DF_GIVEN_IMAGE) whole = (line->image = absolute(a, line->image));
     if (line->given & DF_GIVEN_MASK) whole = (line->mask = absolute(a, line->mask)) && whole;
-    for (int i = 0; i < line->n_lora; i++) whole = (line->lora[i].text = absolute(a, line->lora[i].text)) && whole;
-    return whole;
+    return place_adapters(&line->lora, a) && place_adapters(&line->embedding, a) && whole;
 }
 
 static df_line defaults_of(const df_render_options *o, const df_model_info *info) {

@@ -5,8 +5,9 @@
 #include <string.h>
 
 #include "client/suggest.h"
+#include "engine/adapters/adapter.h"
 
-typedef enum field_kind { TEXT, PROMPT, INTEGER, REAL, SIZE, SCHEDULER, TASK, NAME, PATH, LORA, LATER } field_kind;
+typedef enum field_kind { TEXT, PROMPT, INTEGER, REAL, SIZE, SCHEDULER, TASK, NAME, PATH, LORA, EMBEDDING } field_kind;
 
 typedef struct field {
     const char *name;
@@ -36,8 +37,8 @@ static const field fields[] = {
     { "noise_level", INTEGER, DF_GIVEN_NOISE_LEVEL, AT(noise_level), 0, DF_MAX_CLASS },
     { "guidance_rescale", REAL, DF_GIVEN_GUIDANCE_RESCALE, AT(guidance_rescale), 0, 1 },
     { "eta", REAL, DF_GIVEN_ETA, AT(eta), 0, 1 },
-    { "lora", LORA, DF_GIVEN_LORA, 0, 0, 0 },
-    { "embedding", LATER, 0, 0, 0, 0 },
+    { "lora", LORA, DF_GIVEN_LORA, AT(lora), 0, 0 },
+    { "embedding", EMBEDDING, DF_GIVEN_EMBEDDING, AT(embedding), 0, 0 },
 };
 enum { N_FIELDS = sizeof fields / sizeof *fields };
 
@@ -133,28 +134,47 @@ static bool unknown(const df_line *l, const char *name, df_problems *p) {
     return false;
 }
 
-static bool add_lora(df_line *l, const field *f, const df_value_in *v, df_problems *p) {
-    if (l->n_lora == DF_MAX_LORAS) {
-        df_problems_add(p, "%s: field '%s': more than %d", l->where, f->name, DF_MAX_LORAS);
+static bool is_adapter(const field *f) {
+    return f->kind == LORA || f->kind == EMBEDDING;
+}
+
+static df_line_adapter embedding_of(const df_value_in *v) {
+    df_line_adapter a = { .file = v->text, .token = v->name, .token_bytes = v->name ? strlen(v->name) : 0 };
+    if (v->kind == DF_IN_FILE) return a;
+    a.token = v->text;
+    a.file = df_adapter_embedding_file(v->text, &a.token_bytes);
+    return a;
+}
+
+static bool add_adapter(df_line *l, const field *f, const df_value_in *v, df_problems *p) {
+    static const char *const forms[] = { "\"FILE:WEIGHT\", {\"file\": FILE, \"weight\": WEIGHT}",
+                                         "\"TOKEN=FILE\", {\"file\": FILE, \"name\": TOKEN}" };
+    df_line_adapters *list = (df_line_adapters *)((char *)l + f->at);
+    char buf[256];
+    bool file = v->kind == DF_IN_FILE, lora = f->kind == LORA;
+    if (list->n == DF_MAX_ADAPTERS) {
+        df_problems_add(p, "%s: field '%s': more than %d", l->where, f->name, DF_MAX_ADAPTERS);
         return false;
     }
-    char buf[256];
-    bool file = v->kind == DF_IN_FILE;
-    if ((v->kind != DF_IN_TEXT && v->kind != DF_IN_CELL && !file) || !v->text[0])
-        return fault(l, f, p, "\"FILE\", \"FILE:WEIGHT\", {\"file\": FILE, \"weight\": WEIGHT}, or an array of such",
-                     v);
+    if ((v->kind != DF_IN_TEXT && v->kind != DF_IN_CELL && !file) || !v->text[0] || (file && lora && v->name) ||
+        (file && !lora && v->real != 1)) {
+        snprintf(buf, sizeof buf, "\"FILE\", %s, or an array of such", forms[!lora]);
+        return fault(l, f, p, buf, v);
+    }
     const char *why = df_text_fault(v->text, DF_MAX_PATH_BYTES, buf, sizeof buf);
+    if (!why && v->name) why = df_text_fault(v->name, DF_MAX_NAME_BYTES, buf, sizeof buf);
     if (why) {
         df_problems_add(p, "%s: field '%s': %s", l->where, f->name, why);
         return false;
     }
-    l->lora[l->n_lora++] = (df_line_lora) { .text = v->text, .weight = v->real, .weight_beside = file };
+    list->at[list->n++] =
+        lora ? (df_line_adapter) { .file = v->text, .weight = v->real, .weight_beside = file } : embedding_of(v);
     return true;
 }
 
 bool df_field_is_list(const char *name) {
     const field *f = find(name);
-    return f && f->kind == LORA;
+    return f && is_adapter(f);
 }
 
 bool df_field_set(df_line *l, const char *name, const df_value_in *v, df_problems *p) {
@@ -165,8 +185,8 @@ bool df_field_set(df_line *l, const char *name, const df_value_in *v, df_problem
     case INTEGER: ok = set_integer(l, f, v, p); break;
     case REAL: ok = set_real(l, f, v, p); break;
     case SIZE: ok = set_size(l, f, v, p); break;
-    case LORA: ok = add_lora(l, f, v, p); break;
-    case LATER: df_problems_add(p, "%s: field '%s' is not available yet", l->where, name); return false;
+    case LORA:
+    case EMBEDDING: ok = add_adapter(l, f, v, p); break;
     default: ok = set_text(l, f, v, p); break;
     }
     if (ok) l->given |= f->bit;
@@ -177,6 +197,8 @@ static size_t bytes_of(field_kind kind) {
     switch (kind) {
     case INTEGER: return sizeof(int64_t);
     case REAL: return sizeof(double);
+    case LORA:
+    case EMBEDDING: return sizeof(df_line_adapters);
     default: return sizeof(const char *);
     }
 }
@@ -185,9 +207,6 @@ static void inherit(df_line *l, const df_line *from, const field *f) {
     if (f->kind == SIZE) {
         l->width = from->width;
         l->height = from->height;
-    } else if (f->kind == LORA) {
-        memcpy(l->lora, from->lora, sizeof l->lora);
-        l->n_lora = from->n_lora;
     } else {
         memcpy((char *)l + f->at, (const char *)from + f->at, bytes_of(f->kind));
     }
@@ -198,7 +217,7 @@ void df_line_inherit(df_line *l, const df_line *defaults, unsigned own) {
     if (!(l->given & DF_GIVEN_NAME)) l->name = "";
     for (size_t i = 0; i < N_FIELDS; i++) {
         const field *f = &fields[i];
-        if (f->kind == LATER || f->kind == NAME || f->bit & (l->given | own)) continue;
+        if (f->kind == NAME || f->bit & (l->given | own)) continue;
         inherit(l, defaults, f);
     }
 }

@@ -6,6 +6,7 @@
 #define DF_CLIENT_FIELDS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "client/problems.h"
@@ -29,6 +30,7 @@ enum {
     DF_GIVEN_GUIDANCE_RESCALE = 1 << 15,
     DF_GIVEN_ETA = 1 << 16,
     DF_GIVEN_LORA = 1 << 17,
+    DF_GIVEN_EMBEDDING = 1 << 18,
 };
 
 #define DF_MAX_PROMPT_BYTES 32768
@@ -38,14 +40,21 @@ enum {
 #define DF_MAX_COUNT 1000000
 #define DF_MAX_CLASS 1000000
 #define DF_MAX_PATH_BYTES 4095
-#define DF_MAX_LORAS 16
+#define DF_MAX_ADAPTERS 16 /* of a row */
 #define DF_MAX_NAME_BYTES 1024
 
-typedef struct df_line_lora {
-    const char *text; /* "FILE" or "FILE:WEIGHT"; the FILE alone where the weight stands beside it */
+typedef struct df_line_adapter {
+    const char *file; /* of a LoRA "FILE" or "FILE:WEIGHT"; the FILE alone where the weight stands beside it */
     double weight;
     bool weight_beside;
-} df_line_lora;
+    const char *token; /* of an embedding, [token_bytes]; none: as the file says */
+    size_t token_bytes;
+} df_line_adapter;
+
+typedef struct df_line_adapters {
+    df_line_adapter at[DF_MAX_ADAPTERS]; /* [n] */
+    int n;
+} df_line_adapters;
 
 typedef struct df_line {
     const char *where; /* "manifest.jsonl:7", for messages */
@@ -53,19 +62,19 @@ typedef struct df_line {
     unsigned given;
     const char *prompt, *negative, *scheduler, *task, *name;
     const char *image, *mask; /* as written */
-    df_line_lora lora[DF_MAX_LORAS]; /* [n_lora] */
-    int n_lora;
+    df_line_adapters lora, embedding;
     int64_t seed, count, steps, class_label, noise_level;
     int width, height;
     double guidance, guidance_rescale, eta, strength;
 } df_line;
 
 typedef struct df_value_in {
-    /* CELL: text of unknown type (CSV); FILE: a file and a weight */
+    /* CELL: text of unknown type (CSV); FILE: a file with a weight or a name */
     enum { DF_IN_TEXT, DF_IN_INT, DF_IN_REAL, DF_IN_OTHER, DF_IN_CELL, DF_IN_FILE } kind;
     const char *text; /* TEXT, CELL; of FILE its path; for OTHER what it is: "an array" */
     int64_t integer;
-    double real; /* REAL; of FILE its weight */
+    double real; /* REAL; of FILE its weight, 1 without one */
+    const char *name; /* of FILE, or NULL */
 } df_value_in;
 
 /* Sets one field of the line; false, and a problem, if name or value is not as it must be. */

@@ -5,13 +5,16 @@
 
 #include "base/arena.h"
 #include "coordinator/map.h"
+#include "engine/adapters/embedding.h"
 #include "engine/image/image_file.h"
 #include "engine/image/resize.h"
+
+typedef enum kind { PICTURE, LORA, EMBEDDING, N_KINDS } kind;
 
 struct df_input_files {
     df_arena *arena;
     const char *folder;
-    df_map pictures, loras; /* entries by path, as written */
+    df_map entries[N_KINDS]; /* by path, as written; of an embedding by "TOKEN=PATH" */
 };
 
 typedef struct entry {
@@ -29,8 +32,7 @@ df_input_files *df_input_files_new(const char *folder) {
 
 void df_input_files_free(df_input_files **files) {
     if (!files || !*files) return;
-    df_map_free(&(*files)->pictures);
-    df_map_free(&(*files)->loras);
+    for (int i = 0; i < N_KINDS; i++) df_map_free(&(*files)->entries[i]);
     df_arena_free(&(*files)->arena);
     free(*files);
     *files = NULL;
@@ -52,30 +54,70 @@ static df_code check_lora(df_input_file *file, const df_model *model, df_err *er
     return rc ? rc : df_sha256_file(file->path, file->sha256, err);
 }
 
-/* model: NULL for a picture, else that of a LoRA. NULL when out of memory. */
-static entry *look(df_input_files *f, const char *path, const df_model *model) {
+/* file->token: as given, or NULL; it becomes the one that counts. */
+static df_code check_embedding(df_input_files *f, df_input_file *file, const df_model *model, df_err *err) {
+    const df_adapter_use use = { .kind = DF_ADAPTER_EMBEDDING, .path = file->path, .name = file->token };
+    df_embedding *e = NULL;
+    df_code rc = df_model_check_adapter(model, &use, err);
+    if (!rc) rc = df_sha256_file(file->path, file->sha256, err);
+    if (!rc) rc = df_embedding_open(&e, file->path, file->token, err);
+    if (!rc && !(file->token = df_arena_strdup(f->arena, df_embedding_token(e))))
+        rc = df_err_set(err, DF_ENOMEM, "%s", file->path);
+    df_embedding_close(&e);
+    return rc;
+}
+
+static df_code check(df_input_files *f, kind k, df_input_file *file, const df_model *model, df_err *err) {
+    switch (k) {
+    case LORA: return check_lora(file, model, err);
+    case EMBEDDING: return check_embedding(f, file, model, err);
+    default: return check_picture(file, err);
+    }
+}
+
+/* key: the path as written, in front of it what else the result depends on. NULL when out of memory. */
+static entry *look(df_input_files *f, kind k, const char *key, const char *path, const char *token,
+                   const df_model *model) {
     df_err why;
     entry *e = df_arena_alloc(f->arena, sizeof *e);
     if (!e) return NULL;
+    e->file.token = token;
     e->file.path = *path == '/' ? df_arena_strdup(f->arena, path) : df_arena_printf(f->arena, "%s/%s", f->folder, path);
     if (!e->file.path) return NULL;
-    e->code = model ? check_lora(&e->file, model, &why) : check_picture(&e->file, &why);
+    e->code = check(f, k, &e->file, model, &why);
     if (e->code && !(e->failure = df_arena_strdup(f->arena, why.text))) return NULL;
-    return df_map_put(model ? &f->loras : &f->pictures, path, strlen(path), e) ? e : NULL;
+    return df_map_put(&f->entries[k], key, strlen(key), e) ? e : NULL;
 }
 
-static df_code get(df_input_files *f, const char *path, const df_model *model, const df_input_file **out, df_err *err) {
-    entry *e = df_map_get(model ? &f->loras : &f->pictures, path, strlen(path));
-    if (!e && !(e = look(f, path, model))) return df_err_set(err, DF_ENOMEM, "the list of input files");
+static df_code result(const entry *e, const df_input_file **out, df_err *err) {
+    if (!e) return df_err_set(err, DF_ENOMEM, "the list of input files");
     *out = &e->file;
     return e->code ? df_err_set(err, e->code, "%s", e->failure) : DF_OK;
 }
 
+static df_code get(df_input_files *f, kind k, const char *path, const df_model *model, const df_input_file **out,
+                   df_err *err) {
+    entry *e = df_map_get(&f->entries[k], path, strlen(path));
+    if (!e) e = look(f, k, path, path, NULL, model);
+    return result(e, out, err);
+}
+
 df_code df_input_files_picture(df_input_files *f, const char *path, const df_input_file **out, df_err *err) {
-    return get(f, path, NULL, out, err);
+    return get(f, PICTURE, path, NULL, out, err);
 }
 
 df_code df_input_files_lora(df_input_files *f, const char *path, const df_model *model, const df_input_file **out,
                             df_err *err) {
-    return get(f, path, model, out, err);
+    return get(f, LORA, path, model, out, err);
+}
+
+df_code df_input_files_embedding(df_input_files *f, const char *path, const char *token, size_t token_bytes,
+                                 const df_model *model, const df_input_file **out, df_err *err) {
+    char *key = df_arena_printf(f->arena, "%.*s=%s", (int)token_bytes, token ? token : "", path);
+    if (!key) return result(NULL, out, err);
+    entry *e = df_map_get(&f->entries[EMBEDDING], key, strlen(key));
+    if (e) return result(e, out, err);
+    const char *name = token_bytes ? df_arena_printf(f->arena, "%.*s", (int)token_bytes, token) : NULL;
+    if (token_bytes && !name) return result(NULL, out, err);
+    return result(look(f, EMBEDDING, key, path, name, model), out, err);
 }

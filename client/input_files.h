@@ -1,4 +1,4 @@
-/* Files that rows name (pictures, masks, LoRAs): found, looked into and hashed once each.
+/* Files that rows name (pictures, masks, LoRAs, embeddings): found, looked into and hashed once each.
  *
  *   df_input_files *f = df_input_files_new("/where/the/manifest/lies");
  *   df_input_files_picture(f, "a.png", &file, &err);       file: borrowed, as long as f
@@ -15,7 +15,8 @@
 typedef struct df_input_file {
     char *path; /* absolute */
     char sha256[DF_SHA256_HEX_BYTES];
-    int width, height;
+    int width, height; /* of a picture */
+    const char *token; /* of an embedding */
 } df_input_file;
 
 typedef struct df_input_files df_input_files;
@@ -26,6 +27,10 @@ void df_input_files_free(df_input_files **files);
 /* Any file: found and hashed; a LoRA that does not fit the model is an error. */
 df_code df_input_files_lora(df_input_files *files, const char *path, const df_model *model, const df_input_file **out,
                             df_err *err);
+/* A textual inversion: the same, and the word that stands for it: token[token_bytes], or what the file says if that is
+ * empty. */
+df_code df_input_files_embedding(df_input_files *files, const char *path, const char *token, size_t token_bytes,
+                                 const df_model *model, const df_input_file **out, df_err *err);
 /* Decodes it. Errors say what is wrong with the file: missing, no PNG, damaged, too large. Asked again they are the
  * same. */
 df_code df_input_files_picture(df_input_files *files, const char *path, const df_input_file **out, df_err *err);

@@ -45,10 +45,11 @@ static df_value_in value_of(const json_t *v) {
     }
 }
 
-/* Of a list: {"file": "a.safetensors", "weight": 0.8} may stand for a text. */
+/* Of a list: {"file": "a.safetensors", "weight": 0.8} may stand for a text, and {"file": ..., "name": "<cat>"}. */
 static df_value_in element_of(json_t *v) {
     df_value_in in = { .kind = DF_IN_FILE, .real = 1 };
-    bool whole = !json_unpack_ex(v, NULL, JSON_STRICT, "{s:s, s?F}", "file", &in.text, "weight", &in.real);
+    bool whole = !json_unpack_ex(v, NULL, JSON_STRICT, "{s:s, s?F, s?s}", "file", &in.text, "weight", &in.real, "name",
+                                 &in.name);
     return whole ? in : value_of(v);
 }
 

@@ -30,6 +30,7 @@ enum {
     OPT_GUIDANCE_RESCALE,
     OPT_ETA,
     OPT_LORA,
+    OPT_EMBEDDING,
     OPT_OUTPUT,
     OPT_CONNECT,
     OPT_TIMEOUT,
@@ -108,6 +109,7 @@ static error_t parse_field_option(int key, char *arg, struct argp_state *state, 
         { OPT_GUIDANCE_RESCALE, "guidance_rescale" },
         { OPT_ETA, "eta" },
         { OPT_LORA, "lora" },
+        { OPT_EMBEDDING, "embedding" },
     };
     for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
         df_problems problems = { 0 };
@@ -177,6 +179,8 @@ static const struct argp_option render_options[] = {
     { "noise-level", OPT_NOISE_LEVEL, "N", 0, "Noise on the picture before upscaling (20)", 1 },
     { "guidance-rescale", OPT_GUIDANCE_RESCALE, "R", 0, "Pulls contrast under strong guidance back, 0 to 1 (0)", 1 },
     { "lora", OPT_LORA, "FILE[:WEIGHT]", 0, "A LoRA to add to the model's weights (weight 1); may be repeated", 1 },
+    { "embedding", OPT_EMBEDDING, "[TOKEN=]FILE", 0,
+      "A textual inversion: a word of its own for prompts (as the file says); may be repeated", 1 },
     { "eta", OPT_ETA, "E", 0, "Noise of DDIM and TCD steps, 0 to 1 (0)", 1 },
     { "micro-batch", OPT_MICRO_BATCH, "B", 0, "Pictures that a pipeline computes together (the worker's choice)", 2 },
     { "workers", OPT_WORKERS, "N", 0, "Workers of a farm on this machine (1)", 2 },

@@ -1,6 +1,7 @@
 #include "client/row_task.h"
 
 #include <string.h>
+#include <strings.h>
 
 #define TASK(t) (1u << DF_TASK_##t)
 
@@ -80,25 +81,58 @@ static const df_input_file *picture(const df_line *l, const char *field, const c
     return NULL;
 }
 
+static void add_adapter(df_row_task *out, const df_row_adapter *a, const df_line *l, df_problems *p) {
+    if (out->n_adapters == DF_MAX_ADAPTERS)
+        df_problems_add(p, "%s: more than %d LoRAs and embeddings together", l->where, DF_MAX_ADAPTERS);
+    else
+        out->adapter[out->n_adapters++] = *a;
+}
+
 /* false: the text is none of "FILE" and "FILE:WEIGHT". buf holds the file's name. */
-static bool lora_of(df_adapter_use *out, const df_line_lora *in, char *buf, size_t buf_bytes) {
-    snprintf(buf, buf_bytes, "%s", in->text);
+static bool lora_of(df_adapter_use *out, const df_line_adapter *in, char *buf, size_t buf_bytes) {
+    snprintf(buf, buf_bytes, "%s", in->file);
     *out = (df_adapter_use) { .kind = DF_ADAPTER_LORA, .path = buf, .weight = in->weight };
     return in->weight_beside || df_adapter_parse(buf, out);
 }
 
 static void take_loras(df_row_task *out, const df_line *l, const df_model *m, df_input_files *files, df_problems *p) {
-    for (int i = 0; i < l->n_lora; i++) {
+    for (int i = 0; i < l->lora.n; i++) {
         char buf[2 * DF_MAX_PATH_BYTES]; /* of options it has a folder in front */
+        df_row_adapter a = { .kind = DF_ADAPTER_LORA };
         df_adapter_use use;
         df_err why;
-        if (!lora_of(&use, &l->lora[i], buf, sizeof buf))
-            df_problems_add(p, "%s: field 'lora' must be FILE or FILE:WEIGHT, not '%.200s'", l->where, l->lora[i].text);
-        else if (df_input_files_lora(files, use.path, m, &out->lora[i], &why))
+        if (!lora_of(&use, &l->lora.at[i], buf, sizeof buf))
+            df_problems_add(p, "%s: field 'lora' must be FILE or FILE:WEIGHT, not '%.200s'", l->where,
+                            l->lora.at[i].file);
+        else if (df_input_files_lora(files, use.path, m, &a.file, &why))
             df_problems_add(p, "%s: field 'lora': %s", l->where, why.text);
-        out->lora_weight[i] = use.weight;
+        a.weight = use.weight;
+        add_adapter(out, &a, l, p);
     }
-    out->n_lora = l->n_lora;
+}
+
+/* Two words of one name in a row: which of them would count? */
+static void check_token(const df_row_task *t, const df_input_file *file, const df_line *l, df_problems *p) {
+    for (int i = 0; i < t->n_adapters; i++) {
+        const df_input_file *other = t->adapter[i].file;
+        if (t->adapter[i].kind == DF_ADAPTER_EMBEDDING && other && !strcasecmp(other->token, file->token))
+            df_problems_add(p, "%s: field 'embedding': %s and %s are both called '%s'; TOKEN=FILE gives another name",
+                            l->where, other->path, file->path, file->token);
+    }
+}
+
+static void take_embeddings(df_row_task *out, const df_line *l, const df_model *m, df_input_files *files,
+                            df_problems *p) {
+    for (int i = 0; i < l->embedding.n; i++) {
+        const df_line_adapter *in = &l->embedding.at[i];
+        df_row_adapter a = { .kind = DF_ADAPTER_EMBEDDING };
+        df_err why;
+        if (df_input_files_embedding(files, in->file, in->token, in->token_bytes, m, &a.file, &why))
+            df_problems_add(p, "%s: field 'embedding': %s", l->where, why.text);
+        else
+            check_token(out, a.file, l, p);
+        add_adapter(out, &a, l, p);
+    }
 }
 
 static int whole_multiple(int side, int multiple) {
@@ -147,6 +181,7 @@ bool df_row_task_resolve(df_row_task *out, const df_line *l, const df_model *m, 
     if (l->given & DF_GIVEN_IMAGE) out->image = picture(l, "image", l->image, files, p);
     if (l->given & DF_GIVEN_MASK) out->mask = picture(l, "mask", l->mask, files, p);
     take_loras(out, l, m, files, p);
+    take_embeddings(out, l, m, files, p);
     take_size(out, l, m, p);
     out->strength = strength_of(l, out->task);
     if (out->task == DF_TASK_CLASS) out->class_label = (int)l->class_label;

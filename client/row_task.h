@@ -12,15 +12,20 @@
 
 #define DF_DEFAULT_NOISE_LEVEL 20
 
+typedef struct df_row_adapter {
+    df_adapter_kind kind;
+    const df_input_file *file;
+    double weight; /* of a LoRA */
+} df_row_adapter;
+
 typedef struct df_row_task {
     df_task task;
     const df_input_file *image, *mask; /* NULL: none */
     double strength; /* 0 where the task has none */
     int class_label, noise_level;
     int width, height;
-    const df_input_file *lora[DF_MAX_LORAS]; /* [n_lora], weights beside them */
-    double lora_weight[DF_MAX_LORAS];
-    int n_lora;
+    df_row_adapter adapter[DF_MAX_ADAPTERS]; /* [n_adapters], LoRAs first */
+    int n_adapters;
 } df_row_task;
 
 /* line: with defaults filled in; its size counts where DF_GIVEN_SIZE is set, else it is the model's. false, and

@@ -66,17 +66,20 @@ static Diffarm__Input *input_of(Diffarm__Input *in, const df_input_file *file) {
 }
 
 typedef struct adapters {
-    Diffarm__Adapter at[DF_MAX_LORAS], *list[DF_MAX_LORAS];
-    Diffarm__Input file[DF_MAX_LORAS];
+    Diffarm__Adapter at[DF_MAX_ADAPTERS], *list[DF_MAX_ADAPTERS];
+    Diffarm__Input file[DF_MAX_ADAPTERS];
 } adapters;
 
-static void fill_adapters(adapters *a, const df_row_task *t) {
-    for (int i = 0; i < t->n_lora; i++) {
-        a->list[i] = &a->at[i];
-        diffarm__adapter__init(&a->at[i]);
-        a->at[i].kind = DIFFARM__ADAPTER__KIND__LORA;
-        a->at[i].file = input_of(&a->file[i], t->lora[i]);
-        a->at[i].weight = t->lora_weight[i];
+static void fill_adapters(adapters *to, const df_row_task *t) {
+    for (int i = 0; i < t->n_adapters; i++) {
+        const df_row_adapter *from = &t->adapter[i];
+        bool lora = from->kind == DF_ADAPTER_LORA;
+        Diffarm__Adapter *a = to->list[i] = &to->at[i];
+        diffarm__adapter__init(a);
+        a->kind = lora ? DIFFARM__ADAPTER__KIND__LORA : DIFFARM__ADAPTER__KIND__EMBEDDING;
+        a->file = input_of(&to->file[i], from->file);
+        a->weight = from->weight;
+        if (!lora) a->name = (char *)from->file->token;
     }
 }
 
@@ -103,7 +106,7 @@ static df_code one_row(walk *w, const df_line *l, const df_row_task *t, int64_t 
     row.eta = l->eta;
     fill_adapters(&of_row, t);
     row.adapters = of_row.list;
-    row.n_adapters = (size_t)t->n_lora;
+    row.n_adapters = (size_t)t->n_adapters;
     row.name = (char *)name;
     row.line = l->number;
     if (++w->n_rows > MAX_ROWS) return df_err_set(err, DF_ELIMIT, "%s: more than 2^40 pictures", l->where);

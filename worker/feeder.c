@@ -123,7 +123,8 @@ static bool same_adapters(const Diffarm__Row *row, const df_session_want *want) 
     if (row->n_adapters != want->n_adapters) return false;
     for (size_t i = 0; i < row->n_adapters; i++)
         if (strcmp(row->adapters[i]->file->sha256, want->adapters[i]->file->sha256) ||
-            row->adapters[i]->weight != want->adapters[i]->weight)
+            row->adapters[i]->weight != want->adapters[i]->weight ||
+            strcmp(row->adapters[i]->name, want->adapters[i]->name))
             return false;
     return true;
 }

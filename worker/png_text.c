@@ -103,16 +103,23 @@ static void put_real(df_buf *out, const char *key, double x) {
     df_print_real(out, x);
 }
 
-static void put_loras(df_buf *out, const Diffarm__Row *row) {
+static void put_adapters(df_buf *out, const char *key, const Diffarm__Row *row, Diffarm__Adapter__Kind kind) {
     int n = 0;
     for (size_t i = 0; i < row->n_adapters; i++) {
         const Diffarm__Adapter *a = row->adapters[i];
-        if (a->kind != DIFFARM__ADAPTER__KIND__LORA) continue;
-        df_buf_printf(out, "%s{\"file\": ", n++ ? ", " : ", \"lora\": [");
+        if (a->kind != kind) continue;
+        if (n++)
+            df_buf_puts(out, ", {\"file\": ");
+        else
+            df_buf_printf(out, ", \"%s\": [{\"file\": ", key);
         put_string(out, file_name(a->file->path));
         put_field(out, "sha256", a->file->sha256);
-        df_buf_puts(out, ", \"weight\": ");
-        df_print_real(out, a->weight);
+        if (kind == DIFFARM__ADAPTER__KIND__LORA) {
+            df_buf_puts(out, ", \"weight\": ");
+            df_print_real(out, a->weight);
+        } else {
+            put_field(out, "name", a->name);
+        }
         df_buf_puts(out, "}");
     }
     if (n) df_buf_puts(out, "]");
@@ -127,7 +134,8 @@ static void put_task(df_buf *out, const Diffarm__Row *row) {
     if (row->noise_level) df_buf_printf(out, ", \"noise_level\": %" PRIu32, row->noise_level);
     put_real(out, "guidance_rescale", row->guidance_rescale);
     put_real(out, "eta", row->eta);
-    put_loras(out, row);
+    put_adapters(out, "lora", row, DIFFARM__ADAPTER__KIND__LORA);
+    put_adapters(out, "embedding", row, DIFFARM__ADAPTER__KIND__EMBEDDING);
 }
 
 void df_png_provenance(df_buf *out, const Diffarm__Row *row, const Diffarm__JobSpec *job, const char *scheduler,

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/text/tokenizer.h"
 #include "worker/defaults.h"
 
 /* Between the channels that pipelines use; none is open while these messages travel. */
@@ -16,6 +17,8 @@ typedef enum control_op { CONTROL_OPEN = 1, CONTROL_GO, CONTROL_ABANDON, CONTROL
 enum { MAX_ADAPTERS = 16 };
 
 typedef struct adapter {
+    int32_t kind; /* df_adapter_kind */
+    char name[DF_ADDED_TOKEN_MAX_BYTES + 1]; /* token of an embedding */
     char path[PATH_MAX];
     char sha256[DF_SHA256_HEX_BYTES];
     double weight;
@@ -91,7 +94,8 @@ static df_code open_model(df_session *s, const control *m, df_err *err) {
     s->micro_batch = m->micro_batch;
     s->dtype = (df_dtype)m->dtype;
     for (int i = 0; i < s->n_adapters; i++)
-        use[i] = (df_adapter_use) { .kind = DF_ADAPTER_LORA,
+        use[i] = (df_adapter_use) { .kind = (df_adapter_kind)s->adapters[i].kind,
+                                    .name = *s->adapters[i].name ? s->adapters[i].name : NULL,
                                     .path = s->adapters[i].path,
                                     .sha256 = s->adapters[i].sha256,
                                     .weight = s->adapters[i].weight };
@@ -146,8 +150,12 @@ static df_code say_what(control *m, const df_session_want *want, df_err *err) {
     for (; (size_t)m->n_adapters < want->n_adapters; m->n_adapters++) {
         const Diffarm__Adapter *from = want->adapters[m->n_adapters];
         adapter *to = &m->adapters[m->n_adapters];
-        if (from->kind != DIFFARM__ADAPTER__KIND__LORA || !from->file)
-            return df_err_set(err, DF_EUNSUPPORTED, "this worker takes no adapters but LoRAs");
+        bool lora = from->kind == DIFFARM__ADAPTER__KIND__LORA;
+        if (!lora && from->kind != DIFFARM__ADAPTER__KIND__EMBEDDING)
+            return df_err_set(err, DF_EUNSUPPORTED, "%s: this worker does not know that kind of adapter",
+                              from->file->path);
+        to->kind = lora ? DF_ADAPTER_LORA : DF_ADAPTER_EMBEDDING;
+        snprintf(to->name, sizeof to->name, "%s", from->name);
         snprintf(to->path, sizeof to->path, "%s", from->file->path);
         snprintf(to->sha256, sizeof to->sha256, "%s", from->file->sha256);
         to->weight = from->weight;
@@ -184,7 +192,8 @@ static bool same_adapters(const df_session *s, const df_session_want *want) {
     if ((size_t)s->n_adapters != want->n_adapters) return false;
     for (int i = 0; i < s->n_adapters; i++) {
         const Diffarm__Adapter *a = want->adapters[i];
-        if (!a->file || strcmp(s->adapters[i].sha256, a->file->sha256) || s->adapters[i].weight != a->weight)
+        if (strcmp(s->adapters[i].sha256, a->file->sha256) || s->adapters[i].weight != a->weight ||
+            strcmp(s->adapters[i].name, a->name))
             return false;
     }
     return true;

@@ -20,6 +20,7 @@ enum {
     OPT_PIPELINE,
     OPT_CONFIG,
     OPT_LORA,
+    OPT_EMBEDDING,
     OPT_NO_T5
 };
 
@@ -28,6 +29,8 @@ static const struct argp_option option_table[] = {
       1 },
     { "config", OPT_CONFIG, "DIR", 0, "Configs and tokenizers of a MODEL that is one file: a diffusers folder", 1 },
     { "lora", OPT_LORA, "FILE[:WEIGHT]", 0, "A LoRA to add to the weights (weight 1); may be repeated", 1 },
+    { "embedding", OPT_EMBEDDING, "[TOKEN=]FILE", 0,
+      "A textual inversion, for tokenize and text_encode; may be repeated", 1 },
     { "no-t5", OPT_NO_T5, NULL, 0, "Leave out SD3's third text encoder: zeros instead of its states", 1 },
     { "call", OPT_CALL, "CALL", 0, "What to run, see below", 1 },
     { "in", OPT_IN, "F.safetensors", 0, "Inputs", 1 },
@@ -110,16 +113,31 @@ static void check_complete(struct argp_state *state, const df_eval_options *o) {
         argp_error(state, "--dtype bf16 needs --backend cpu");
 }
 
+static df_adapter_use *next_adapter(struct argp_state *state, df_eval_options *o) {
+    if (o->n_adapters == DF_EVAL_MAX_ADAPTERS) argp_error(state, "more than %d adapters", DF_EVAL_MAX_ADAPTERS);
+    return &o->adapters[o->n_adapters++];
+}
+
+static df_adapter_use embedding_of(char *arg) {
+    size_t token_bytes;
+    df_adapter_use use = { .kind = DF_ADAPTER_EMBEDDING, .path = df_adapter_embedding_file(arg, &token_bytes) };
+    if (token_bytes) {
+        arg[token_bytes] = '\0';
+        use.name = arg;
+    }
+    return use;
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state) {
     df_eval_options *o = state->input;
     switch (key) {
     case 'm': o->model = arg; return 0;
     case OPT_CONFIG: o->config_dir = arg; return 0;
     case OPT_LORA:
-        if (o->n_adapters == DF_EVAL_MAX_ADAPTERS) argp_error(state, "more than %d adapters", DF_EVAL_MAX_ADAPTERS);
-        if (!df_adapter_parse(arg, &o->adapters[o->n_adapters++]))
+        if (!df_adapter_parse(arg, next_adapter(state, o)))
             argp_error(state, "--lora must be FILE or FILE:WEIGHT, not '%s'", arg);
         return 0;
+    case OPT_EMBEDDING: *next_adapter(state, o) = embedding_of(arg); return 0;
     case OPT_NO_T5: o->no_t5 = true; return 0;
     case OPT_CALL: o->call = arg; return 0;
     case OPT_IN: o->in = arg; return 0;

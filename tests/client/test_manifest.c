@@ -65,6 +65,31 @@ static void reads_all_fields(void **state) {
     df_manifest_close(&m);
 }
 
+static void reads_embeddings(void **state) {
+    static const char text[] = "{\"embedding\": \"a.safetensors\"}\n"
+                               "{\"embedding\": [\"<cat>=b\", {\"file\": \"x=c\", \"name\": \"toy\"}, \"./d=e\"]}\n";
+    static const char *const want[][3][2] = { { { "", "a.safetensors" } },
+                                              { { "<cat>", "b" }, { "toy", "x=c" }, { "", "./d=e" } } };
+    df_manifest *m = NULL;
+    df_line l;
+    df_line_state s;
+    df_problems p = { 0 };
+    (void)state;
+    assert_int_equal(df_manifest_open(&m, scratch_write("embedding.jsonl", text, sizeof text - 1), NULL), DF_OK);
+    for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
+        assert_int_equal(df_manifest_next(m, &l, &s, &p, NULL), DF_OK);
+        if (p.n) fail_msg("%s", p.text[0]);
+        assert_int_equal(l.embedding.n, i ? 3 : 1);
+        for (int k = 0; k < l.embedding.n; k++) {
+            const df_line_adapter *a = &l.embedding.at[k];
+            assert_int_equal(a->token_bytes, strlen(want[i][k][0]));
+            assert_int_equal(strncmp(a->token ? a->token : "", want[i][k][0], a->token_bytes), 0);
+            assert_string_equal(a->file, want[i][k][1]);
+        }
+    }
+    df_manifest_close(&m);
+}
+
 static void reads_loras(void **state) {
     static const char text[] = "{\"lora\": \"a:0.5\"}\n"
                                "{\"lora\": {\"file\": \"a:0.5\", \"weight\": 2}}\n"
@@ -72,11 +97,11 @@ static void reads_loras(void **state) {
                                "{\"lora\": []}\n";
     static const struct {
         int n;
-        df_line_lora lora[3];
+        df_line_adapter lora[3];
     } want[] = {
-        { 1, { { "a:0.5", 0, false } } },
-        { 1, { { "a:0.5", 2, true } } },
-        { 3, { { "a", 1, true }, { "b", 0, false }, { "c", -1.5, true } } },
+        { 1, { { "a:0.5", 0, false, NULL, 0 } } },
+        { 1, { { "a:0.5", 2, true, NULL, 0 } } },
+        { 3, { { "a", 1, true, NULL, 0 }, { "b", 0, false, NULL, 0 }, { "c", -1.5, true, NULL, 0 } } },
         { 0, { { 0 } } },
     };
     df_manifest *m = NULL;
@@ -88,11 +113,11 @@ static void reads_loras(void **state) {
     for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
         assert_int_equal(df_manifest_next(m, &l, &s, &p, NULL), DF_OK);
         if (p.n) fail_msg("%s", p.text[0]);
-        assert_int_equal(l.n_lora, want[i].n);
-        for (int k = 0; k < l.n_lora; k++) {
-            assert_string_equal(l.lora[k].text, want[i].lora[k].text);
-            assert_int_equal(l.lora[k].weight_beside, want[i].lora[k].weight_beside);
-            assert_true(l.lora[k].weight == want[i].lora[k].weight);
+        assert_int_equal(l.lora.n, want[i].n);
+        for (int k = 0; k < l.lora.n; k++) {
+            assert_string_equal(l.lora.at[k].file, want[i].lora[k].file);
+            assert_int_equal(l.lora.at[k].weight_beside, want[i].lora[k].weight_beside);
+            assert_true(l.lora.at[k].weight == want[i].lora[k].weight);
         }
     }
     df_manifest_close(&m);
@@ -129,7 +154,8 @@ static const struct {
     { "{\"prompt\": \"a\", \"lora\": {\"file\": \"a\", \"wieght\": 1}}", "not an object" },
     { "{\"prompt\": \"a\", \"lora\": {\"file\": \"a\", \"weight\": \"1\"}}", "not an object" },
     { "{\"prompt\": \"a\", \"lora\": {\"file\": \"\"}}", "not \"\"" },
-    { "{\"prompt\": \"a\", \"embedding\": \"x\"}", "field 'embedding' is not available yet" },
+    { "{\"prompt\": \"a\", \"lora\": {\"file\": \"a\", \"name\": \"b\"}}", "field 'lora' must be" },
+    { "{\"prompt\": \"a\", \"embedding\": {\"file\": \"a\", \"weight\": 2}}", "{\"file\": FILE, \"name\": TOKEN}" },
     { "{\"prompt\": \"a\", \"name\": \"../x\"}", "field 'name'" },
     { "{\"prompt\": 5}", "field 'prompt' must be a text, not 5" },
     { "{\"prompt\": \"a\", \"prompt\": \"b\"}", "not valid JSON" },
@@ -324,6 +350,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_all_fields),
         cmocka_unit_test(reads_loras),
+        cmocka_unit_test(reads_embeddings),
         cmocka_unit_test(names_what_is_wrong),
         cmocka_unit_test(tells_every_fault_of_a_line),
         cmocka_unit_test(limits_a_line),

@@ -173,15 +173,15 @@ static void takes_loras(void **state) {
     put_lora(scratch_path("odd:7"));
     df_line line = { .where = "m:1", .prompt = "a", .negative = "", .given = DF_GIVEN_PROMPT | DF_GIVEN_LORA };
     line.width = line.height = 64;
-    line.lora[0] = (df_line_lora) { .text = "style.safetensors" };
-    line.lora[1] = (df_line_lora) { .text = "style.safetensors:-0.5" };
-    line.lora[2] = (df_line_lora) { .text = "odd:7", .weight = 2, .weight_beside = true };
-    line.n_lora = 3;
+    line.lora.at[0] = (df_line_adapter) { .file = "style.safetensors" };
+    line.lora.at[1] = (df_line_adapter) { .file = "style.safetensors:-0.5" };
+    line.lora.at[2] = (df_line_adapter) { .file = "odd:7", .weight = 2, .weight_beside = true };
+    line.lora.n = 3;
     if (!df_row_task_resolve(&t, &line, m, files, &p)) fail_msg("%s", p.text[0]);
-    assert_int_equal(t.n_lora, 3);
-    assert_true(t.lora_weight[0] == 1 && t.lora_weight[1] == -0.5 && t.lora_weight[2] == 2);
-    assert_ptr_equal(t.lora[0], t.lora[1]);
-    assert_non_null(strstr(t.lora[2]->path, "/odd:7"));
+    assert_int_equal(t.n_adapters, 3);
+    assert_true(t.adapter[0].weight == 1 && t.adapter[1].weight == -0.5 && t.adapter[2].weight == 2);
+    assert_ptr_equal(t.adapter[0].file, t.adapter[1].file);
+    assert_non_null(strstr(t.adapter[2].file->path, "/odd:7"));
     df_input_files_free(&files);
     df_model_close(&m);
 }

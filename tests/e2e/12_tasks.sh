@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Tasks, pictures, sizes, samplers, step counts and LoRAs mixed in one manifest: each row equals the same row rendered
+# Tasks, pictures, sizes, samplers, step counts, LoRAs and embeddings mixed in one manifest: each row equals the same row rendered
 # alone, over pipelines too. An input that changes after the job was checked fails its rows only. Models without text
 # need no prompt.
 . "$(dirname "$0")/lib.sh"
@@ -31,11 +31,22 @@ open(sys.argv[1], "wb").write(struct.pack("<Q", len(head)) + head + factor + fac
 EOF
 }
 
+# put_embedding FILE: two vectors for the starter's text encoder
+put_embedding() {
+    python3 - "$1" <<'EOF'
+import array, json, struct, sys
+vectors = array.array("f", [0.05 * (i % 7 - 3) for i in range(256)]).tobytes()
+head = json.dumps({"emb_params": {"dtype": "F32", "shape": [2, 128], "data_offsets": [0, len(vectors)]}}).encode()
+open(sys.argv[1], "wb").write(struct.pack("<Q", len(head)) + head + vectors)
+EOF
+}
+
 echo '{"prompt": "red apple", "seed": 3, "steps": 4, "name": "apple"}' >first.jsonl
 echo '{"prompt": "frog", "seed": 4, "steps": 4, "size": "96x64", "name": "wide"}' >>first.jsonl
 render first.jsonl in
 put_lora in/style.safetensors 0.1
 put_lora in/light.safetensors 0.2
+put_embedding in/zqtoy.safetensors
 cat >mixed.jsonl <<'EOF'
 {"prompt": "red apple", "seed": 1, "steps": 5}
 {"prompt": "green apple", "seed": 2, "steps": 6, "image": "in/apple.png", "strength": 0.5}
@@ -47,24 +58,30 @@ cat >mixed.jsonl <<'EOF'
 {"prompt": "red apple", "seed": 1, "steps": 5, "lora": "in/style.safetensors:0.8"}
 {"prompt": "ghost", "seed": 3, "steps": 4, "image": "in/wide.png", "lora": ["in/style.safetensors", "in/light.safetensors:-1"]}
 {"prompt": "red apple", "seed": 1, "steps": 5, "lora": {"file": "in/style.safetensors", "weight": 0.8}}
+{"prompt": "red zqtoy", "seed": 1, "steps": 5}
+{"prompt": "red zqtoy", "seed": 1, "steps": 5, "embedding": "in/zqtoy.safetensors"}
+{"prompt": "red <x>", "seed": 1, "steps": 5, "embedding": {"file": "in/zqtoy.safetensors", "name": "<x>"}, "lora": "in/style.safetensors:0"}
 EOF
 render mixed.jsonl all --micro-batch 4
-[ "$(wc -l <all/metadata.jsonl)" -eq 10 ] || fail "metadata has not 10 lines"
+[ "$(wc -l <all/metadata.jsonl)" -eq 13 ] || fail "metadata has not 13 lines"
 says all/metadata.jsonl '"task":"inpaint"'
 says all/metadata.jsonl '"image":"wide.png"'
 says all/metadata.jsonl '"strength":0.5'
 says all/metadata.jsonl '"lora":[{"file":"style.safetensors","sha256":'
+says all/metadata.jsonl '"embedding":[{"file":"zqtoy.safetensors","sha256":'
+picture() { printf 'all/images/000000/%08d.png' "$1"; }
 row=0
 while read -r line; do
     echo "$line" >one.jsonl
     render one.jsonl one
-    same_pixels one/images/000000/00000000.png "all/images/000000/0000000$row.png" || fail "row $row differs alone"
+    same_pixels one/images/000000/00000000.png "$(picture $row)" || fail "row $row differs alone"
     rm -rf one
     row=$((row + 1))
 done <mixed.jsonl
-picture() { echo "all/images/000000/0000000$1.png"; }
 same_pixels "$(picture 7)" "$(picture 9)" || fail "a LoRA written in two ways draws two pictures"
 same_pixels "$(picture 7)" "$(picture 0)" && fail "a LoRA changes nothing"
+same_pixels "$(picture 10)" "$(picture 11)" && fail "an embedding changes nothing"
+same_pixels "$(picture 11)" "$(picture 12)" || fail "an embedding's name counts"
 render mixed.jsonl piped --pipeline 3 --micro-batch 2
 same_out all piped
 
@@ -80,7 +97,7 @@ start_worker worker -m "$MODEL"
 expect 1 "$DIFFARM" watch "$(tail -n 1 out.txt)" --connect "$ENDPOINT"
 [ "$(wc -l <out/failures.jsonl)" -eq 2 ] || fail "not two failures"
 says out/failures.jsonl "has changed since the job was submitted"
-[ "$(wc -l <out/metadata.jsonl)" -eq 8 ] || fail "the other rows are not there"
+[ "$(wc -l <out/metadata.jsonl)" -eq 11 ] || fail "the other rows are not there"
 
 mkdir elsewhere
 echo '{"prompt": "green apple", "seed": 2, "steps": 6}' >elsewhere/m.jsonl
@@ -95,6 +112,10 @@ MODEL=$SOURCE/tests/golden/dit render bare.jsonl class
 says class/metadata.jsonl '"task":"class"'
 says class/metadata.jsonl '"class":3'
 
+expect 2 "$DIFFARM" render -p x -m "$MODEL" -o bad --embedding apple=in/zqtoy.safetensors
+says err.txt "'apple' is a word of the vocabulary"
+expect 2 "$DIFFARM" render -p x -m "$MODEL" -o bad --embedding in/zqtoy.safetensors --embedding ZQTOY=in/zqtoy.safetensors
+says err.txt "both called"
 expect 2 "$DIFFARM" render mixed.jsonl -m "$MODEL" -o bad --class 3
 expect 2 "$DIFFARM" render -p x -m "$MODEL" -o bad --image in/apple.png --strength 2
 says err.txt "field 'strength' must be a number from 0 to 1, not \"2\""
