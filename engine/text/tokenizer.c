@@ -99,7 +99,7 @@ int df_tokenizer_vocab_size(const df_tokenizer *t) {
 /* What one call works in. */
 typedef struct scratch {
     df_codepoints text;
-    df_bpe_ids ids;
+    df_bpe_ids *ids;
     unsigned char *word; /* a word as UTF-8 */
     size_t word_cap;
 } scratch;
@@ -113,7 +113,7 @@ static df_code encode_word(const df_bpe *bpe, const int32_t *at, size_t n, scrat
     }
     size_t bytes = 0;
     for (size_t i = 0; i < n; i++) bytes += (size_t)utf8proc_encode_char(at[i], s->word + bytes);
-    return df_bpe_word(bpe, s->word, bytes, &s->ids, err);
+    return df_bpe_word(bpe, s->word, bytes, s->ids, err);
 }
 
 static df_code encode_words(const df_tokenizer *t, const int32_t *at, size_t n, scratch *s, df_err *err) {
@@ -125,7 +125,7 @@ static df_code encode_words(const df_tokenizer *t, const int32_t *at, size_t n, 
 
 static df_code encode_added(const df_added_token *token, scratch *s, df_err *err) {
     df_code rc = DF_OK;
-    for (int i = 0; i < token->n_ids && !rc; i++) rc = df_bpe_add(&s->ids, token->first_id + i, err);
+    for (int i = 0; i < token->n_ids && !rc; i++) rc = df_bpe_add(s->ids, token->first_id + i, err);
     return rc;
 }
 
@@ -150,7 +150,7 @@ static df_code encode_all(const df_tokenizer *t, const char *text, size_t bytes,
         size_t at = bytes;
         const df_special_token *special = df_special_tokens_find(&t->special, text, bytes, &at);
         rc = encode_plain(t, text, at, s, err);
-        if (!rc && special) rc = df_bpe_add(&s->ids, special->id, err);
+        if (!rc && special) rc = df_bpe_add(s->ids, special->id, err);
         size_t used = at + (special ? special->bytes : 0);
         text += used;
         bytes -= used;
@@ -158,78 +158,72 @@ static df_code encode_all(const df_tokenizer *t, const char *text, size_t bytes,
     return rc;
 }
 
-/* start, as many tokens as fit, end, padding */
-static void lay_out(const df_tokenizer *t, const df_bpe_ids *tokens, int32_t *ids, int max) {
-    size_t room = (size_t)max - 2, n = tokens->n < room ? tokens->n : room;
+void df_tokenizer_lay_out(const df_tokenizer *t, const int32_t *tokens, size_t n, int32_t *ids, int max) {
+    size_t room = (size_t)max - 2;
+    if (n > room) n = room;
     ids[0] = t->special.begin;
-    if (n) memcpy(ids + 1, tokens->at, n * sizeof *ids);
+    if (n) memcpy(ids + 1, tokens, n * sizeof *ids);
     ids[n + 1] = t->special.end;
     for (size_t i = n + 2; i < (size_t)max; i++) ids[i] = t->special.padding;
 }
 
-static df_code encode(const df_tokenizer *t, const char *text, scratch *s, df_err *err) {
+df_code df_tokenizer_append(const df_tokenizer *t, const char *text, df_bpe_ids *tokens, df_err *err) {
+    scratch s = { .ids = tokens };
     size_t bytes = strlen(text);
     if (bytes > MAX_TEXT_BYTES)
         return df_err_set(err, DF_ELIMIT, "tokenizer: a text of %zu bytes, at most %d are taken", bytes,
                           MAX_TEXT_BYTES);
-    return encode_all(t, text, bytes, s, err);
-}
-
-static void scratch_free(scratch *s) {
-    df_codepoints_free(&s->text);
-    df_bpe_ids_free(&s->ids);
-    free(s->word);
+    df_code rc = encode_all(t, text, bytes, &s, err);
+    df_codepoints_free(&s.text);
+    free(s.word);
+    return rc;
 }
 
 df_code df_tokenizer_encode(const df_tokenizer *t, const char *text, int32_t *ids, int max, int *n_tokens,
                             df_err *err) {
-    scratch s = { 0 };
+    df_bpe_ids tokens = { 0 };
     if (max < 2) return df_err_set(err, DF_EINVAL, "tokenizer: room for %d ids, 2 or more are needed", max);
-    df_code rc = encode(t, text, &s, err);
+    df_code rc = df_tokenizer_append(t, text, &tokens, err);
     if (!rc) {
-        lay_out(t, &s.ids, ids, max);
-        if (n_tokens) *n_tokens = (int)s.ids.n + 2;
+        df_tokenizer_lay_out(t, tokens.at, tokens.n, ids, max);
+        if (n_tokens) *n_tokens = (int)tokens.n + 2;
     }
-    scratch_free(&s);
+    df_bpe_ids_free(&tokens);
     return rc;
 }
 
 /* adding tokens */
 
-static df_code check_new(const df_tokenizer *t, const char *text, scratch *s, df_err *err) {
+df_code df_tokenizer_can_add(const df_tokenizer *t, const char *text, df_err *err) {
+    df_bpe_ids tokens = { 0 };
     if (strlen(text) > DF_ADDED_TOKEN_MAX_BYTES)
         return df_err_set(err, DF_ELIMIT, "a token of %zu bytes, at most %d are taken", strlen(text),
                           DF_ADDED_TOKEN_MAX_BYTES);
     if (!*text || strpbrk(text, " \t\r\n\v\f"))
         return df_err_set(err, DF_EINVAL, "'%.60s' cannot be a token: it must be one word", text);
-    df_code rc = encode(t, text, s, err);
-    if (!rc && s->ids.n < 2)
+    df_code rc = df_tokenizer_append(t, text, &tokens, err);
+    if (!rc && tokens.n < 2)
         rc = df_err_set(err, DF_EINVAL, "'%.60s' is a word of the vocabulary; choose another name for the token", text);
+    df_bpe_ids_free(&tokens);
     return rc;
 }
 
-static df_code add_token(df_tokenizer *t, const char *text, int32_t first_id, int n_ids, scratch *s, df_err *err) {
-    df_code rc = df_clean(&s->text, text, strlen(text), err);
-    return rc ? rc : df_added_tokens_add(&t->added, s->text.at, s->text.n, first_id, n_ids, err);
-}
-
-df_code df_tokenizer_can_add(const df_tokenizer *t, const char *text, df_err *err) {
-    scratch s = { 0 };
-    df_code rc = check_new(t, text, &s, err);
-    scratch_free(&s);
+static df_code add_token(df_tokenizer *t, const char *text, int32_t first_id, int n_ids, df_err *err) {
+    df_codepoints clean = { 0 };
+    df_code rc = df_clean(&clean, text, strlen(text), err);
+    if (!rc) rc = df_added_tokens_add(&t->added, clean.at, clean.n, first_id, n_ids, err);
+    df_codepoints_free(&clean);
     return rc;
 }
 
 df_code df_tokenizer_add(df_tokenizer *t, const char *text, int n, df_err *err) {
     char part[DF_ADDED_TOKEN_MAX_BYTES + 16];
-    scratch s = { 0 };
-    df_code rc = check_new(t, text, &s, err);
-    if (!rc) rc = add_token(t, text, t->vocab_size, n, &s, err);
+    df_code rc = df_tokenizer_can_add(t, text, err);
+    if (!rc) rc = add_token(t, text, t->vocab_size, n, err);
     for (int i = 1; i < n && !rc; i++) {
         snprintf(part, sizeof part, "%s_%d", text, i);
-        rc = add_token(t, part, t->vocab_size + i, 1, &s, err);
+        rc = add_token(t, part, t->vocab_size + i, 1, err);
     }
     if (!rc) t->vocab_size += n;
-    scratch_free(&s);
     return rc;
 }

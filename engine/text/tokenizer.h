@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "engine/text/bpe.h"
 
 enum { DF_ADDED_TOKEN_MAX_BYTES = 256 };
 
@@ -37,5 +38,10 @@ df_code df_tokenizer_add(df_tokenizer *t, const char *text, int n, df_err *err);
 /* ids[max], max >= 2; *n_tokens (may be NULL) is what the whole prompt needs with start and end: more than max means it
  * was cut. */
 df_code df_tokenizer_encode(const df_tokenizer *t, const char *text, int32_t *ids, int max, int *n_tokens, df_err *err);
+
+/* The two halves of it: the tokens of a text, behind those that are there; and up to max - 2 tokens laid out as
+ * ids[max] (what is beyond is left out). */
+df_code df_tokenizer_append(const df_tokenizer *t, const char *text, df_bpe_ids *tokens, df_err *err);
+void df_tokenizer_lay_out(const df_tokenizer *t, const int32_t *tokens, size_t n, int32_t *ids, int max);
 
 #endif
