@@ -46,8 +46,9 @@ df_code df_pipeline_open(df_pipeline **out, df_comm *comm, const df_model *model
 void df_pipeline_close(df_pipeline **p);
 df_code df_pipeline_serve(df_pipeline *p, df_err *err);
 
-/* A program number for (component, h, w), loading it on all ranks if it is new. When too many sizes are loaded the one
- * used longest ago is dropped (never one that runs). */
+/* A program number for a component and its size, loading it on all ranks if it is new. When too many sizes are loaded
+ * the one used longest ago is dropped (never one that runs). */
+df_code df_pipeline_load_of(df_pipeline *p, df_component c, const df_graph_size *size, int *program, df_err *err);
 df_code df_pipeline_load(df_pipeline *p, df_component c, int latent_h, int latent_w, int *program, df_err *err);
 /* Each program has its number while it is loaded; a later load may give the number to another. */
 const df_graph *df_pipeline_graph(const df_pipeline *p, int program);

@@ -20,7 +20,8 @@ typedef struct df_command {
     int64_t n_rows; /* RUN */
     int32_t op;
     int32_t program; /* index */
-    int32_t component, latent_h, latent_w; /* LOAD */
+    int32_t component; /* LOAD, as is the size */
+    df_graph_size size;
     int32_t slot; /* RUN */
 } df_command;
 

@@ -1,10 +1,14 @@
 /* Programs of a pipeline: loading on all ranks, and which to drop. */
 #include "cluster/pipeline_impl.h"
 
-static int find_program(const df_pipeline *p, df_component c, int h, int w) {
+static bool same_size(const df_graph_size *a, const df_graph_size *b) {
+    return a->latent_h == b->latent_h && a->latent_w == b->latent_w && a->tokens == b->tokens;
+}
+
+static int find_program(const df_pipeline *p, df_component c, const df_graph_size *size) {
     for (int i = 0; i < DF_MAX_PROGRAMS; i++) {
         const df_program *q = p->programs[i];
-        if (q && q->component == c && (c == DF_TEXT_ENCODER || (q->latent_h == h && q->latent_w == w))) return i;
+        if (q && q->component == c && same_size(&q->size, size)) return i;
     }
     return -1;
 }
@@ -33,16 +37,14 @@ static df_code unload(df_pipeline *p, int place, df_err *err) {
 }
 
 /* All ranks load at the same time. If one cannot, all drop the program again. */
-static df_code load(df_pipeline *p, df_component c, int h, int w, int place, df_err *err) {
-    df_command command = {
-        .op = DF_COMMAND_LOAD, .program = place, .component = (int32_t)c, .latent_h = h, .latent_w = w
-    };
+static df_code load(df_pipeline *p, df_component c, const df_graph_size *size, int place, df_err *err) {
+    df_command command = { .op = DF_COMMAND_LOAD, .program = place, .component = (int32_t)c, .size = *size };
     df_err why = { 0 };
     df_program *q = NULL;
     df_program_close(&p->programs[place]);
     df_code rc = df_rank0_command(p, &command, err);
     if (rc) return rc;
-    df_program_open(&q, &p->cfg, c, h, w, &why);
+    df_program_open(&q, &p->cfg, c, size, &why);
     p->programs[place] = q;
     if ((rc = df_rank0_wait(p, q ? q->fingerprint : 0, err))) return rc;
     if (!why.code) why = p->reply.failure;
@@ -56,16 +58,22 @@ df_code df_pipeline_return_broken(const df_pipeline *p, df_err *err) {
 }
 
 df_code df_pipeline_load(df_pipeline *p, df_component c, int latent_h, int latent_w, int *program, df_err *err) {
+    df_graph_size size = { .latent_h = latent_h, .latent_w = latent_w };
+    if (c < DF_DENOISER) size = (df_graph_size) { .tokens = latent_h };
+    return df_pipeline_load_of(p, c, &size, program, err);
+}
+
+df_code df_pipeline_load_of(df_pipeline *p, df_component c, const df_graph_size *size, int *program, df_err *err) {
     df_err mine;
     if (!err) err = &mine;
     if (p->broken.code) return df_pipeline_return_broken(p, err);
-    int found = find_program(p, c, latent_h, latent_w);
+    int found = find_program(p, c, size);
     if (found < 0) {
         found = place_for_program(p);
         if (found < 0)
             return df_err_set(err, DF_ELIMIT, "%d programs (components and sizes) run at once, no room for another",
                               DF_MAX_PROGRAMS);
-        df_code rc = load(p, c, latent_h, latent_w, found, err);
+        df_code rc = load(p, c, size, found, err);
         if (rc) return rc;
     }
     *program = found;

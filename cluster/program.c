@@ -74,12 +74,12 @@ static df_code open_stage(df_program *p, const df_program_cfg *cfg, df_err *err)
     return rc ? rc : df_stage_reserve(p->stage, cfg->max_rows, cfg->n_slots, err);
 }
 
-df_code df_program_open(df_program **out, const df_program_cfg *cfg, df_component c, int latent_h, int latent_w,
+df_code df_program_open(df_program **out, const df_program_cfg *cfg, df_component c, const df_graph_size *size,
                         df_err *err) {
     df_program *p = calloc(1, sizeof *p);
     if (!p) return df_err_set(err, DF_ENOMEM, "%s: program", df_component_name(c));
-    *p = (df_program) { .component = c, .latent_h = latent_h, .latent_w = latent_w };
-    df_code rc = df_model_graph(cfg->model, c, latent_h, latent_w, &p->graph, err);
+    *p = (df_program) { .component = c, .size = *size };
+    df_code rc = df_model_graph_of(cfg->model, c, size, &p->graph, err);
     if (!rc) rc = make_cut(p, cfg, err);
     if (!rc) rc = list_local(p, cfg, err);
     if (!rc) rc = open_stage(p, cfg, err);
@@ -96,6 +96,6 @@ char *df_program_name(const df_program *p, char *out, size_t out_bytes) {
     if (p->component < DF_DENOISER)
         snprintf(out, out_bytes, "%s", df_component_name(p->component));
     else
-        snprintf(out, out_bytes, "%s %dx%d", df_component_name(p->component), p->latent_w, p->latent_h);
+        snprintf(out, out_bytes, "%s %dx%d", df_component_name(p->component), p->size.latent_w, p->size.latent_h);
     return out;
 }

@@ -10,7 +10,7 @@ enum { DF_PROGRAM_MAX_EDGES = 1024 };
 
 typedef struct df_program {
     df_component component;
-    int latent_h, latent_w;
+    df_graph_size size;
     df_graph *graph;
     df_cut *cut;
     df_stage *stage; /* this rank's */
@@ -27,7 +27,7 @@ typedef struct df_program_cfg {
     int rank, n_ranks, max_rows, n_slots;
 } df_program_cfg;
 
-df_code df_program_open(df_program **out, const df_program_cfg *cfg, df_component c, int latent_h, int latent_w,
+df_code df_program_open(df_program **out, const df_program_cfg *cfg, df_component c, const df_graph_size *size,
                         df_err *err);
 void df_program_close(df_program **p);
 

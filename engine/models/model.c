@@ -269,6 +269,15 @@ df_code df_model_tokenize(const df_model *m, df_component c, const char *text, i
     return df_tokenizer_encode(m->tokenizer[i], text, ids, max, n_tokens, err);
 }
 
+df_code df_model_chunks(const df_model *m, df_component c, const char *text, const df_prompt_syntax *syntax,
+                        df_text_chunks *out, df_err *err) {
+    int i = (int)df_component_part(c) - (int)DF_PART_TEXT;
+    if (i < 0 || i >= DF_MAX_TOKENIZERS || !m->tokenizer[i])
+        return df_err_set(err, DF_EUNSUPPORTED, "%s: the text of its %s is not read in chunks", m->dir,
+                          df_model_component_name(m, c));
+    return df_text_chunks_make(out, m->tokenizer[i], text, (int)df_model_facts(m, c)->text.tokens, syntax, err);
+}
+
 int64_t df_model_pooled_position_of(const df_model *m, df_component c, const int32_t *ids, int64_t n) {
     const df_model_part *p = &m->part[df_component_part(c)];
     return p->klass && p->klass->pooled_position ? p->klass->pooled_position(p->config, ids, n) : 0;

@@ -22,7 +22,7 @@
 #include "engine/graph/graph.h"
 #include "engine/models/components.h"
 #include "engine/samplers/scheduler.h"
-#include "engine/text/tokenizer.h"
+#include "engine/text/chunks.h"
 #include "engine/weights/weights.h"
 
 typedef enum df_component {
@@ -92,6 +92,10 @@ const char *df_model_component_name(const df_model *m, df_component c);
 df_code df_model_tokenize(const df_model *m, df_component c, const char *text, int32_t *ids, int max, int *n_tokens,
                           df_err *err);
 
+/* The same in chunks (engine/text/chunks.h); caller frees. DF_EUNSUPPORTED for T5's tokenizer. */
+df_code df_model_chunks(const df_model *m, df_component c, const char *text, const df_prompt_syntax *syntax,
+                        df_text_chunks *out, df_err *err);
+
 /* Would that adapter fit the model? Reads the file's keys and shapes. */
 df_code df_model_check_adapter(const df_model *m, const df_adapter_use *use, df_err *err);
 
@@ -102,6 +106,13 @@ int64_t df_model_pooled_position(const df_model *m, const int32_t *ids, int64_t 
 /* latent_h, latent_w: of the latents, also for the VAE halves. A text encoder takes latent_h as its number of tokens,
  * 0: as many as a prompt has at most. Caller frees *g with df_graph_free. The graph is finished and fused. */
 df_code df_model_graph(const df_model *m, df_component c, int latent_h, int latent_w, df_graph **g, df_err *err);
+
+/* The same for text of another length than the model's own. */
+typedef struct df_graph_size {
+    int latent_h, latent_w; /* 0 for a text encoder */
+    int tokens; /* of a text encoder's ids, or of encoder_hidden_states; 0: as many as a prompt has at most */
+} df_graph_size;
+df_code df_model_graph_of(const df_model *m, df_component c, const df_graph_size *size, df_graph **g, df_err *err);
 
 /* Content hash: SHA-256 over (relative path, SHA-256) of every config, tokenizer and weight file that is used, in
  * name order; independent of where the folder lies. Reads all files. */

@@ -7,13 +7,12 @@ int64_t df_model_tokens(const df_model *m, df_component c) {
     return c < DF_DENOISER ? m->part[df_component_part(c)].facts.text.tokens : m->info.context_tokens;
 }
 
-static df_code build(const df_model *m, df_component c, int h, int w, df_graph *g, df_err *err) {
+static df_code build(const df_model *m, df_component c, const df_graph_size *of, df_graph *g, df_err *err) {
     const df_model_part *p = &m->part[df_component_part(c)];
-    bool text = c < DF_DENOISER;
     df_build_size size = {
-        .latent_h = text ? 0 : h,
-        .latent_w = text ? 0 : w,
-        .tokens = text && h ? h : df_model_tokens(m, c),
+        .latent_h = of->latent_h,
+        .latent_w = of->latent_w,
+        .tokens = of->tokens ? of->tokens : df_model_tokens(m, c),
     };
     if (c == DF_VAE_ENCODER)
         p->klass->build_encoder(g, p->config, &size);
@@ -30,12 +29,14 @@ static df_code check_text_size(const df_model *m, df_component c, int tokens, df
                       tokens, DF_MODEL_MAX_TOKENS);
 }
 
-static df_code check_size(const df_model *m, df_component c, int h, int w, df_err *err) {
+static df_code check_size(const df_model *m, df_component c, const df_graph_size *size, df_err *err) {
+    int h = size->latent_h, w = size->latent_w;
     int multiple = m->part[DF_PART_DENOISER].facts.denoiser.size_multiple;
     if (!df_model_has(m, c))
         return df_err_set(err, DF_EUNSUPPORTED, "%s: a %s has no %s", m->dir, m->index.pipeline->name,
                           df_component_name(c));
-    if (c < DF_DENOISER) return check_text_size(m, c, h, err);
+    df_code rc = check_text_size(m, c, size->tokens, err);
+    if (rc || c < DF_DENOISER) return rc;
     if (h < 1 || w < 1 || h > DF_MODEL_MAX_LATENT || w > DF_MODEL_MAX_LATENT)
         return df_err_set(err, DF_EINVAL, "%s: %s for latents of %dx%d (height x width); sides must be 1 to %d", m->dir,
                           df_model_component_name(m, c), h, w, DF_MODEL_MAX_LATENT);
@@ -45,14 +46,14 @@ static df_code check_size(const df_model *m, df_component c, int h, int w, df_er
     return DF_OK;
 }
 
-df_code df_model_graph(const df_model *m, df_component c, int latent_h, int latent_w, df_graph **out, df_err *err) {
+df_code df_model_graph_of(const df_model *m, df_component c, const df_graph_size *size, df_graph **out, df_err *err) {
     df_err own;
     if (!err) err = &own;
-    df_code rc = check_size(m, c, latent_h, latent_w, err);
+    df_code rc = check_size(m, c, size, err);
     if (rc) return rc;
     df_graph *g = df_graph_new(df_model_component_name(m, c));
     if (!g) return df_err_set(err, DF_ENOMEM, "graph of %s", df_component_name(c));
-    rc = build(m, c, latent_h, latent_w, g, err);
+    rc = build(m, c, size, g, err);
     /* The whole component, whichever part the caller will hold: so all ranks of a pipeline refuse a broken model. */
     if (!rc) rc = df_weights_check(df_model_weights(m, c), g, err);
     if (rc)
@@ -60,4 +61,10 @@ df_code df_model_graph(const df_model *m, df_component c, int latent_h, int late
     else
         *out = g;
     return rc;
+}
+
+df_code df_model_graph(const df_model *m, df_component c, int latent_h, int latent_w, df_graph **out, df_err *err) {
+    df_graph_size size = { .latent_h = latent_h, .latent_w = latent_w };
+    if (c < DF_DENOISER) size = (df_graph_size) { .tokens = latent_h };
+    return df_model_graph_of(m, c, &size, out, err);
 }
