@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
+
 struct df_prompt_cache {
     df_prompt_cache_cfg cfg;
     df_prompt *first;
@@ -52,21 +54,43 @@ static df_prompt *unlink_text(df_prompt_cache *c, const char *text, uint64_t has
     return NULL;
 }
 
-static df_code tokenize(const df_prompt_cache_cfg *cfg, int k, df_prompt *p, df_err *err) {
+static int tokens_of(const df_prompt_cache_cfg *cfg, int k) {
+    return (int)df_model_facts(cfg->model, cfg->encoder[k])->text.tokens;
+}
+
+static df_code check_ids(const df_prompt_cache_cfg *cfg, int k, const int32_t *ids, df_err *err) {
     const df_part_facts *facts = df_model_facts(cfg->model, cfg->encoder[k]);
-    int max = (int)facts->text.tokens, n_tokens = 0;
-    if (!(p->ids[k] = calloc((size_t)max, sizeof *p->ids[k]))) return df_err_set(err, DF_ENOMEM, "%d tokens", max);
-    df_code rc = df_model_tokenize(cfg->model, cfg->encoder[k], p->text, p->ids[k], max, &n_tokens, err);
-    if (rc) return rc;
-    p->cut |= n_tokens > max;
-    for (int i = 0; i < max; i++)
-        if (p->ids[k][i] < 0 || p->ids[k][i] >= facts->text.vocab)
-            return df_err_set(err, DF_EFORMAT, "the tokenizer gives id %d, %s has %lld", p->ids[k][i],
+    for (int i = 0; i < tokens_of(cfg, k); i++)
+        if (ids[i] < 0 || ids[i] >= facts->text.vocab)
+            return df_err_set(err, DF_EFORMAT, "the tokenizer gives id %d, %s has %lld", ids[i],
                               df_component_name(cfg->encoder[k]), (long long)facts->text.vocab);
     return DF_OK;
 }
 
-static df_code prompt_new(df_prompt **out, const df_prompt_cache_cfg *cfg, const char *text, df_err *err) {
+static df_code tokenize(const df_prompt_cache_cfg *cfg, int k, df_prompt *p, df_err *err) {
+    int max = tokens_of(cfg, k), n_tokens = 0;
+    df_code rc = df_model_tokenize(cfg->model, cfg->encoder[k], p->text, p->ids[k], max, &n_tokens, err);
+    p->cut |= !rc && n_tokens > max;
+    return rc;
+}
+
+/* ids: NULL, they follow from the text. */
+static df_code fill_ids(const df_prompt_cache_cfg *cfg, df_prompt *p, const int32_t *const *ids, df_err *err) {
+    df_code rc = DF_OK;
+    for (int k = 0; k < cfg->n_encoders && !rc; k++) {
+        size_t n = (size_t)tokens_of(cfg, k);
+        if (!(p->ids[k] = calloc(n, sizeof *p->ids[k]))) return df_err_set(err, DF_ENOMEM, "%zu tokens", n);
+        if (ids)
+            memcpy(p->ids[k], ids[k], n * sizeof *ids[k]);
+        else
+            rc = tokenize(cfg, k, p, err);
+        if (!rc) rc = check_ids(cfg, k, p->ids[k], err);
+    }
+    return rc;
+}
+
+static df_code prompt_new(df_prompt **out, const df_prompt_cache_cfg *cfg, const char *text, const int32_t *const *ids,
+                          df_err *err) {
     df_prompt *p = calloc(1, sizeof *p);
     if (p) {
         p->text = strdup(text);
@@ -76,7 +100,7 @@ static df_code prompt_new(df_prompt **out, const df_prompt_cache_cfg *cfg, const
     df_code rc = DF_OK;
     if (!p || !p->text || !p->embedding || !p->pooled)
         rc = df_err_set(err, DF_ENOMEM, "prompt: %zu bytes", cfg->embedding_bytes);
-    for (int k = 0; k < cfg->n_encoders && !rc; k++) rc = tokenize(cfg, k, p, err);
+    if (!rc) rc = fill_ids(cfg, p, ids, err);
     if (rc) {
         prompt_free(p);
         return rc;
@@ -86,15 +110,32 @@ static df_code prompt_new(df_prompt **out, const df_prompt_cache_cfg *cfg, const
     return DF_OK;
 }
 
-df_code df_prompt_take(df_prompt_cache *cache, const char *text, df_prompt **out, df_err *err) {
+static df_code take(df_prompt_cache *cache, const char *text, const int32_t *const *ids, df_prompt **out, df_err *err) {
     df_prompt *p = unlink_text(cache, text, hash_of(text));
-    df_code rc = p ? DF_OK : prompt_new(&p, &cache->cfg, text, err);
+    df_code rc = p ? DF_OK : prompt_new(&p, &cache->cfg, text, ids, err);
     if (rc) return rc;
     p->next = cache->first;
     cache->first = p;
     p->n_users++;
     *out = p;
     return DF_OK;
+}
+
+df_code df_prompt_take(df_prompt_cache *cache, const char *text, df_prompt **out, df_err *err) {
+    return take(cache, text, NULL, out, err);
+}
+
+/* They stand in the list under their own digits, behind a character that no prompt has. */
+df_code df_prompt_take_ids(df_prompt_cache *cache, const int32_t *const ids[], df_prompt **out, df_err *err) {
+    df_buf key = { 0 };
+    for (int k = 0; k < cache->cfg.n_encoders; k++) {
+        df_buf_puts(&key, "\1");
+        for (int i = 0; i < tokens_of(&cache->cfg, k); i++) df_buf_printf(&key, "%x ", (unsigned)ids[k][i]);
+    }
+    df_code rc =
+        key.failed || !key.data ? df_err_set(err, DF_ENOMEM, "a prompt") : take(cache, key.data, ids, out, err);
+    df_buf_free(&key);
+    return rc;
 }
 
 /* Walks from the most recently taken; what nobody uses beyond the limit goes. */

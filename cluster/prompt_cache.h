@@ -50,6 +50,8 @@ df_code df_prompt_cache_open(df_prompt_cache **out, const df_prompt_cache_cfg *c
 void df_prompt_cache_close(df_prompt_cache **cache);
 
 df_code df_prompt_take(df_prompt_cache *cache, const char *text, df_prompt **out, df_err *err);
+/* The same for ids that are there already, of each text encoder: [its number of tokens]. They are copied. */
+df_code df_prompt_take_ids(df_prompt_cache *cache, const int32_t *const ids[], df_prompt **out, df_err *err);
 void df_prompt_release(df_prompt_cache *cache, df_prompt **p); /* accepts a pointer to NULL */
 bool df_prompt_is_waiting(const df_prompt_cache *cache, int encoder); /* some prompt is queued for it */
 /* The prompt queued for this encoder that was taken first, now marked ENCODING; NULL if none. */

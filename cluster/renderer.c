@@ -111,7 +111,7 @@ int df_renderer_room(const df_renderer *r) {
 
 df_code df_renderer_add(df_renderer *r, uint64_t id, const df_request *request, df_err *err) {
     df_row *row = NULL;
-    df_code rc = df_row_new(&row, r->model, r->prompts, id, request, err);
+    df_code rc = df_row_new(&row, r->model, r->prompts, r->dtype, id, request, err);
     if (rc) return rc;
     df_renderer_append(r, row);
     r->n_rows++;

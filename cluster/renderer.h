@@ -29,6 +29,7 @@ typedef struct df_request {
     df_task task;
     const char *prompt,
         *negative; /* UTF-8. No negative, or "": what the pipeline takes then, the empty text or zeros */
+    df_prompt_syntax syntax; /* of both */
     uint64_t seed;
     int width, height; /* of the finished picture, pixels; 0: the picture's, else the model's */
     int steps;

@@ -18,8 +18,16 @@ static const stage decoding = { DF_ROW_TO_DECODE, DF_ROW_DECODING, DF_BATCH_DECO
 static const stage encoding = { DF_ROW_TO_ENCODE, DF_ROW_ENCODING, DF_BATCH_ENCODE, DF_VAE_ENCODER };
 static const stage stepping = { DF_ROW_READY, DF_ROW_IN_FLIGHT, DF_BATCH_STEP, DF_DENOISER };
 
-static bool same_size(const df_row *a, const df_row *b) {
-    return a->latent_h == b->latent_h && a->latent_w == b->latent_w;
+/* The text of a row counts for the denoiser alone. */
+static bool same_size(const df_row *a, const df_row *b, const stage *s) {
+    bool text = s != &stepping || df_row_context_tokens(a) == df_row_context_tokens(b);
+    return a->latent_h == b->latent_h && a->latent_w == b->latent_w && text;
+}
+
+static df_graph_size size_of(const df_row *row, const stage *s) {
+    return (df_graph_size) { .latent_h = row->latent_h,
+                             .latent_w = row->latent_w,
+                             .tokens = s == &stepping ? df_row_context_tokens(row) : 0 };
 }
 
 /* Rows that fail or are dropped here take themselves out of the list. */
@@ -46,7 +54,7 @@ static int share(const df_renderer *r, const df_row *like) {
     int useful = ranks == 1 ? 1 : ranks + 1; /* one for each rank, one on the way between them */
     if (useful > slots) useful = slots;
     for (const df_row *row = r->rows; row; row = row->next)
-        n += same_size(row, like) && (row->state == DF_ROW_READY || row->state == DF_ROW_IN_FLIGHT);
+        n += same_size(row, like, &stepping) && (row->state == DF_ROW_READY || row->state == DF_ROW_IN_FLIGHT);
     int each = (n + useful - 1) / useful;
     return each < 1 ? 1 : each < r->cfg.micro_batch ? each : r->cfg.micro_batch;
 }
@@ -56,7 +64,7 @@ static void gather(df_batch *b, df_row *first, const stage *s, int max) {
     b->n = 0;
     b->n_rows = 0;
     for (df_row *row = first; row && b->n < max; row = row->next) {
-        if (row->state != s->waiting || !same_size(row, first)) continue;
+        if (row->state != s->waiting || !same_size(row, first, s)) continue;
         if (s == &stepping && (!df_row_has_text(row, &failure) || failure)) continue;
         b->rows[b->n++] = row;
         b->n_rows += s == &stepping ? row->n_model_rows : 1;
@@ -67,10 +75,10 @@ static void set_states(df_batch *b, df_row_state state) {
     for (int i = 0; i < b->n; i++) b->rows[i]->state = state;
 }
 
-df_code df_batch_load(df_renderer *r, df_batch *b, df_component c, int h, int w, bool *later, df_err *why,
+df_code df_batch_load(df_renderer *r, df_batch *b, df_component c, const df_graph_size *size, bool *later, df_err *why,
                       df_err *err) {
     *why = (df_err) { 0 };
-    df_code rc = df_pipeline_load(r->pipeline, c, h, w, &b->program, why);
+    df_code rc = df_pipeline_load_of(r->pipeline, c, size, &b->program, why);
     *later = rc == DF_ELIMIT && r->n_busy > 0;
     return rc && df_pipeline_is_broken(r->pipeline) ? df_err_set(err, rc, "%s", why->text) : DF_OK;
 }
@@ -148,7 +156,8 @@ static df_code start(df_renderer *r, const stage *s, int slot, bool *started, df
     df_row *first = next_waiting(r, s);
     if (!first) return DF_OK;
     gather(b, first, s, s == &stepping ? share(r, first) : r->cfg.micro_batch);
-    df_code rc = df_batch_load(r, b, s->component, first->latent_h, first->latent_w, &later, &why, err);
+    df_graph_size size = size_of(first, s);
+    df_code rc = df_batch_load(r, b, s->component, &size, &later, &why, err);
     if (rc || later) return rc;
     if (why.code) {
         fail_rows(r, b, &why);

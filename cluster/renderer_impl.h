@@ -54,7 +54,8 @@ df_code df_batch_start(df_renderer *r, int slot, bool *started, df_err *err);
 df_code df_batch_finish(df_renderer *r, int slot, const df_err *failure, df_err *err);
 /* For both kinds of micro-batches: loads the program a batch needs. *later: nothing is wrong, but all places are taken
  * by programs that run. why: the reason if it cannot be loaded, which is no error of the renderer. */
-df_code df_batch_load(df_renderer *r, df_batch *b, df_component c, int h, int w, bool *later, df_err *why, df_err *err);
+df_code df_batch_load(df_renderer *r, df_batch *b, df_component c, const df_graph_size *size, bool *later, df_err *why,
+                      df_err *err);
 df_code df_batch_run(df_renderer *r, df_batch *b, int slot, bool *started, df_err *err);
 
 /* renderer_text.c: micro-batches of prompts, as above. */

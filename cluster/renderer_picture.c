@@ -19,8 +19,8 @@ static size_t pixels_of(const df_renderer *r, const df_row *row) {
     return factor * factor * (size_t)row->latent_h * (size_t)row->latent_w;
 }
 
-static bool is_cut(const df_prompt *p) {
-    return p && p->cut;
+static bool is_cut(const df_row_text *t) {
+    return t && df_row_text_was_cut(t);
 }
 
 /* image [H][W][3] of dtype. The row is gone afterwards. */

@@ -22,7 +22,7 @@ void df_renderer_to_end(df_renderer *r, df_row *row) {
 
 void df_renderer_drop(df_renderer *r, df_row *row) {
     unlink_row(r, row);
-    df_row_free(&row, r->prompts);
+    df_row_free(&row);
     r->n_rows--;
 }
 

@@ -26,7 +26,7 @@ static df_code start(df_renderer *r, int encoder, int slot, bool *started, df_er
     bool later;
     df_err why;
     df_prompt *p;
-    df_code rc = df_batch_load(r, b, r->encoder[encoder], 0, 0, &later, &why, err);
+    df_code rc = df_batch_load(r, b, r->encoder[encoder], &(df_graph_size) { 0 }, &later, &why, err);
     if (rc || later) return rc;
     for (b->n = 0; b->n < max && (p = df_prompt_next(r->prompts, encoder));) b->prompts[b->n++] = p;
     if (why.code) {

@@ -97,17 +97,30 @@ static bool is_empty(const char *text) {
     return !text || !*text;
 }
 
-static df_code take_prompts(df_row *row, df_prompt_cache *cache, const df_request *q, df_err *err) {
-    const df_model_info *info = df_model_info_of(row->model);
-    if (!info->text_width) return DF_OK;
-    df_code rc = df_prompt_take(cache, q->prompt ? q->prompt : "", &row->cond, err);
-    bool zeros = info->force_zeros && is_empty(q->negative);
-    if (rc || row->n_model_rows == 1 || zeros) return rc;
-    return df_prompt_take(cache, q->negative ? q->negative : "", &row->uncond, err);
+/* Both halves of the guidance take as much text. */
+static df_code pad(df_row *row, df_err *err) {
+    int cond = df_row_text_chunks(row->cond), uncond = df_row_text_chunks(row->uncond);
+    df_code rc = df_row_text_pad(row->cond, uncond, err);
+    return rc ? rc : df_row_text_pad(row->uncond, cond, err);
 }
 
-df_code df_row_new(df_row **out, const df_model *model, df_prompt_cache *cache, uint64_t id, const df_request *request,
-                   df_err *err) {
+static df_code take_prompts(df_row *row, df_prompt_cache *cache, df_dtype dtype, const df_request *q, df_err *err) {
+    const df_model_info *info = df_model_info_of(row->model);
+    if (!info->text_width) return DF_OK;
+    df_code rc = df_row_text_new(&row->cond, row->model, cache, dtype, q->prompt ? q->prompt : "", &q->syntax, err);
+    bool zeros = info->force_zeros && is_empty(q->negative);
+    if (rc || row->n_model_rows == 1 || zeros) return rc;
+    rc = df_row_text_new(&row->uncond, row->model, cache, dtype, q->negative ? q->negative : "", &q->syntax, err);
+    return rc ? rc : pad(row, err);
+}
+
+int df_row_context_tokens(const df_row *row) {
+    int chunks = row->cond ? df_row_text_chunks(row->cond) : 1;
+    return chunks > 1 ? chunks * df_model_info_of(row->model)->context_tokens : 0;
+}
+
+df_code df_row_new(df_row **out, const df_model *model, df_prompt_cache *cache, df_dtype dtype, uint64_t id,
+                   const df_request *request, df_err *err) {
     df_code rc = check_task(model, request->task, err);
     if (rc) return rc;
     df_row *row = calloc(1, sizeof *row);
@@ -118,9 +131,9 @@ df_code df_row_new(df_row **out, const df_model *model, df_prompt_cache *cache, 
     if (!rc) rc = set_class(row, request, err);
     if (!rc) rc = open_walk(row, request, err);
     if (!rc) rc = reserve(row, err);
-    if (!rc) rc = take_prompts(row, cache, request, err);
+    if (!rc) rc = take_prompts(row, cache, dtype, request, err);
     if (rc) {
-        df_row_free(&row, cache);
+        df_row_free(&row);
         return rc;
     }
     df_row_wait(row);
@@ -128,10 +141,10 @@ df_code df_row_new(df_row **out, const df_model *model, df_prompt_cache *cache, 
     return DF_OK;
 }
 
-void df_row_free(df_row **row, df_prompt_cache *cache) {
+void df_row_free(df_row **row) {
     if (!row || !*row) return;
-    df_prompt_release(cache, &(*row)->cond);
-    df_prompt_release(cache, &(*row)->uncond);
+    df_row_text_free(&(*row)->cond);
+    df_row_text_free(&(*row)->uncond);
     df_walk_free(&(*row)->walk);
     df_noise_free(&(*row)->noise);
     free((*row)->work);
@@ -140,15 +153,10 @@ void df_row_free(df_row **row, df_prompt_cache *cache) {
 }
 
 bool df_row_has_text(const df_row *row, const df_err **failure) {
-    const df_prompt *prompts[] = { row->cond, row->uncond };
-    bool ready = true;
     *failure = NULL;
-    for (int i = 0; i < 2; i++) {
-        if (!prompts[i]) continue;
-        if (prompts[i]->state == DF_PROMPT_FAILED) *failure = &prompts[i]->failure;
-        ready &= prompts[i]->state == DF_PROMPT_READY;
-    }
-    return ready;
+    bool cond = !row->cond || df_row_text_is_ready(row->cond, failure);
+    bool uncond = !row->uncond || df_row_text_is_ready(row->uncond, failure);
+    return cond && uncond;
 }
 
 void df_row_wait(df_row *row) {

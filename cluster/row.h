@@ -6,6 +6,7 @@
 
 #include "cluster/prompt_cache.h"
 #include "cluster/renderer.h"
+#include "cluster/row_text.h"
 #include "engine/sampling/walk.h"
 
 /* What a row waits for, and what it is in. */
@@ -26,7 +27,7 @@ typedef struct df_row {
     bool cancelled;
     int latent_h, latent_w;
     int n_model_rows; /* 1, or 2: unconditional, then conditional */
-    df_prompt *cond, *uncond; /* NULL where there is none; the model's text is then zeros */
+    df_row_text *cond, *uncond; /* of equal length; NULL where there is none; the model's text is then zeros */
     int class_label, noise_level;
     df_noise *noise;
     df_walk *walk;
@@ -34,10 +35,12 @@ typedef struct df_row {
     int64_t started_ns; /* first run of a component, 0 before */
 } df_row;
 
-/* Checks the request against the model; takes its prompts from the cache. */
-df_code df_row_new(df_row **out, const df_model *model, df_prompt_cache *cache, uint64_t id, const df_request *request,
-                   df_err *err);
-void df_row_free(df_row **row, df_prompt_cache *cache);
+/* Checks the request against the model; takes its prompts from the cache. dtype: of their states. */
+df_code df_row_new(df_row **out, const df_model *model, df_prompt_cache *cache, df_dtype dtype, uint64_t id,
+                   const df_request *request, df_err *err);
+void df_row_free(df_row **row);
+
+int df_row_context_tokens(const df_row *row); /* rows of encoder_hidden_states; 0: as many as the model has */
 
 /* All prompts encoded? *failure: the reason if one of them cannot be, else NULL. */
 bool df_row_has_text(const df_row *row, const df_err **failure);

@@ -18,9 +18,16 @@ static void begin(df_row *row) {
 }
 
 /* A prompt's bytes, or zeros. */
-static void put_text(void *to, const void *from, size_t bytes) {
-    if (from)
-        memcpy(to, from, bytes);
+static void put_pooled(void *to, const df_row_text *text, size_t bytes) {
+    if (text)
+        memcpy(to, df_row_text_pooled(text), bytes);
+    else
+        memset(to, 0, bytes);
+}
+
+static void put_states(void *to, df_row_text *text, size_t bytes) {
+    if (text)
+        df_row_text_write_states(text, to);
     else
         memset(to, 0, bytes);
 }
@@ -40,10 +47,12 @@ static int class_of(const df_row *row, bool uncond) {
 }
 
 static void write_conditions(const df_row *row, const df_row_ports *ports, int at, bool uncond, df_dtype dtype) {
-    const df_prompt *p = uncond ? row->uncond : row->cond;
-    size_t text = df_text_context_bytes(row->model, dtype), pooled = df_text_pooled_bytes(row->model, dtype);
-    if (ports->text) put_text(row_at(ports->text, at, text), p ? p->embedding : NULL, text);
-    if (ports->pooled) put_text(row_at(ports->pooled, at, pooled), p ? p->pooled : NULL, pooled);
+    df_row_text *t = uncond ? row->uncond : row->cond;
+    int chunks = row->cond ? df_row_text_chunks(row->cond) : 1;
+    size_t text = (size_t)chunks * df_text_context_bytes(row->model, dtype),
+           pooled = df_text_pooled_bytes(row->model, dtype);
+    if (ports->text) put_states(row_at(ports->text, at, text), t, text);
+    if (ports->pooled) put_pooled(row_at(ports->pooled, at, pooled), t, pooled);
     if (ports->time_ids) put_time_ids(row, ports->time_ids + at * DF_ROW_TIME_IDS);
     if (ports->class_labels) ports->class_labels[at] = class_of(row, uncond);
 }

@@ -28,7 +28,7 @@ static df_request request_of(const df_model *m, df_task task) {
 static void refused(const df_model *m, const df_request *q, df_code code, const char *const *words) {
     df_row *row = NULL;
     df_err err;
-    assert_int_equal(df_row_new(&row, m, NULL, 1, q, &err), code);
+    assert_int_equal(df_row_new(&row, m, NULL, DF_F32, 1, q, &err), code);
     assert_null(row);
     for (; *words; words++)
         if (!strstr(err.text, *words)) fail_msg("'%s' does not say '%s'", err.text, *words);
@@ -133,15 +133,15 @@ static void test_what_a_row_waits_for(void **state) {
     df_row *row = NULL;
     const df_err *failure;
     df_err err;
-    if (df_row_new(&row, m, NULL, 1, &q, &err)) fail_msg("%s", err.text);
+    if (df_row_new(&row, m, NULL, DF_F32, 1, &q, &err)) fail_msg("%s", err.text);
     assert_true(df_row_has_text(row, &failure));
     assert_int_equal(row->n_model_rows, 2);
     assert_int_equal(row->state, DF_ROW_READY);
-    df_row_free(&row, NULL);
+    df_row_free(&row);
     q.guidance = 1;
-    assert_int_equal(df_row_new(&row, m, NULL, 1, &q, &err), DF_OK);
+    assert_int_equal(df_row_new(&row, m, NULL, DF_F32, 1, &q, &err), DF_OK);
     assert_int_equal(row->n_model_rows, 1);
-    df_row_free(&row, NULL);
+    df_row_free(&row);
     df_model_close(&m);
 }
 
