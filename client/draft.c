@@ -6,6 +6,7 @@
 
 #include "client/model_check.h"
 #include "client/prompt_limit.h"
+#include "cluster/row_text.h"
 
 /* Length, then bytes: no two sequences of messages give the same stream. */
 static void hash_packed(df_sha256 *hash, const ProtobufCMessage *msg, uint8_t *space) {
@@ -32,6 +33,8 @@ df_sha256 *df_draft_hash_begin(const Diffarm__JobSpec *spec) {
     what.noise = spec->noise;
     what.format = spec->format;
     what.no_t5 = spec->no_t5;
+    what.long_prompts = spec->long_prompts;
+    what.prompt_weights = spec->prompt_weights;
     df_sha256 *hash = df_sha256_new();
     if (hash && hash_message(hash, &what.base, NULL)) df_sha256_end(&hash, (char[DF_SHA256_HEX_BYTES]) { 0 });
     return hash;
@@ -90,7 +93,9 @@ static df_code take_row(void *ctx, const Diffarm__Row *row, df_err *err) {
 static df_code walk_once(df_draft *job, const df_draft_request *rq, df_problems *problems, df_err *err) {
     uint64_t before = problems->n;
     char hex[DF_SHA256_HEX_BYTES];
-    first_pass f = { .job = job, .hash = df_draft_hash_begin(&job->spec), .limit = { .model = job->model } };
+    first_pass f = { .job = job,
+                     .hash = df_draft_hash_begin(&job->spec),
+                     .limit = { .model = job->model, .syntax = rq->syntax } };
     if (!f.hash) return df_err_set(err, DF_ENOMEM, "hash of the manifest");
     df_code rc = df_rows_each(&job->rows, problems, take_row, &f, &job->n_rows, err);
     df_sha256_end(&f.hash, hex);
@@ -133,6 +138,8 @@ static df_code fill_spec(df_draft *job, const df_draft_request *rq, df_err *err)
         s->model_name = s->model_path ? last_part(a, s->model_path) : NULL;
         s->model_sha256 = df_arena_strdup(a, hex);
         s->no_t5 = rq->no_t5;
+        s->long_prompts = rq->syntax.chunks;
+        s->prompt_weights = rq->syntax.weights;
         s->model_config = rq->config_dir ? absolute(a, rq->config_dir) : (char *)"";
         s->dtype = (char *)o->dtype;
         s->noise = (char *)o->noise;
@@ -193,7 +200,8 @@ static df_code fill_rows(df_draft *job, const df_draft_request *rq, df_err *err)
     if (!place_files(&line, job->texts)) return df_err_set(err, DF_ENOMEM, "a job");
     job->rows.prompts = rq->prompts;
     job->rows.n_prompts = rq->n_prompts;
-    job->rows.defaults = (df_row_defaults) { .line = line, .model = job->model, .files = job->files };
+    job->rows.defaults =
+        (df_row_defaults) { .line = line, .model = job->model, .files = job->files, .syntax = rq->syntax };
     return rq->manifest ? df_manifest_open(&job->rows.manifest, rq->manifest, err) : DF_OK;
 }
 
@@ -209,6 +217,7 @@ df_code df_draft_prepare(df_draft **out, const df_draft_request *rq, df_problems
     const df_model_options how = { .config_dir = rq->config_dir, .no_t5 = rq->no_t5 };
     if ((rc = df_model_open_with(&job->model, rq->model, &how, err))) goto fail;
     if ((rc = df_model_check(job->model, err))) goto fail;
+    if ((rc = df_row_text_check(job->model, &rq->syntax, err))) goto fail;
     if ((rc = fill_rows(job, rq, err))) goto fail;
     if ((rc = fill_spec(job, rq, err))) goto fail;
     if ((rc = walk_once(job, rq, problems, err))) goto fail;

@@ -22,6 +22,7 @@ typedef struct df_draft_request {
     const char *model;
     const char *config_dir; /* of a model in one file, else NULL */
     bool no_t5;
+    df_prompt_syntax syntax;
     const char *out;
     bool lenient; /* bad lines are skipped and stay in problems */
     const df_render_options *options; /* borrowed */

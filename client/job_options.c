@@ -2,7 +2,7 @@
 
 #include "client/exit_code.h"
 
-enum { OPT_LENIENT = 0x2000, OPT_DRY_RUN, OPT_CONFIG, OPT_NO_T5 };
+enum { OPT_LENIENT = 0x2000, OPT_DRY_RUN, OPT_CONFIG, OPT_NO_T5, OPT_LONG_PROMPTS, OPT_PROMPT_WEIGHTS };
 
 void df_job_options_init(df_job_options *o) {
     *o = (df_job_options) { .output = DF_OUTPUT_TEXT };
@@ -33,6 +33,8 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     case 'o': o->out = arg; return 0;
     case OPT_CONFIG: o->config_dir = arg; return 0;
     case OPT_NO_T5: o->no_t5 = true; return 0;
+    case OPT_LONG_PROMPTS: o->syntax.chunks = true; return 0;
+    case OPT_PROMPT_WEIGHTS: o->syntax.weights = true; return 0;
     case OPT_LENIENT: o->lenient = true; return 0;
     case OPT_DRY_RUN: o->dry_run = true; return 0;
     case ARGP_KEY_ARG:
@@ -50,6 +52,9 @@ static const struct argp_option options[] = {
     { "config", OPT_CONFIG, "DIR", 0, "Configs and tokenizers of a MODEL that is one file: a diffusers folder", 0 },
     { "out", 'o', "OUT", 0, "Folder for pictures and metadata", 0 },
     { "no-t5", OPT_NO_T5, NULL, 0, "Leave out the third text encoder of Stable Diffusion 3: zeros for its states", 0 },
+    { "long-prompts", OPT_LONG_PROMPTS, NULL, 0,
+      "Read prompts over the model's limit in chunks of that length, and BREAK as the end of a chunk", 0 },
+    { "prompt-weights", OPT_PROMPT_WEIGHTS, NULL, 0, "Read (word), [word] and (word:1.3) in prompts as emphasis", 0 },
     { "lenient", OPT_LENIENT, NULL, 0, "Skip bad manifest lines and list them", 0 },
     { "dry-run", OPT_DRY_RUN, NULL, 0, "Check everything, print the plan and what it needs, start nothing", 0 },
     { 0 },
@@ -69,6 +74,7 @@ df_draft *df_draft_from_options(const df_job_options *o, int *code) {
                                   .model = o->model,
                                   .config_dir = o->config_dir,
                                   .no_t5 = o->no_t5,
+                                  .syntax = o->syntax,
                                   .out = o->out,
                                   .lenient = o->lenient,
                                   .options = &o->render };

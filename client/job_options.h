@@ -14,6 +14,7 @@ typedef struct df_job_options {
     const char *prompt[DF_MAX_PROMPTS];
     int n_prompts;
     bool lenient, dry_run, no_t5;
+    df_prompt_syntax syntax;
 } df_job_options;
 
 void df_job_options_init(df_job_options *o);

@@ -61,6 +61,20 @@ static void tell(const char *what, uint64_t line, const char *text, size_t kept,
     fprintf(to, "\"%.*s%s\" is cut off\n", (int)shown, cut, cut[shown] ? "..." : "");
 }
 
+/* Where weights or chunks are read there is no place in the text to show. */
+static df_code check_syntax(df_prompt_limit *l, const char *what, const char *text, uint64_t line, FILE *to,
+                            df_err *err) {
+    df_text_chunks c;
+    bool is_new;
+    df_code rc = df_model_chunks(l->model, DF_TEXT_ENCODER, text, &l->syntax, &c, err);
+    if (rc) return rc;
+    if (c.cut && !(rc = df_name_set_add(&l->cut, text, &is_new, err)) && is_new && l->cut.n <= DF_PROMPT_LIMIT_SHOWN)
+        fprintf(to, "diffarm: warning: line %" PRIu64 ": the %s is cut off behind its first %d tokens\n", line, what,
+                c.n * (df_model_info_of(l->model)->max_tokens - 2));
+    df_text_chunks_free(&c);
+    return rc;
+}
+
 static uint64_t hash_of(const char *text) {
     uint64_t hash = 0xcbf29ce484222325u;
     for (; *text; text++) hash = (hash ^ (unsigned char)*text) * 0x100000001b3u;
@@ -74,12 +88,13 @@ static df_code check_one(df_prompt_limit *l, int which, const char *text, uint64
     if (l->last[which] == hash) return DF_OK;
     l->last[which] = hash;
     if (strlen(text) + 2 <= (size_t)max) return DF_OK; /* a token has a byte or more */
+    const char *what = which ? "negative prompt" : "prompt";
     bool is_new;
+    if (l->syntax.weights || l->syntax.chunks) return check_syntax(l, what, text, line, to, err);
     df_code rc = count(l->model, text, max, &n, err);
     if (rc || n <= max) return rc;
     if ((rc = df_name_set_add(&l->cut, text, &is_new, err)) || !is_new || l->cut.n > DF_PROMPT_LIMIT_SHOWN) return rc;
-    if (!(rc = df_prompt_kept_bytes(l->model, text, max, &kept, &n, err)))
-        tell(which ? "negative prompt" : "prompt", line, text, kept, n, max, to);
+    if (!(rc = df_prompt_kept_bytes(l->model, text, max, &kept, &n, err))) tell(what, line, text, kept, n, max, to);
     return rc;
 }
 

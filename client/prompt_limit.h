@@ -4,8 +4,9 @@
  *   df_prompt_limit_check(&limit, row, stderr, &err);   each row; the first few distinct ones are written
  *   df_prompt_limit_end(&limit, stderr);                how many more there were; frees
  *
- * The model's first text encoder counts. A prompt that equals the one before, or is shorter than the limit in bytes, is
- * not tokenized. Memory: 16 bytes for each distinct prompt that is cut. */
+ * With long prompts the limit is DF_TEXT_MAX_CHUNKS chunks. The model's first text encoder counts. A prompt that equals
+ * the one before, or is shorter than the limit in bytes, is not tokenized. Memory: 16 bytes for each distinct prompt
+ * that is cut. */
 #ifndef DF_CLIENT_PROMPT_LIMIT_H
 #define DF_CLIENT_PROMPT_LIMIT_H
 
@@ -19,6 +20,7 @@ enum { DF_PROMPT_LIMIT_SHOWN = 10 };
 
 typedef struct df_prompt_limit {
     const df_model *model; /* borrowed */
+    df_prompt_syntax syntax;
     uint64_t last[2]; /* hashes of the prompt and negative that were looked at last */
     df_name_set cut; /* the prompts that were told or counted */
 } df_prompt_limit;

@@ -5,6 +5,7 @@
 
 #include "client/name_set.h"
 #include "client/row_task.h"
+#include "engine/text/emphasis.h"
 
 #define MAX_ROWS (1ull << 40)
 
@@ -31,8 +32,20 @@ static void fill_in(const df_line *d, df_line *l) {
     df_line_inherit(l, d, DF_GIVEN_SEED);
 }
 
+static void check_weights(const walk *w, const df_line *l, const char *field, const char *text) {
+    df_emphasis e;
+    df_err why;
+    const df_prompt_syntax *syntax = &w->src->defaults.syntax;
+    if (!syntax->weights) return;
+    if (df_emphasis_parse(&e, text, true, syntax->chunks, &why))
+        df_problems_add(w->problems, "%s: field '%s': %s", l->where, field, why.text);
+    df_emphasis_free(&e);
+}
+
 static bool check(const walk *w, const df_line *l) {
     uint64_t before = w->problems->n;
+    check_weights(w, l, "prompt", l->prompt);
+    check_weights(w, l, "negative", l->negative);
     if (l->seed > INT64_MAX - (l->count - 1))
         df_problems_add(w->problems, "%s: field 'seed': seed + count passes 2^63 - 1", l->where);
     return w->problems->n == before;

@@ -20,6 +20,7 @@ typedef struct df_row_defaults {
     df_line line;
     const df_model *model; /* borrowed */
     df_input_files *files; /* borrowed */
+    df_prompt_syntax syntax; /* of all prompts; weights that cannot be are problems of their line */
 } df_row_defaults;
 
 typedef struct df_row_source {

@@ -25,6 +25,20 @@ static json_t *size_of(const df_row *r) {
     return json_string(text);
 }
 
+/* What the job asks for beyond the model's own ways; those that are off are not there. */
+static json_t *options_of(const df_job_spec *spec) {
+    const struct {
+        const char *name;
+        bool on;
+    } options[] = { { "no_t5", spec->no_t5 },
+                    { "long_prompts", spec->long_prompts },
+                    { "prompt_weights", spec->prompt_weights } };
+    json_t *o = json_object();
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++)
+        if (options[i].on) json_object_set_new(o, options[i].name, json_true());
+    return o;
+}
+
 json_t *df_metadata_of(const df_job *job, const df_stored_row *r) {
     char path[DF_ROW_PATH_BYTES];
     const df_job_spec *spec = &job->spec;
@@ -40,10 +54,13 @@ json_t *df_metadata_of(const df_job *job, const df_stored_row *r) {
                   r->is.guidance, "scheduler", *r->scheduler_used ? r->scheduler_used : r->is.scheduler, "task",
                   r->is.task, "model", spec->model_name, "model_sha256", spec->model_sha256, "dtype", spec->dtype);
     json_t *extras = df_row_extras_metadata(r->is.extras);
+    json_t *options = options_of(spec);
     json_t *rest = json_pack("{s:o, s:s, s:s*}", "flags", flags_of(r->flags), "sha256", r->png_sha256, "name",
                              tar && *r->is.name ? r->is.name : NULL);
-    bool whole = line && extras && rest && !json_object_update(line, extras) && !json_object_update(line, rest);
+    bool whole = line && extras && options && rest && !json_object_update(line, extras) &&
+                 !json_object_update(line, options) && !json_object_update(line, rest);
     json_decref(extras);
+    json_decref(options);
     json_decref(rest);
     if (whole) return line;
     json_decref(line);

@@ -97,6 +97,10 @@ static void put_field(df_buf *out, const char *key, const char *text) {
     put_string(out, text);
 }
 
+static void put_true(df_buf *out, const char *key, bool on) {
+    if (on) df_buf_printf(out, ", \"%s\": true", key);
+}
+
 static void put_real(df_buf *out, const char *key, double x) {
     if (x == 0) return;
     df_buf_printf(out, ", \"%s\": ", key);
@@ -156,6 +160,9 @@ void df_png_provenance(df_buf *out, const Diffarm__Row *row, const Diffarm__JobS
     put_field(out, "model_sha256", job->model_sha256);
     put_field(out, "dtype", job->dtype);
     put_field(out, "noise", job->noise);
+    put_true(out, "no_t5", job->no_t5);
+    put_true(out, "long_prompts", job->long_prompts);
+    put_true(out, "prompt_weights", job->prompt_weights);
     put_field(out, "backend", backend);
     put_field(out, "software", DF_SOFTWARE);
     df_buf_puts(out, "}");

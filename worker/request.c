@@ -41,6 +41,7 @@ df_code df_row_request_open(df_row_request *rq, const df_model *model, df_inputs
                             const Diffarm__JobSpec *job, df_err *err) {
     *rq = (df_row_request) { .is = { .prompt = row->prompt,
                                      .negative = row->negative,
+                                     .syntax = { .weights = job->prompt_weights, .chunks = job->long_prompts },
                                      .seed = row->seed,
                                      .width = (int)row->width,
                                      .height = (int)row->height,

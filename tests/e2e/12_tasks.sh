@@ -4,21 +4,6 @@
 # need no prompt.
 . "$(dirname "$0")/lib.sh"
 
-# The pixels alone: a picture's text names its row.
-same_pixels() {
-    python3 - "$1" "$2" <<'EOF'
-import struct, sys, zlib
-def pixels(path):
-    data, at, out = open(path, "rb").read(), 8, b""
-    while at < len(data):
-        size, kind = struct.unpack(">I4s", data[at:at + 8])
-        out += data[at + 8:at + 8 + size] if kind in (b"IHDR", b"IDAT") else b""
-        at += size + 12
-    return out
-sys.exit(pixels(sys.argv[1]) != pixels(sys.argv[2]))
-EOF
-}
-
 # put_lora FILE SIZE: of rank 1, for one weight of the starter
 put_lora() {
     python3 - "$1" "$2" <<'EOF'

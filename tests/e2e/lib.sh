@@ -31,6 +31,21 @@ fail() {
     exit 1
 }
 
+# same_pixels A B: the pixels alone, for a picture's text names its row
+same_pixels() {
+    python3 - "$1" "$2" <<'EOF'
+import struct, sys, zlib
+def pixels(path):
+    data, at, out = open(path, "rb").read(), 8, b""
+    while at < len(data):
+        size, kind = struct.unpack(">I4s", data[at:at + 8])
+        out += data[at + 8:at + 8 + size] if kind in (b"IHDR", b"IDAT") else b""
+        at += size + 12
+    return out
+sys.exit(pixels(sys.argv[1]) != pixels(sys.argv[2]))
+EOF
+}
+
 # expect CODE COMMAND...: output goes to out.txt and err.txt
 expect() {
     local wanted=$1 got=0
