@@ -145,6 +145,11 @@ df_dtype df_pipeline_dtype(const df_pipeline *p) {
     return p->cfg.backend_cfg.dtype;
 }
 
+void df_pipeline_backend(const df_pipeline *p, const df_backend **backend, df_backend_cfg *cfg) {
+    *backend = p->cfg.backend;
+    *cfg = p->cfg.backend_cfg;
+}
+
 df_stage_memory df_pipeline_memory(const df_pipeline *p) {
     df_stage_memory sum = { 0 };
     for (int i = 0; i < DF_MAX_PROGRAMS; i++) {

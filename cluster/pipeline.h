@@ -58,6 +58,7 @@ int df_pipeline_ranks(const df_pipeline *p);
 int df_pipeline_slots(const df_pipeline *p);
 int df_pipeline_max_rows(const df_pipeline *p);
 df_dtype df_pipeline_dtype(const df_pipeline *p); /* of activations */
+void df_pipeline_backend(const df_pipeline *p, const df_backend **backend, df_backend_cfg *cfg); /* of this rank */
 /* What this rank holds, all programs together. */
 df_stage_memory df_pipeline_memory(const df_pipeline *p);
 

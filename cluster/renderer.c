@@ -92,6 +92,7 @@ df_code df_renderer_open(df_renderer **out, df_pipeline *pipeline, const df_mode
 void df_renderer_close(df_renderer **renderer) {
     if (!renderer || !*renderer) return;
     df_renderer *r = *renderer;
+    df_tiled_decoder_close(&r->tiles);
     while (r->rows) df_renderer_drop(r, r->rows);
     for (int i = 0; r->batches && i < df_pipeline_slots(r->pipeline); i++) {
         free(r->batches[i].prompts);
@@ -109,10 +110,22 @@ int df_renderer_room(const df_renderer *r) {
     return room > 0 ? room : 0;
 }
 
+/* Finding out takes a graph of the decoder: it is kept for the size that was asked for last. */
+static bool is_decoded_in_tiles(df_renderer *r, const df_row *row) {
+    if (row->latent_h != r->due_h || row->latent_w != r->due_w) {
+        size_t limit = r->cfg.whole_bytes ? r->cfg.whole_bytes : DF_TILES_WHOLE_BYTES;
+        r->due = df_tiled_decoder_is_due(r->model, row->latent_h, row->latent_w, r->dtype, limit);
+        r->due_h = row->latent_h;
+        r->due_w = row->latent_w;
+    }
+    return r->due;
+}
+
 df_code df_renderer_add(df_renderer *r, uint64_t id, const df_request *request, df_err *err) {
     df_row *row = NULL;
     df_code rc = df_row_new(&row, r->model, r->prompts, r->dtype, id, request, err);
     if (rc) return rc;
+    row->in_tiles = is_decoded_in_tiles(r, row);
     df_renderer_append(r, row);
     r->n_rows++;
     return DF_OK;
@@ -137,8 +150,11 @@ df_code df_renderer_step(df_renderer *r, int64_t timeout_us, df_err *err) {
     if (!err) err = &mine;
     df_code rc = df_renderer_finish_undecoded(r, err);
     if (!rc) rc = fill_slots(r, err);
+    bool worked = false;
+    if (!rc) rc = df_tiles_step(r, &worked, err);
     if (rc || !r->n_busy) return rc;
     df_err why;
+    if (worked) timeout_us = 0;
     rc = df_pipeline_advance(r->pipeline, timeout_us, &slot, &why);
     if (slot >= 0) return df_batch_finish(r, slot, rc ? &why : NULL, err);
     return rc ? df_err_set(err, rc, "%s", why.text) : DF_OK;

@@ -62,6 +62,11 @@ typedef struct df_picture {
 
 typedef struct df_renderer_cfg {
     int micro_batch; /* images per micro-batch, 1..max_rows/2 */
+    /* A picture that takes more memory than whole_bytes to be decoded whole is decoded in tiles of `tile` pixels a side
+     * (engine/tiles/tiled_decoder.h). 0: DF_TILES_WHOLE_BYTES, DF_TILE_PIXELS; a farm uses these, as they make the
+     * picture. */
+    size_t whole_bytes;
+    int tile;
     void *ctx;
     void (*on_image)(void *ctx, uint64_t id, const df_picture *picture);
     void (*on_step)(void *ctx, uint64_t id, int step, int n_steps); /* may be NULL */

@@ -35,7 +35,7 @@ static df_row *next_waiting(df_renderer *r, const stage *s) {
     for (df_row *row = r->rows, *next; row; row = next) {
         const df_err *failure;
         next = row->next;
-        if (row->state != s->waiting) continue;
+        if (row->state != s->waiting || (s == &decoding && row->in_tiles)) continue;
         bool ready = df_row_has_text(row, &failure);
         if (failure) {
             df_err why = *failure;
@@ -64,7 +64,7 @@ static void gather(df_batch *b, df_row *first, const stage *s, int max) {
     b->n = 0;
     b->n_rows = 0;
     for (df_row *row = first; row && b->n < max; row = row->next) {
-        if (row->state != s->waiting || !same_size(row, first, s)) continue;
+        if (row->state != s->waiting || (s == &decoding && row->in_tiles) || !same_size(row, first, s)) continue;
         if (s == &stepping && (!df_row_has_text(row, &failure) || failure)) continue;
         b->rows[b->n++] = row;
         b->n_rows += s == &stepping ? row->n_model_rows : 1;

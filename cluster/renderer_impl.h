@@ -5,6 +5,7 @@
 #include "cluster/prompt_cache.h"
 #include "cluster/renderer.h"
 #include "cluster/row.h"
+#include "engine/tiles/tiled_decoder.h"
 
 typedef enum df_batch_kind {
     DF_BATCH_NONE,
@@ -37,6 +38,10 @@ struct df_renderer {
     int n_rows;
     df_batch *batches; /* [slots] */
     int n_busy;
+    df_tiled_decoder *tiles; /* of the row in `tiled` */
+    df_row *tiled; /* NULL: no row is decoded in tiles now */
+    int due_h, due_w; /* latents that are decoded in tiles, or not: `due` */
+    bool due;
     uint8_t *rgb; /* of one picture */
     size_t rgb_bytes;
 };
@@ -62,7 +67,12 @@ df_code df_batch_run(df_renderer *r, df_batch *b, int slot, bool *started, df_er
 df_code df_text_batch_start(df_renderer *r, int slot, bool *started, df_err *err);
 void df_text_batch_finish(df_renderer *r, df_batch *b, int slot, const df_err *failure);
 
+/* renderer_tiles.c: one tile further with the row that is decoded so. *worked: there is one. */
+df_code df_tiles_step(df_renderer *r, bool *worked, df_err *err);
+
 /* renderer_picture.c: finished pictures. */
+/* image [H][W][3] of dtype; the row is gone afterwards. */
+df_code df_renderer_finish_picture(df_renderer *r, df_row *row, const void *image, df_dtype dtype, df_err *err);
 df_code df_renderer_finish_decode(df_renderer *r, df_batch *b, int slot, df_err *err);
 /* Of a model without an autoencoder: the latents of rows that are sampled are the pictures. */
 df_code df_renderer_finish_undecoded(df_renderer *r, df_err *err);

@@ -50,6 +50,12 @@ static void finish(df_renderer *r, df_row *row, const void *image, df_dtype dtyp
     r->cfg.on_image(r->cfg.ctx, id, &picture);
 }
 
+df_code df_renderer_finish_picture(df_renderer *r, df_row *row, const void *image, df_dtype dtype, df_err *err) {
+    df_code rc = reserve(r, pixels_of(r, row), err);
+    if (!rc) finish(r, row, image, dtype);
+    return rc;
+}
+
 df_code df_renderer_finish_decode(df_renderer *r, df_batch *b, int slot, df_err *err) {
     size_t n_pixels = pixels_of(r, b->rows[0]), bytes = 3 * n_pixels * df_dtype_bytes(r->dtype);
     const char *image = df_pipeline_output(r->pipeline, slot, b->program, "image", b->n_rows);
@@ -65,10 +71,9 @@ df_code df_renderer_finish_undecoded(df_renderer *r, df_err *err) {
             row = row->next;
             continue;
         }
-        df_code rc = reserve(r, pixels_of(r, row), err);
-        if (rc) return rc;
         row->state = DF_ROW_DECODING; /* a callback that cancels it must not free it */
-        finish(r, row, df_row_latents_as_picture(row), DF_F32);
+        df_code rc = df_renderer_finish_picture(r, row, df_row_latents_as_picture(row), DF_F32, err);
+        if (rc) return rc;
         row = r->rows; /* the callback may have changed the list */
     }
     return DF_OK;

@@ -26,6 +26,7 @@ typedef struct df_row {
     df_row_state state;
     bool cancelled;
     int latent_h, latent_w;
+    bool in_tiles; /* too large to be decoded at once */
     int n_model_rows; /* 1, or 2: unconditional, then conditional */
     df_row_text *cond, *uncond; /* of equal length; NULL where there is none; the model's text is then zeros */
     int class_label, noise_level;

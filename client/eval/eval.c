@@ -11,6 +11,7 @@ static const char *const no_settings[] = { NULL };
 static const char *const sample_settings[] = { "scheduler",        "steps",       "guidance",
                                                "guidance_rescale", "eta",         "task",
                                                "strength",         "noise_level", NULL };
+static const char *const decode_settings[] = { "tile", NULL };
 static const char *const add_noise_settings[] = { "scheduler", NULL };
 
 static const df_eval_call calls[] = {
@@ -21,7 +22,7 @@ static const df_eval_call calls[] = {
     { "unet", false, no_settings, 0, df_eval_denoiser },
     { "transformer", false, no_settings, 0, df_eval_denoiser },
     { "vae_encode", false, no_settings, 0, df_eval_vae_encode },
-    { "vae_decode", false, no_settings, 0, df_eval_vae_decode },
+    { "vae_decode", false, decode_settings, 0, df_eval_vae_decode },
     { "sample", false, sample_settings, 0, df_eval_sample },
     { "add_noise", false, add_noise_settings, 0, df_eval_add_noise },
 };

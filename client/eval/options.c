@@ -58,6 +58,7 @@ static const char doc[] =
     "               [time_ids] [class_labels] -> out; transformer likewise\n"
     "  vae_encode   image -> moments; encoded, where there is a codebook\n"
     "  vae_decode   z -> image\n"
+    "               --set tile=N: in tiles of N pixels a side, on one rank\n"
     "  sample       cond [uncond] [latents] [noise.0 ...] [pooled_cond]\n"
     "               [pooled_uncond] [time_ids] [class_labels] [image_u8] [mask_u8]\n"
     "               -> timesteps, latents, model_output, decoded, image_u8\n"

@@ -42,6 +42,7 @@ typedef struct df_eval_settings {
     df_task task;
     double strength; /* 0: the task's own */
     int noise_level; /* of an upscaler */
+    int tile; /* pixels a side of the tiles to decode in; 0: at once */
 } df_eval_settings;
 
 /* `allowed` lists the keys that the call takes (ended by NULL); others are DF_EINVAL by name. */

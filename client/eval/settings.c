@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "client/eval/options.h"
+#include "engine/tiles/tiled_decoder.h"
 
 static df_code read_number(double *out, const df_eval_setting *s, double min, double max, df_err *err) {
     char *end;
@@ -49,6 +50,7 @@ static df_code read_one(df_eval_settings *out, const df_eval_setting *s, df_err 
     if (strcmp(s->key, "task") == 0) return read_task(out, s, err);
     if (strcmp(s->key, "strength") == 0) return read_number(&out->strength, s, 0.001, 1, err);
     if (strcmp(s->key, "noise_level") == 0) return read_whole(&out->noise_level, s, 0, 1000000, err);
+    if (strcmp(s->key, "tile") == 0) return read_whole(&out->tile, s, DF_TILE_MIN_PIXELS, 65536, err);
     out->scheduler = s->value;
     return DF_OK;
 }

@@ -77,6 +77,9 @@ typedef struct df_component_class {
     /* An autoencoder: its decoder. Errors stay in the graph (df_graph_fail). */
     void (*build)(df_graph *g, const void *config, const df_build_size *size);
     void (*build_encoder)(df_graph *g, const void *config, const df_build_size *size); /* NULL except autoencoders */
+    /* An autoencoder's decoder in pieces (vae_tail.h): the first of them, and what the others are built from. */
+    void (*build_head)(df_graph *g, const void *config, const df_build_size *size);
+    const struct df_vae_config *(*decoder_way)(const void *config);
     /* A text encoder whose table of tokens can get more rows: its name, and the config for `vocab` of them. */
     const char *token_table;
     void (*set_vocab)(void *config, int64_t vocab);

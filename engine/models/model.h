@@ -114,6 +114,10 @@ typedef struct df_graph_size {
 } df_graph_size;
 df_code df_model_graph_of(const df_model *m, df_component c, const df_graph_size *size, df_graph **g, df_err *err);
 
+/* The head of the decoder, and what its other pieces are built from (vae_tail.h); NULL: the decoder has no pieces. */
+df_code df_model_decoder_head(const df_model *m, const df_graph_size *size, df_graph **g, df_err *err);
+const struct df_vae_config *df_model_decoder_way(const df_model *m);
+
 /* Content hash: SHA-256 over (relative path, SHA-256) of every config, tokenizer and weight file that is used, in
  * name order; independent of where the folder lies. Reads all files. */
 df_code df_model_sha256(const df_model *m, char hex[DF_SHA256_HEX_BYTES], df_err *err);

@@ -1,23 +1,23 @@
 /* From a model and a component to its graph: built, checked against the weight files, fused. */
 #include "engine/graph/fuse.h"
 #include "engine/models/model_impl.h"
+#include "engine/models/vae_config.h"
 #include "engine/models/weights_check.h"
 
 int64_t df_model_tokens(const df_model *m, df_component c) {
     return c < DF_DENOISER ? m->part[df_component_part(c)].facts.text.tokens : m->info.context_tokens;
 }
 
-static df_code build(const df_model *m, df_component c, const df_graph_size *of, df_graph *g, df_err *err) {
-    const df_model_part *p = &m->part[df_component_part(c)];
+typedef void (*builder)(df_graph *g, const void *config, const df_build_size *size);
+
+static df_code build(const df_model *m, df_component c, builder build_graph, const df_graph_size *of, df_graph *g,
+                     df_err *err) {
     df_build_size size = {
         .latent_h = of->latent_h,
         .latent_w = of->latent_w,
         .tokens = of->tokens ? of->tokens : df_model_tokens(m, c),
     };
-    if (c == DF_VAE_ENCODER)
-        p->klass->build_encoder(g, p->config, &size);
-    else
-        p->klass->build(g, p->config, &size);
+    build_graph(g, m->part[df_component_part(c)].config, &size);
     df_code rc = df_graph_finish(g, err);
     if (!rc) rc = df_graph_fuse(g, err);
     return rc ? df_err_wrap(err, "%s", m->dir) : DF_OK;
@@ -46,14 +46,11 @@ static df_code check_size(const df_model *m, df_component c, const df_graph_size
     return DF_OK;
 }
 
-df_code df_model_graph_of(const df_model *m, df_component c, const df_graph_size *size, df_graph **out, df_err *err) {
-    df_err own;
-    if (!err) err = &own;
-    df_code rc = check_size(m, c, size, err);
-    if (rc) return rc;
+static df_code make(const df_model *m, df_component c, builder build_graph, const df_graph_size *size, df_graph **out,
+                    df_err *err) {
     df_graph *g = df_graph_new(df_model_component_name(m, c));
     if (!g) return df_err_set(err, DF_ENOMEM, "graph of %s", df_component_name(c));
-    rc = build(m, c, size, g, err);
+    df_code rc = build(m, c, build_graph, size, g, err);
     /* The whole component, whichever part the caller will hold: so all ranks of a pipeline refuse a broken model. */
     if (!rc) rc = df_weights_check(df_model_weights(m, c), g, err);
     if (rc)
@@ -61,6 +58,25 @@ df_code df_model_graph_of(const df_model *m, df_component c, const df_graph_size
     else
         *out = g;
     return rc;
+}
+
+df_code df_model_graph_of(const df_model *m, df_component c, const df_graph_size *size, df_graph **out, df_err *err) {
+    df_err own;
+    if (!err) err = &own;
+    df_code rc = check_size(m, c, size, err);
+    if (rc) return rc;
+    const df_component_class *klass = m->part[df_component_part(c)].klass;
+    return make(m, c, c == DF_VAE_ENCODER ? klass->build_encoder : klass->build, size, out, err);
+}
+
+df_code df_model_decoder_head(const df_model *m, const df_graph_size *size, df_graph **out, df_err *err) {
+    df_code rc = check_size(m, DF_VAE_DECODER, size, err);
+    return rc ? rc : make(m, DF_VAE_DECODER, m->part[DF_PART_AUTOENCODER].klass->build_head, size, out, err);
+}
+
+const df_vae_config *df_model_decoder_way(const df_model *m) {
+    const df_model_part *p = &m->part[DF_PART_AUTOENCODER];
+    return p->klass && p->klass->decoder_way ? p->klass->decoder_way(p->config) : NULL;
 }
 
 df_code df_model_graph(const df_model *m, df_component c, int latent_h, int latent_w, df_graph **out, df_err *err) {

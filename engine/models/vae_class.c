@@ -22,6 +22,14 @@ static void build_encoder(df_graph *g, const void *config, const df_build_size *
     df_vae_encoder_build(g, config, s->latent_h, s->latent_w);
 }
 
+static void build_head(df_graph *g, const void *config, const df_build_size *s) {
+    df_vae_head_build(g, config, s->latent_h, s->latent_w);
+}
+
+static const df_vae_config *way_of(const void *config) {
+    return config;
+}
+
 const df_component_class df_class_autoencoder_kl = {
     .name = "AutoencoderKL",
     .stem = "diffusion_pytorch_model",
@@ -30,4 +38,6 @@ const df_component_class df_class_autoencoder_kl = {
     .describe = describe,
     .build = build_decoder,
     .build_encoder = build_encoder,
+    .build_head = build_head,
+    .decoder_way = way_of,
 };

@@ -54,6 +54,8 @@ void album_render(const df_model *m, const album_setup *s, const df_request *req
     df_err err;
     thread_farm_open(&f, m, s->n_ranks, &cfg, false);
     df_renderer_cfg rc = { .micro_batch = s->micro_batch,
+                           .whole_bytes = out->tile ? 1 : 0,
+                           .tile = out->tile,
                            .ctx = out,
                            .on_image = album_on_image,
                            .on_step = album_on_step,

@@ -124,6 +124,36 @@ static void test_what_is_kept(void **state) {
     df_model_close(&m);
 }
 
+/* Decoded in tiles, a picture is what it is else but for rounding, and the same bytes however many run beside it. */
+static void test_decoded_in_tiles(void **state) {
+    (void)state;
+    static const album_setup alone = { &df_backend_cpu, 1, 1, 1, DF_F32 }, setups[] = {
+        { &df_backend_cpu, 1, 4, 2, DF_F32 },
+        { &df_backend_cpu, 3, 2, 4, DF_F32 },
+    };
+    df_model *m = thread_farm_starter();
+    df_request q[ALBUM_MOST];
+    int n = mixed_requests(m, q);
+    album whole = { 0 }, first = { .tile = 32 };
+    album_render(m, &setups[0], q, n, &whole);
+    album_render(m, &alone, q, n, &first);
+    for (int i = 0; i < n; i++) {
+        const album_shot *a = &whole.shot[i], *b = &first.shot[i];
+        assert_int_equal(b->n_images, 1);
+        assert_true(a->width == b->width && a->height == b->height);
+        for (int k = 0; k < 3 * a->width * a->height; k++) assert_true(abs(a->rgb[k] - b->rgb[k]) <= 1);
+    }
+    for (size_t k = 0; k < sizeof setups / sizeof *setups; k++) {
+        album all = { .tile = 32 };
+        album_render(m, &setups[k], q, n, &all);
+        for (int i = 0; i < n; i++) album_assert_same(&first.shot[i], &all.shot[i], i, &setups[k]);
+        album_free(&all);
+    }
+    album_free(&first);
+    album_free(&whole);
+    df_model_close(&m);
+}
+
 /* Draws that are given replace the generator, in the order posterior, noise. */
 typedef struct tape {
     df_noise *noise;
@@ -161,6 +191,7 @@ int main(void) {
         cmocka_unit_test(test_same_bytes_however_it_runs),
         cmocka_unit_test(test_what_is_kept),
         cmocka_unit_test(test_draws_that_are_given),
+        cmocka_unit_test(test_decoded_in_tiles),
     };
     return cmocka_run_group_tests(tests, paint, NULL);
 }
