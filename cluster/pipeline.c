@@ -107,20 +107,36 @@ df_code df_pipeline_open(df_pipeline **out, df_comm *comm, const df_model *model
 }
 
 /* What is in flight ends first: at most one pass of each slot. */
-static void stop_others(df_pipeline *p) {
-    df_err err;
+static df_code stop_others(df_pipeline *p, df_err *err) {
     bool moved, ran;
     df_code rc = DF_OK;
-    while (!rc && df_pipeline_is_busy(p)) rc = df_pipeline_work(p, DF_IDLE_US, &moved, &ran, &err);
-    if (!rc) rc = df_rank0_command(p, &(df_command) { .op = DF_COMMAND_STOP }, &err);
-    if (!rc) df_rank0_wait(p, 0, &err);
+    while (!rc && df_pipeline_is_busy(p)) rc = df_pipeline_work(p, DF_IDLE_US, &moved, &ran, err);
+    if (!rc) rc = df_rank0_command(p, &(df_command) { .op = DF_COMMAND_STOP }, err);
+    return rc ? rc : df_rank0_wait(p, 0, err);
+}
+
+df_code df_pipeline_rest(df_pipeline *p, df_err *err) {
+    df_err mine;
+    if (!err) err = &mine;
+    if (p->broken.code) return df_pipeline_return_broken(p, err);
+    df_code rc = stop_others(p, err);
+    p->stopped = true;
+    return rc;
+}
+
+df_code df_pipeline_resume(df_pipeline *p, df_err *err) {
+    p->stopped = false;
+    p->reply.command.op = 0; /* a stop is the last to be answered; it is no longer */
+    p->last_moved_ms = df_clock_ms();
+    return listen_first(p, err);
 }
 
 void df_pipeline_close(df_pipeline **pp) {
     if (!pp || !*pp) return;
     df_pipeline *p = *pp;
     *pp = NULL;
-    if (p->rank == 0 && p->n_ranks > 1 && !p->broken.code) stop_others(p);
+    df_err err;
+    if (p->rank == 0 && !p->stopped && !p->broken.code) stop_others(p, &err);
     cancel_all(p);
     free_all(p);
 }

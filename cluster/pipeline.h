@@ -44,6 +44,10 @@ typedef struct df_pipeline_cfg {
 df_code df_pipeline_open(df_pipeline **out, df_comm *comm, const df_model *model, const df_pipeline_cfg *cfg,
                          df_err *err);
 void df_pipeline_close(df_pipeline **p);
+/* Rank 0: what is in flight ends, and the other ranks return from df_pipeline_serve; programs stay loaded. All ranks
+ * resume before rank 0 goes on and the others serve again; nothing of a resting pipeline is on the wire. */
+df_code df_pipeline_rest(df_pipeline *p, df_err *err);
+df_code df_pipeline_resume(df_pipeline *p, df_err *err);
 df_code df_pipeline_serve(df_pipeline *p, df_err *err);
 
 /* A program number for a component and its size, loading it on all ranks if it is new. When too many sizes are loaded

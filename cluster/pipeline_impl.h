@@ -83,7 +83,8 @@ struct df_pipeline {
     df_comm_request *command_recv;
     df_status status_out; /* for commands without a slot */
     df_comm_request *status_sent;
-    bool stopped;
+    /* all */
+    bool stopped; /* nothing is posted; on rank 0: it rests */
 };
 
 /* pipeline_slot.c: a micro-batch on one rank. */

@@ -32,7 +32,8 @@ struct df_feeder {
     size_t n_live, live_capacity;
     uint64_t next_id;
     df_inputs *inputs;
-    df_session *session;
+    df_shelf *shelf;
+    df_session *session; /* in use, the shelf's; NULL: none */
     df_renderer *renderer;
     double n_rated;
     int64_t rated_ns;
@@ -99,9 +100,9 @@ static void on_failed(void *ctx, uint64_t id, const df_err *why) {
 
 /* models */
 
-static void close_session(df_feeder *f) {
+static void leave_session(df_feeder *f) {
     df_renderer_close(&f->renderer);
-    df_session_close(&f->session);
+    f->session = NULL;
 }
 
 static df_session_want want_of(const df_feeder *f, const Diffarm__JobSpec *job, const Diffarm__Row *row) {
@@ -144,18 +145,23 @@ static df_code open_session(df_feeder *f, const df_session_want *want, df_err *e
         .micro_batch = want->micro_batch, .ctx = f, .on_image = on_image, .on_step = on_step, .on_failed = on_failed
     };
     int64_t start = df_clock_ms();
-    close_session(f);
-    df_code rc = df_session_open(&f->session, f->cfg.comm, &f->cfg.session, want, err);
-    if (!rc) rc = grow_live(f, err);
+    bool opened;
+    leave_session(f);
+    df_code rc = df_shelf_take(f->shelf, want, &f->session, &opened, err);
+    if (rc) return rc;
+    rc = grow_live(f, err);
     if (!rc)
         rc =
             df_renderer_open(&f->renderer, df_session_pipeline(f->session), df_session_model(f->session), &rc_cfg, err);
-    if (rc)
-        close_session(f);
-    else
-        df_log_event(f->cfg.log, DF_LOG_INFO, "model_open", "path=%s dtype=%s micro_batch=%d ms=%lld", want->path,
-                     want->dtype, want->micro_batch, (long long)(df_clock_ms() - start));
-    return rc;
+    if (rc) {
+        leave_session(f);
+        df_shelf_drop(f->shelf);
+        return rc;
+    }
+    df_log_event(f->cfg.log, DF_LOG_INFO, opened ? "model_open" : "model_resumed",
+                 "path=%s adapters=%zu dtype=%s micro_batch=%d ms=%lld", want->path, want->n_adapters, want->dtype,
+                 want->micro_batch, (long long)(df_clock_ms() - start));
+    return DF_OK;
 }
 
 /* rows that begin */
@@ -230,9 +236,12 @@ static void begin_rows(df_feeder *f) {
 
 df_code df_feeder_open(df_feeder **out, const df_feeder_cfg *cfg, df_err *err) {
     df_feeder *f = calloc(1, sizeof *f);
-    if (!f || !(f->inputs = df_inputs_new())) {
-        free(f);
-        return df_err_set(err, DF_ENOMEM, "the feeder");
+    df_code rc = DF_OK;
+    if (!f || !(f->inputs = df_inputs_new())) rc = df_err_set(err, DF_ENOMEM, "the feeder");
+    if (!rc) rc = df_shelf_new(&f->shelf, cfg->comm, &cfg->session, cfg->keep_bytes, err);
+    if (rc) {
+        df_feeder_close(&f);
+        return rc;
     }
     f->cfg = *cfg;
     *out = f;
@@ -242,7 +251,8 @@ df_code df_feeder_open(df_feeder **out, const df_feeder_cfg *cfg, df_err *err) {
 void df_feeder_close(df_feeder **fp) {
     df_feeder *f = *fp;
     if (!f) return;
-    close_session(f);
+    leave_session(f);
+    df_shelf_free(&f->shelf);
     while (f->n_live) forget(f, f->live);
     while (f->batches) drop_batch(f, f->batches);
     df_inputs_free(&f->inputs);

@@ -12,13 +12,14 @@
 #define DF_WORKER_FEEDER_H
 
 #include "worker/encoder.h"
-#include "worker/session.h"
+#include "worker/shelf.h"
 
 typedef struct df_feeder df_feeder;
 
 typedef struct df_feeder_cfg {
     df_comm *comm; /* borrowed */
     df_session_cfg session;
+    size_t keep_bytes; /* of models that rest (shelf.h) */
     int micro_batch; /* 0: the job's, else a default */
     const df_offer *offers; /* borrowed; a lease with one of their hashes is rendered from that path */
     int n_offers;

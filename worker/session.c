@@ -12,7 +12,14 @@
 #define CONTROL_CHANNEL 8
 #define IDLE_US 20000
 
-typedef enum control_op { CONTROL_OPEN = 1, CONTROL_GO, CONTROL_ABANDON, CONTROL_DISMISS } control_op;
+typedef enum control_op {
+    CONTROL_OPEN = 1,
+    CONTROL_GO,
+    CONTROL_ABANDON,
+    CONTROL_RESUME,
+    CONTROL_DROP,
+    CONTROL_DISMISS
+} control_op;
 
 enum { MAX_ADAPTERS = 16 };
 
@@ -26,7 +33,7 @@ typedef struct adapter {
 
 /* Of one size, both ways, so that the receiver always knows it. All ranks run one build on one kind of machine. */
 typedef struct control {
-    int32_t op, micro_batch, dtype, code;
+    int32_t op, place, micro_batch, dtype, code;
     char path[PATH_MAX], config_dir[PATH_MAX];
     char sha256[DF_SHA256_HEX_BYTES];
     adapter adapters[MAX_ADAPTERS];
@@ -35,6 +42,9 @@ typedef struct control {
 } control;
 
 struct df_session {
+    df_comm *comm;
+    int place;
+    bool resting;
     df_model *model;
     df_pipeline *pipeline;
     char path[PATH_MAX], config_dir[PATH_MAX], sha256[DF_SHA256_HEX_BYTES];
@@ -116,7 +126,7 @@ static df_code open_pipeline(df_session *s, df_comm *comm, const df_session_cfg 
     return df_pipeline_open(&s->pipeline, comm, s->model, &pc, err);
 }
 
-void df_session_close(df_session **s) {
+static void free_session(df_session **s) {
     if (!*s) return;
     df_pipeline_close(&(*s)->pipeline);
     df_model_close(&(*s)->model);
@@ -136,7 +146,8 @@ static df_code all_ready(df_comm *comm, df_code mine, control *m, df_err *err) {
     return rc;
 }
 
-static df_code say_what(control *m, const df_session_want *want, df_err *err) {
+static df_code say_what(control *m, const df_session_want *want, int place, df_err *err) {
+    m->place = place;
     if (want->n_adapters > MAX_ADAPTERS)
         return df_err_set(err, DF_ELIMIT, "%zu adapters, at most %d are possible", want->n_adapters, MAX_ADAPTERS);
     m->op = CONTROL_OPEN;
@@ -164,7 +175,7 @@ static df_code say_what(control *m, const df_session_want *want, df_err *err) {
 }
 
 df_code df_session_open(df_session **out, df_comm *comm, const df_session_cfg *cfg, const df_session_want *want,
-                        df_err *err) {
+                        int place, df_err *err) {
     df_code rc, link;
     control *m = calloc(1, sizeof *m);
     df_session *s = calloc(1, sizeof *s);
@@ -172,7 +183,9 @@ df_code df_session_open(df_session **out, df_comm *comm, const df_session_cfg *c
         rc = df_err_set(err, DF_ENOMEM, "%s", want->path);
         goto fail;
     }
-    if ((rc = say_what(m, want, err))) goto fail;
+    s->comm = comm;
+    s->place = place;
+    if ((rc = say_what(m, want, place, err))) goto fail;
     if ((rc = send_to_all(comm, m, err))) goto fail;
     rc = all_ready(comm, open_model(s, m, err), m, err);
     m->op = rc ? CONTROL_ABANDON : CONTROL_GO;
@@ -184,8 +197,46 @@ df_code df_session_open(df_session **out, df_comm *comm, const df_session_cfg *c
     return DF_OK;
 fail:
     free(m);
-    df_session_close(&s);
+    free_session(&s);
     return rc;
+}
+
+/* To the other ranks, none of which serves a pipeline. */
+static df_code say(df_comm *comm, control_op op, int place, df_err *err) {
+    control *m = calloc(1, sizeof *m);
+    if (!m) return df_err_set(err, DF_ENOMEM, "a message");
+    m->op = op;
+    m->place = place;
+    df_code rc = send_to_all(comm, m, err);
+    free(m);
+    return rc;
+}
+
+df_code df_session_rest(df_session *s, df_err *err) {
+    df_code rc = df_pipeline_rest(s->pipeline, err);
+    s->resting = !rc;
+    return rc;
+}
+
+df_code df_session_resume(df_session *s, df_err *err) {
+    df_code rc = say(s->comm, CONTROL_RESUME, s->place, err);
+    if (!rc) rc = df_pipeline_resume(s->pipeline, err);
+    s->resting = rc;
+    return rc;
+}
+
+/* The other ranks let go of theirs when they are told, not when its pipeline ends. */
+void df_session_close(df_session **session) {
+    df_session *s = *session;
+    df_err err;
+    if (!s) return;
+    if (s->resting || !df_session_rest(s, &err)) say(s->comm, CONTROL_DROP, s->place, &err);
+    free_session(session);
+}
+
+size_t df_session_bytes(const df_session *s) {
+    df_stage_memory m = df_pipeline_memory(s->pipeline);
+    return m.weight_bytes + m.slot_bytes + m.scratch_bytes;
 }
 
 static bool same_adapters(const df_session *s, const df_session_want *want) {
@@ -218,34 +269,54 @@ int df_session_capacity(const df_session *s) {
 }
 
 void df_session_dismiss(df_comm *comm) {
-    control m = { .op = CONTROL_DISMISS };
-    send_to_all(comm, &m, NULL);
+    say(comm, CONTROL_DISMISS, 0, NULL);
 }
 
 /* the other ranks */
 
-static df_code follow_once(df_comm *comm, const df_session_cfg *cfg, control *m, df_err *err) {
+static df_code follow_open(df_session **out, df_comm *comm, const df_session_cfg *cfg, control *m, df_err *err) {
     df_code rc;
     df_session *s = calloc(1, sizeof *s);
     if (!s) return df_err_set(err, DF_ENOMEM, "%s", m->path);
     m->code = (int32_t)open_model(s, m, err);
     snprintf(m->text, sizeof m->text, "%s", m->code ? err->text : "");
-    if ((rc = send_control(comm, 0, m, err))) goto out;
-    if ((rc = recv_control(comm, 0, m, err))) goto out;
-    if (m->op != CONTROL_GO) goto out;
-    if ((rc = open_pipeline(s, comm, cfg, err))) goto out;
-    rc = df_pipeline_serve(s->pipeline, err);
-out:
-    df_session_close(&s);
+    rc = send_control(comm, 0, m, err);
+    if (!rc) rc = recv_control(comm, 0, m, err);
+    bool go = !rc && m->op == CONTROL_GO;
+    if (go) rc = open_pipeline(s, comm, cfg, err);
+    if (go && !rc)
+        *out = s;
+    else
+        free_session(&s);
     return rc;
 }
 
+/* What rank 0 says of one place; serves the session there if it is to be used. */
+static df_code follow_once(df_session **at, df_comm *comm, const df_session_cfg *cfg, control *m, df_err *err) {
+    df_code rc = DF_OK;
+    if (m->op == CONTROL_DROP) free_session(at);
+    if (m->op == CONTROL_OPEN) {
+        free_session(at);
+        rc = follow_open(at, comm, cfg, m, err);
+    }
+    if (m->op == CONTROL_RESUME)
+        rc = *at ? df_pipeline_resume((*at)->pipeline, err)
+                 : df_err_set(err, DF_EPROTOCOL, "rank %d: no session is kept at %d", comm->rank, m->place);
+    if (rc || m->op == CONTROL_DROP || !*at) return rc;
+    return df_pipeline_serve((*at)->pipeline, err);
+}
+
 df_code df_session_follow(df_comm *comm, const df_session_cfg *cfg, df_err *err) {
+    df_session *places[DF_SESSION_PLACES] = { 0 };
     df_code rc;
     control *m = calloc(1, sizeof *m);
     if (!m) return df_err_set(err, DF_ENOMEM, "rank %d", comm->rank);
-    while (!(rc = recv_control(comm, 0, m, err)) && m->op != CONTROL_DISMISS)
-        if ((rc = follow_once(comm, cfg, m, err))) break;
+    while (!(rc = recv_control(comm, 0, m, err)) && m->op != CONTROL_DISMISS) {
+        if (m->place < 0 || m->place >= DF_SESSION_PLACES)
+            rc = df_err_set(err, DF_EPROTOCOL, "rank %d: a session at %d", comm->rank, m->place);
+        if (rc || (rc = follow_once(&places[m->place], comm, cfg, m, err))) break;
+    }
+    for (int i = 0; i < DF_SESSION_PLACES; i++) free_session(&places[i]);
     free(m);
     return rc;
 }

@@ -1,7 +1,9 @@
-/* A session: one model open on all ranks of this worker, with a pipeline over them.
+/* A session: one model open on all ranks of this worker, with a pipeline over them. Several may be open, each in a
+ * place of its own; one at a time is in use, the others rest.
  *
- * Rank 0:     df_session_open(&s, comm, &want, &err);      the other ranks follow, or none has it open
+ * Rank 0:     df_session_open(&s, comm, &cfg, &want, place, &err);      the other ranks follow, or none has it open
  *             ... df_session_pipeline(s) ...
+ *             df_session_rest(s, &err);  ... another session ...  df_session_resume(s, &err);
  *             df_session_close(&s);
  *             df_session_dismiss(comm);                     the other ranks return from df_session_follow
  * Rank > 0:   df_session_follow(comm, &cfg, &err);          opens and serves what rank 0 says until dismissed
@@ -33,9 +35,15 @@ typedef struct df_session_want {
     const char *dtype; /* as a job names it, "f32" */
 } df_session_want;
 
+enum { DF_SESSION_PLACES = 8 };
+
+/* None is in use, and the place is free. */
 df_code df_session_open(df_session **out, df_comm *comm, const df_session_cfg *cfg, const df_session_want *want,
-                        df_err *err);
-void df_session_close(df_session **s);
+                        int place, df_err *err);
+void df_session_close(df_session **s); /* in use or resting; accepts a pointer to NULL */
+df_code df_session_rest(df_session *s, df_err *err); /* it was in use */
+df_code df_session_resume(df_session *s, df_err *err); /* none is in use */
+size_t df_session_bytes(const df_session *s); /* that its model takes on rank 0 */
 bool df_session_fits(const df_session *s, const df_session_want *want); /* false for NULL */
 df_pipeline *df_session_pipeline(const df_session *s);
 const df_model *df_session_model(const df_session *s);

@@ -84,6 +84,7 @@ static df_code open_parts(worker *w, df_err *err) {
     if ((rc = df_encoder_open(&w->encoder, w->uplink, cfg->backend->name, err))) return rc;
     const df_feeder_cfg feed = { .comm = w->comm,
                                  .session = session_cfg(cfg),
+                                 .keep_bytes = df_shelf_default_bytes(w->comm->size),
                                  .micro_batch = cfg->micro_batch,
                                  .offers = w->offers,
                                  .n_offers = cfg->n_models,
