@@ -1,4 +1,4 @@
-/* Splits an attention into tasks of one row, one head and DF_ATTN_QUERIES queries; simd/attention_kernel.h does one. */
+/* Splits an attention into tasks of one row, one head and a few vectors of queries; simd/attention_kernel.h does one. */
 #include <math.h>
 #include <omp.h>
 #include <stdlib.h>
@@ -8,6 +8,7 @@
 
 typedef struct sizes {
     int64_t t, s, heads; /* queries, keys */
+    int64_t vectors, blocks; /* of the queries of one head; tasks that share them */
     int64_t q_stride, v_stride; /* D and Dv */
     int64_t d, dv; /* of one head */
     int64_t k_floats, v_floats; /* packed, of one head */
@@ -24,8 +25,11 @@ static sizes sizes_of(const df_kernel *k) {
                 .v_stride = v.dim[1] };
     z.d = z.q_stride / z.heads;
     z.dv = z.v_stride / z.heads;
-    z.k_floats = simd->attention_packed_floats(z.s, z.d);
-    z.v_floats = simd->attention_packed_floats(z.s, z.dv);
+    int64_t most = simd->attention_queries / simd->lanes;
+    z.vectors = (z.t + simd->lanes - 1) / simd->lanes;
+    z.blocks = (z.vectors + most - 1) / most;
+    z.k_floats = simd->attention_key_floats(z.s, z.d);
+    z.v_floats = simd->attention_value_floats(z.s, z.dv);
     z.work_floats = (simd->attention_work_floats(z.d, z.dv) + 15) / 16 * 16;
     return z;
 }
@@ -35,7 +39,7 @@ static float scale_of(const df_kernel *k, int64_t d) {
     return (float)(scale != 0 ? scale : 1 / sqrt((double)d));
 }
 
-/* Floats of one head's biases: of key s and query t at [t_end - 1 + s - t]. */
+/* Floats of one head's biases: of key s and query t at [s_end - 1 + t - s]. */
 static int64_t bias_floats(const sizes *z) {
     return z->t - 1 + z->s + DF_ATTN_BIAS_PAD;
 }
@@ -50,7 +54,7 @@ static df_code open_attention(df_kernel *k, const float *const *weights, df_err 
     if (!table) return df_err_set(err, DF_ENOMEM, "attention");
     for (int64_t distance = 1 - z.t; distance < z.s; distance++) {
         const float *of_bucket = weights[0] + df_relative_bucket(distance, buckets, farthest) * z.heads;
-        for (int64_t n = 0; n < z.heads; n++) table[n * floats + z.t - 1 + distance] = of_bucket[n] / scale;
+        for (int64_t n = 0; n < z.heads; n++) table[n * floats + z.s - 1 - distance] = of_bucket[n] / scale;
     }
     return DF_OK;
 }
@@ -71,7 +75,7 @@ static df_code run(df_kernel *k, const df_cpu_run *r, df_err *err) {
     const df_cpu_ctx *x = k->ctx;
     const float *bias = k->state;
     float *work = (float *)r->scratch, *packed = work + k->ctx->threads * z.work_floats;
-    int64_t heads = r->n_rows * z.heads, blocks = (z.t + DF_ATTN_QUERIES - 1) / DF_ATTN_QUERIES;
+    int64_t heads = r->n_rows * z.heads;
     int parts = df_cpu_parts(k->ctx, heads * z.t * z.s * z.d / 8);
 #pragma omp parallel num_threads(parts) if (parts > 1)
     {
@@ -84,8 +88,9 @@ static df_code run(df_kernel *k, const df_cpu_run *r, df_err *err) {
                                  z.s, z.d, z.dv);
         }
 #pragma omp for schedule(static)
-        for (int64_t i = 0; i < heads * blocks; i++) {
-            int64_t of = i / blocks, row = of / z.heads, head = of % z.heads, t0 = i % blocks * DF_ATTN_QUERIES;
+        for (int64_t i = 0; i < heads * z.blocks; i++) {
+            int64_t of = i / z.blocks, row = of / z.heads, head = of % z.heads, first, end;
+            df_cpu_part(z.vectors, z.blocks, i % z.blocks, &first, &end);
             const float *pk = packed + of * (z.k_floats + z.v_floats);
             df_attn_head h = { .q = df_cpu_from(x, r->in[0], row * z.t * z.q_stride + head * z.d),
                                .k = pk,
@@ -97,10 +102,11 @@ static df_code run(df_kernel *k, const df_cpu_run *r, df_err *err) {
                                .d = z.d,
                                .dv = z.dv,
                                .scale = scale_of(k, z.d),
-                               .bias = bias ? bias + head * bias_floats(&z) + z.t - 1 : NULL,
+                               .bias = bias ? bias + head * bias_floats(&z) + z.s - 1 : NULL,
                                .causal = k->node->attr.attention.causal,
                                .work = work + omp_get_thread_num() * z.work_floats };
-            simd->attention(&h, t0, t0 + DF_ATTN_QUERIES < z.t ? t0 + DF_ATTN_QUERIES : z.t);
+            int64_t t1 = end * simd->lanes;
+            simd->attention(&h, first * simd->lanes, t1 < z.t ? t1 : z.t);
         }
     }
     return DF_OK;

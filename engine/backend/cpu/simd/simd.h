@@ -21,7 +21,6 @@
 #include "engine/graph/graph.h"
 
 enum {
-    DF_ATTN_QUERIES = 48, /* of one attention task */
     DF_ATTN_BIAS_PAD = 16,
     DF_CODE_BLOCK = 16, /* codes of a codebook side by side */
 };
@@ -34,8 +33,8 @@ typedef struct df_attn_head {
     int64_t q_stride, out_stride; /* elements from token to token */
     int64_t n_keys, d, dv;
     float scale;
-    const float *bias; /* bias[s - t] is added to the product of key s and query t, before the scale; readable for
-                        * DF_ATTN_BIAS_PAD more than n_keys. NULL: none */
+    const float *bias; /* bias[t - s] is added to the product of key s and query t, before the scale; readable for
+                        * DF_ATTN_BIAS_PAD more queries than there are. NULL: none */
     bool causal;
     float *work; /* attention_work_floats(d, dv) of this thread, 64-byte aligned */
 } df_attn_head;
@@ -81,13 +80,15 @@ typedef struct df_simd {
      * of DF_CODE_BLOCK codes, [c][DF_CODE_BLOCK] each. */
     void (*nearest_code)(void *y, const void *x, int64_t n, int64_t c, const float *codes, int64_t blocks);
 
-    /* Of one head's packed keys or values, in units of 4 bytes, a multiple of 16. */
-    int64_t (*attention_packed_floats)(int64_t n_keys, int64_t width);
+    int attention_queries; /* of one task at most, a multiple of lanes */
+    /* Of one head's packed keys and values, in units of 4 bytes, a multiple of 16. */
+    int64_t (*attention_key_floats)(int64_t n_keys, int64_t d);
+    int64_t (*attention_value_floats)(int64_t n_keys, int64_t dv);
     int64_t (*attention_work_floats)(int64_t d, int64_t dv);
     /* k [S][k_stride] -> pk, v [S][v_stride] -> pv: one head's slices, in the order the inner loops read them. */
     void (*attention_pack)(float *pk, float *pv, const void *k, int64_t k_stride, const void *v, int64_t v_stride,
                            int64_t n_keys, int64_t d, int64_t dv);
-    /* Queries [t0, t1) of one head, t1 - t0 <= DF_ATTN_QUERIES. */
+    /* Queries [t0, t1) of one head, t1 - t0 <= attention_queries. */
     void (*attention)(const df_attn_head *h, int64_t t0, int64_t t1);
 
     /* Element-wise y[i] = f(x[i]) in f32, for the tests of accuracy. */

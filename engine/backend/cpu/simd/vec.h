@@ -37,6 +37,16 @@ INLINE void v_store(float *p, vf v) {
     memcpy(p, &v, sizeof v);
 }
 
+INLINE vf v_lanes(void) { /* their numbers */
+#if VL == 16
+    return (vf) { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 };
+#elif VL == 8
+    return (vf) { 0, 1, 2, 3, 4, 5, 6, 7 };
+#else
+    return (vf) { 0, 1, 2, 3 };
+#endif
+}
+
 #if VL == 16
 
 INLINE vf v_set1(float x) {

@@ -22,6 +22,12 @@ static const attention_case attentions[] = {
     { 77, 77, 2, 16, 16, false, 32 }, { 300, 517, 2, 32, 32, false, 32 }, { 70, 9, 1, 5, 7, false, 10 },
 };
 
+static float *test_floats(int64_t n) {
+    float *x = aligned_alloc(64, (size_t)(n + 15) / 16 * 64);
+    assert_non_null(x);
+    return x;
+}
+
 static df_graph *done(df_graph *g, df_value_id y) {
     df_graph_output(g, "out", y);
     df_err err = { 0 };
@@ -102,6 +108,34 @@ static void test_attention(void **state) {
         /* f32 sums of up to 515 products; T5's scores are not scaled, so that they and their roundings are larger */
         test_error limit = c->buckets ? (test_error) { 1.2e-6, 4e-6 } : (test_error) { 6e-7, 2e-6 };
         check_graph(attention_graph(c), limit, what);
+    }
+}
+
+/* A number that is none shows in every query that sees its key, and in no other. */
+static void test_attention_keeps_nan(void **state) {
+    (void)state;
+    enum { T = 37, D = 8, BAD = 20 };
+    static const df_dtype dtypes[] = { DF_F32, DF_BF16 };
+    static char q[T * D * 4], k[T * D * 4], v[T * D * 4], out[T * D * 4];
+    for (size_t i = 0; i < 2 * sizeof sets / sizeof *sets; i++) {
+        const df_dtype dtype = dtypes[i % 2];
+        const df_simd *s = df_simd_find(sets[i / 2], dtype);
+        if (!s) continue;
+        for (int j = 0; j < T * D; j++) {
+            df_dtype_store(dtype, q, (size_t)j, (double)test_number(1, j));
+            df_dtype_store(dtype, k, (size_t)j, j / D == BAD ? (double)NAN : (double)test_number(2, j));
+            df_dtype_store(dtype, v, (size_t)j, (double)test_number(3, j));
+        }
+        float *pk = test_floats(s->attention_key_floats(T, D)), *pv = test_floats(s->attention_value_floats(T, D));
+        float *work = test_floats(s->attention_work_floats(D, D));
+        s->attention_pack(pk, pv, k, D, v, D, T, D, D);
+        df_attn_head h = { q, pk, pv, out, D, D, T, D, D, 0.3f, NULL, true, work };
+        for (int64_t t = 0; t < T; t += s->attention_queries)
+            s->attention(&h, t, t + s->attention_queries < T ? t + s->attention_queries : T);
+        for (int j = 0; j < T * D; j++) assert_int_equal(!isfinite(df_dtype_load(dtype, out, (size_t)j)), j / D >= BAD);
+        free(pk);
+        free(pv);
+        free(work);
     }
 }
 
@@ -243,9 +277,9 @@ static void test_bf16_rounding(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_attention),       cmocka_unit_test(test_norms),    cmocka_unit_test(test_geglu),
-        cmocka_unit_test(test_transformer_ops), cmocka_unit_test(test_codebook), cmocka_unit_test(test_far_mean),
-        cmocka_unit_test(test_bf16_rounding),
+        cmocka_unit_test(test_attention), cmocka_unit_test(test_attention_keeps_nan), cmocka_unit_test(test_norms),
+        cmocka_unit_test(test_geglu),     cmocka_unit_test(test_transformer_ops),     cmocka_unit_test(test_codebook),
+        cmocka_unit_test(test_far_mean),  cmocka_unit_test(test_bf16_rounding),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
