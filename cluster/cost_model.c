@@ -49,6 +49,8 @@ static work work_of(const df_graph *g, const df_node *n) {
         double k = n->attr.conv.kernel;
         return (work) { 2 * out * last_dim(g, n->in[0]) * k * k, DENSE_FLOPS, stored };
     }
+    case DF_OP_UPSAMPLE_CONV2D: /* four taps for each result, but one kernel of them for each parity */
+        return (work) { 2 * out * last_dim(g, n->in[0]) * 4, DENSE_FLOPS, stored * 16 / 9 };
     case DF_OP_ATTENTION: return (work) { attention_flops(g, n), ATTENTION_FLOPS, 0 };
     case DF_OP_EMBEDDING:
     case DF_OP_CLASS_EMBEDDING: return (work) { out, POINTWISE_FLOPS, 2 * out * F32_BYTES * ROWS_PER_BATCH };

@@ -9,7 +9,7 @@
 typedef bool (*pass_fn)(df_graph *g, int i);
 
 /* In the order a backend applies what they fold. */
-static const pass_fn passes[] = { df_fuse_add_channel, df_fuse_activation, df_fuse_residual };
+static const pass_fn passes[] = { df_fuse_add_channel, df_fuse_activation, df_fuse_residual, df_fuse_upsample };
 
 static void run_pass(df_graph *g, pass_fn fold) {
     for (int i = 0; i < g->n_nodes;)

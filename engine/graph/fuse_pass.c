@@ -59,14 +59,19 @@ static void move_chain(df_graph *g, df_value_id v, int before) {
     } while (g->nodes[before].op == DF_OP_RESHAPE);
 }
 
-df_node *df_fuse_remove(df_graph *g, int i, int k, df_value_id operand) {
+void df_fuse_drop(df_graph *g, int i, int k) {
     df_value_id kept = g->nodes[i].in[k], gone = g->nodes[i].out;
-    int source = df_fuse_source(g, i, k);
-    df_value_id result = g->nodes[source].out;
-    if (operand != DF_NO_VALUE && g->values[operand].producer > source) move_chain(g, kept, i);
     g->n_nodes--;
     memmove(&g->nodes[i], &g->nodes[i + 1], (size_t)(g->n_nodes - i) * sizeof g->nodes[0]);
     redirect(g, gone, kept);
     number_producers(g);
+}
+
+df_node *df_fuse_remove(df_graph *g, int i, int k, df_value_id operand) {
+    df_value_id kept = g->nodes[i].in[k];
+    int source = df_fuse_source(g, i, k);
+    df_value_id result = g->nodes[source].out;
+    if (operand != DF_NO_VALUE && g->values[operand].producer > source) move_chain(g, kept, i);
+    df_fuse_drop(g, i, k);
     return &g->nodes[g->values[result].producer];
 }

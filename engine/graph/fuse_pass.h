@@ -8,10 +8,14 @@
 bool df_fuse_add_channel(df_graph *g, int i);
 bool df_fuse_activation(df_graph *g, int i);
 bool df_fuse_residual(df_graph *g, int i);
+bool df_fuse_upsample(df_graph *g, int i); /* what is folded away lies before node i */
 
 /* The node whose result node i reads as in[k], possibly through reshapes, if nothing else sees that result on its way
  * (no second reader, no graph output); -1 otherwise. */
 int df_fuse_source(const df_graph *g, int i, int k);
+
+/* Removes node i: who read its result now reads in[k]. */
+void df_fuse_drop(df_graph *g, int i, int k);
 
 /* Removes node i, which is about to be folded into s = df_fuse_source(g, i, k): who read its result now reads in[k].
  * Returns s, for the caller to set its fused field. If `operand`, which s is to read, is made behind it, s and the

@@ -76,7 +76,8 @@ typedef struct df_shape {
     X(ADD_CONSTANT, "add_constant")                                                                                    \
     X(CLASS_EMBEDDING, "class_embedding")                                                                              \
     X(UNPATCHIFY, "unpatchify")                                                                                        \
-    X(QUANTIZE, "quantize")
+    X(QUANTIZE, "quantize")                                                                                            \
+    X(UPSAMPLE_CONV2D, "upsample_conv2d")
 
 typedef enum df_op {
 #define X(op, name) DF_OP_##op,
@@ -229,6 +230,8 @@ df_value_id df_g_add(df_graph *g, const char *name, df_value_id a, df_value_id b
 df_value_id df_g_add_channel(df_graph *g, const char *name, df_value_id x, df_value_id v);
 /* along the last dimension: a first. */
 df_value_id df_g_concat(df_graph *g, const char *name, df_value_id a, df_value_id b);
+/* Made by fusion only, no builder: UPSAMPLE_CONV2D, x [H][W][C] -> the 3x3 convolution (stride 1, padding 1) of x
+ * upsampled to [2H][2W][C], [2H][2W][out]; weights and attributes are the convolution's. */
 /* x [H][W][C] -> [h][w][C], source index floor(i * H / h) as torch.nn.functional.interpolate(mode="nearest"). */
 df_value_id df_g_upsample_nearest(df_graph *g, const char *name, df_value_id x, int64_t h, int64_t w);
 /* Same memory, other shape. */

@@ -114,6 +114,17 @@ df_code df_infer_conv2d(const df_graph *g, const df_node *n, df_shape *shape, df
     return DF_OK;
 }
 
+df_code df_infer_upsample_conv2d(const df_graph *g, const df_node *n, df_shape *shape, df_err *err) {
+    df_shape x = df_shape_in(g, n, 0);
+    int64_t out = outputs_of(g, n);
+    df_code rc;
+    if ((rc = df_want_rank(x, 3, 3, "a picture [H, W, C]", err))) return rc;
+    if ((rc = df_want_weight(g, n, 0, DF_SHAPE(out, x.dim[2], 3, 3), err))) return rc;
+    if ((rc = df_want_weight(g, n, 1, n->attr.conv.no_bias ? df_no_shape : DF_SHAPE(out), err))) return rc;
+    *shape = DF_SHAPE(2 * x.dim[0], 2 * x.dim[1], out);
+    return DF_OK;
+}
+
 df_code df_infer_norm(const df_graph *g, const df_node *n, df_shape *shape, df_err *err) {
     df_shape x = df_shape_in(g, n, 0), per_channel = n->attr.norm.no_affine ? df_no_shape : DF_SHAPE(df_last(x));
     df_code rc;

@@ -12,6 +12,7 @@ df_code df_infer_embedding(const df_graph *g, const df_node *n, df_shape *shape,
 df_code df_infer_timestep(const df_graph *g, const df_node *n, df_shape *shape, df_err *err);
 df_code df_infer_linear(const df_graph *g, const df_node *n, df_shape *shape, df_err *err);
 df_code df_infer_conv2d(const df_graph *g, const df_node *n, df_shape *shape, df_err *err);
+df_code df_infer_upsample_conv2d(const df_graph *g, const df_node *n, df_shape *shape, df_err *err);
 df_code df_infer_norm(const df_graph *g, const df_node *n, df_shape *shape, df_err *err);
 df_code df_infer_group_norm(const df_graph *g, const df_node *n, df_shape *shape, df_err *err);
 df_code df_infer_attention(const df_graph *g, const df_node *n, df_shape *shape, df_err *err);

@@ -67,6 +67,8 @@ static const struct {
     [DF_OP_CLASS_EMBEDDING] = { df_infer_class_embedding, 1, .ids = true, .weights = true },
     [DF_OP_UNPATCHIFY] = { df_infer_unpatchify, 1 },
     [DF_OP_QUANTIZE] = { df_infer_quantize, 1, .weights = true },
+    [DF_OP_UPSAMPLE_CONV2D] = { df_infer_upsample_conv2d, 1, .weights = true, .add_channel = true, .act = true,
+                                .residual = true },
 };
 
 static df_code check_inputs(const df_graph *g, const df_node *n, df_err *err) {

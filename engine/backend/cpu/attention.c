@@ -1,4 +1,5 @@
-/* Splits an attention into tasks of one row, one head and a few vectors of queries; simd/attention_kernel.h does one. */
+/* Splits an attention into tasks of one row, one head and a few vectors of queries; simd/attention_kernel.h does one.
+ */
 #include <math.h>
 #include <omp.h>
 #include <stdlib.h>

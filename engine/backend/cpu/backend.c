@@ -33,6 +33,7 @@ static const df_cpu_op *const ops[DF_OP_COUNT] = {
     [DF_OP_CLASS_EMBEDDING] = &df_cpu_class_embedding,
     [DF_OP_UNPATCHIFY] = &df_cpu_unpatchify,
     [DF_OP_QUANTIZE] = &df_cpu_quantize,
+    [DF_OP_UPSAMPLE_CONV2D] = &df_cpu_upsample_conv2d,
 };
 
 float *df_cpu_copy(const float *x, int64_t floats) {

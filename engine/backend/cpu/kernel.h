@@ -37,7 +37,7 @@ extern const df_cpu_op df_cpu_activation, df_cpu_add, df_cpu_add_channel, df_cpu
     df_cpu_class_embedding, df_cpu_concat, df_cpu_concat_tokens, df_cpu_conv2d, df_cpu_embedding, df_cpu_gate,
     df_cpu_geglu, df_cpu_group_norm, df_cpu_layer_norm, df_cpu_linear, df_cpu_modulate, df_cpu_mul, df_cpu_quantize,
     df_cpu_reshape, df_cpu_rms_norm, df_cpu_scale, df_cpu_slice, df_cpu_slice_tokens, df_cpu_timestep_embedding,
-    df_cpu_unpatchify, df_cpu_upsample_nearest;
+    df_cpu_unpatchify, df_cpu_upsample_conv2d, df_cpu_upsample_nearest;
 
 static inline df_shape df_cpu_in_shape(const df_kernel *k, int i) {
     return df_graph_shape(k->g, k->node->in[i]);

@@ -57,8 +57,8 @@ static df_code keep_weight(df_kernel *k, int i, const float *from, df_err *err) 
     size_t bytes = (size_t)df_shape_elements(s) * sizeof(float);
     k->weight[i] = malloc(bytes);
     if (!k->weight[i]) return df_err_set(err, DF_ENOMEM, "%zu bytes of weights", bytes);
-    bool packed = i == 0 && (k->node->op == DF_OP_CONV2D || k->node->op == DF_OP_LINEAR);
-    if (packed)
+    df_op op = k->node->op;
+    if (i == 0 && (op == DF_OP_CONV2D || op == DF_OP_UPSAMPLE_CONV2D || op == DF_OP_LINEAR))
         pack_outputs_last(k->weight[i], from, s);
     else
         memcpy(k->weight[i], from, bytes);

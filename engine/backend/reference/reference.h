@@ -12,7 +12,7 @@
 typedef struct df_ref_call {
     const df_graph *g;
     const df_node *node;
-    const float *weight; /* conv2d [ky][kx][C][O], linear [K][O], else as in the file; NULL where absent */
+    const float *weight; /* convolutions [ky][kx][C][O], linear [K][O], else as in the file; NULL where absent */
     const float *bias; /* the node's second weight */
     int64_t n_rows;
     const void *const *in;
@@ -48,7 +48,8 @@ typedef struct df_ref_call {
     X(ADD_CONSTANT, add_constant)                                                                                      \
     X(CLASS_EMBEDDING, class_embedding)                                                                                \
     X(UNPATCHIFY, unpatchify)                                                                                          \
-    X(QUANTIZE, quantize)
+    X(QUANTIZE, quantize)                                                                                              \
+    X(UPSAMPLE_CONV2D, upsample_conv2d)
 
 typedef df_code (*df_ref_fn)(const df_ref_call *c);
 

@@ -194,6 +194,31 @@ const op_case op_cases[] = {
     { "upsample, shrinking", DF_OP_UPSAMPLE_NEAREST, { S(9, 8, 3) }, .to = S(4, 5, 3) },
     /* 41 * 2 / 82 in f32 is just below 1 */
     { "upsample, an inexact ratio", DF_OP_UPSAMPLE_NEAREST, { S(2, 2, 3) }, .to = S(3, 82, 3) },
+    { "upsample and conv", DF_OP_UPSAMPLE_CONV2D, { S(5, 6, 32) }, 48, CONV(3, 1, 1, 1, 1, 1) },
+    { "upsample and conv, odd channels", DF_OP_UPSAMPLE_CONV2D, { S(4, 7, 13) }, 21, CONV(3, 1, 1, 1, 1, 1) },
+    { "upsample and conv, one pixel", DF_OP_UPSAMPLE_CONV2D, { S(1, 1, 24) }, 40, CONV(3, 1, 1, 1, 1, 1) },
+    { "upsample and conv, one line", DF_OP_UPSAMPLE_CONV2D, { S(1, 9, 3) }, 5, CONV(3, 1, 1, 1, 1, 1) },
+    /* sums of taps are rounded to bf16 too, which adds 1.3e-3 of the rms to an element: five times that, in the worst
+     * of so many */
+    { "upsample and conv, wide",
+      DF_OP_UPSAMPLE_CONV2D,
+      { S(12, 12, 160) },
+      160,
+      CONV(3, 1, 1, 1, 1, 1),
+      .slack_bf16 = 1.5 },
+    { "upsample and conv, no bias",
+      DF_OP_UPSAMPLE_CONV2D,
+      { S(6, 5, 20) },
+      33,
+      { .conv = { .kernel = 3, .stride = 1, .pad = { 1, 1, 1, 1 }, .no_bias = true } } },
+    { "upsample and conv + channels, gelu, residual",
+      DF_OP_UPSAMPLE_CONV2D,
+      { S(6, 7, 30) },
+      37,
+      CONV(3, 1, 1, 1, 1, 1),
+      DF_ACT_GELU,
+      true,
+      true },
     { "embedding", DF_OP_EMBEDDING, { S(77) }, 48 },
     { "embedding, odd", DF_OP_EMBEDDING, { S(5) }, 13 },
     /* angles up to 999 in f32 would be off by 6e-5; they are taken in f64, what is left is sin and cos */
@@ -290,6 +315,12 @@ static df_value_id build_attention(df_graph *g, const op_case *c, const df_value
                                    a->attention.bias_buckets, a->attention.bias_max_distance);
 }
 
+/* As models have it; fusion makes one node of it. */
+static df_value_id build_upsample_conv(df_graph *g, const op_case *c, df_value_id x) {
+    x = df_g_upsample_nearest(g, "larger", x, 2 * c->in[0].dim[0], 2 * c->in[0].dim[1]);
+    return df_g_conv2d(g, "node", x, c->out, c->attr.conv);
+}
+
 static df_value_id build_transformer_op(df_graph *g, const op_case *c, const df_value_id *in) {
     const df_op_attr *a = &c->attr;
     switch (c->op) {
@@ -306,6 +337,7 @@ static df_value_id build_transformer_op(df_graph *g, const op_case *c, const df_
     case DF_OP_CLASS_EMBEDDING: return df_g_class_embedding(g, "node", in[0], VOCAB, c->out);
     case DF_OP_UNPATCHIFY: return df_g_unpatchify(g, "node", in[0], a->patch.h, a->patch.w, a->patch.patch);
     case DF_OP_QUANTIZE: return df_g_quantize(g, "node", in[0], c->out);
+    case DF_OP_UPSAMPLE_CONV2D: return build_upsample_conv(g, c, in[0]);
     default: break;
     }
     fail_msg("%s: no builder for %s", c->name, df_op_name(c->op));

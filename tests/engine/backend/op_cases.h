@@ -19,6 +19,7 @@ typedef struct op_case {
     bool no_positions; /* embedding */
     double offset; /* added to every input: large means */
     double slack; /* factor on the tolerance in f32; 0 is 1. The reason stands beside the case */
+    double slack_bf16; /* the same in bf16 */
 } op_case;
 
 extern const op_case op_cases[];

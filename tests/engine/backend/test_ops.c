@@ -46,7 +46,8 @@ static bool runs_here(const subject *s) {
 }
 
 static void compare(const op_case *c, const subject *s, const void *got, const double *want, size_t n) {
-    double squares = 0, errors = 0, worst = 0, slack = c->slack != 0 && s->dtype == DF_F32 ? c->slack : 1;
+    double squares = 0, errors = 0, worst = 0, slack = s->dtype == DF_BF16 ? c->slack_bf16 : c->slack;
+    if (slack == 0) slack = 1;
     tolerance limit = { s->limit.rms * slack, s->limit.worst * slack };
     for (size_t i = 0; i < n; i++) squares += want[i] * want[i];
     double rms = sqrt(squares / (double)n);

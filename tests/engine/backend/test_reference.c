@@ -211,6 +211,16 @@ static void test_upsample(void **state) {
           V(1, 1, 1, 2, 2, 1, 1, 1, 2, 2, 3, 3, 3, 4, 4));
 }
 
+static void test_upsample_conv_reads_the_larger_picture(void **state) {
+    (void)state;
+    df_graph *g = df_graph_new("upsample_conv");
+    df_value_id x = df_g_upsample_nearest(g, "u", input(g, "x", DF_SHAPE(1, 2, 1)), 2, 4);
+    df_conv_attr a = { .kernel = 3, .stride = 1, .pad = { 1, 1, 1, 1 } };
+    /* of 1 1 2 2 over 1 1 2 2; the second: 4 + 5 + 2*6 + 7 + 8 + 2*9 = 54 */
+    check(g, df_g_conv2d(g, "c", x, 1, a), 1, (const void *[]) { V(1, 2) }, (const float *[]) { one_to_nine, W(0.5f) },
+          V(28.5, 54.5, 67.5, 48.5, 16.5, 30.5, 37.5, 24.5));
+}
+
 /* 41 * 2 / 82 is 1; with PyTorch's ratio in f32 it is just below, and the first position is taken. */
 static void test_upsample_ratio_is_f32(void **state) {
     (void)state;
@@ -428,6 +438,7 @@ int main(void) {
         cmocka_unit_test(test_timestep_embedding),
         cmocka_unit_test(test_timestep_embedding_cos_first_shifted),
         cmocka_unit_test(test_upsample),
+        cmocka_unit_test(test_upsample_conv_reads_the_larger_picture),
         cmocka_unit_test(test_upsample_ratio_is_f32),
         cmocka_unit_test(test_embedding_adds_position),
         cmocka_unit_test(test_concat_puts_the_first_first),

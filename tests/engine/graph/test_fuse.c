@@ -198,6 +198,33 @@ static void test_gate_takes_a_residual(void **state) {
     df_graph_free(&g);
 }
 
+/* Twice the size and a 3x3 convolution of the same size: nothing else. */
+static void test_upsample_goes_into_its_convolution(void **state) {
+    (void)state;
+    df_graph *g = df_graph_new("g");
+    df_value_id x = picture(g, "x", 8), y[6], shared;
+    df_conv_attr one = { .kernel = 1, .stride = 1 }, two = conv3;
+    two.stride = 2;
+    y[0] = df_g_conv2d(g, "yes", df_g_upsample_nearest(g, "0", x, 8, 8), 12, conv3);
+    y[0] = df_g_activation(g, "act", y[0], DF_ACT_SILU);
+    y[1] = df_g_conv2d(g, "odd", df_g_upsample_nearest(g, "1", x, 8, 7), 12, conv3);
+    y[2] = df_g_conv2d(g, "one", df_g_upsample_nearest(g, "2", x, 8, 8), 12, one);
+    y[3] = df_g_conv2d(g, "two", df_g_upsample_nearest(g, "3", x, 8, 8), 12, two);
+    shared = df_g_upsample_nearest(g, "4", x, 8, 8);
+    y[4] = df_g_conv2d(g, "shared", shared, 12, conv3);
+    y[5] = df_g_activation(g, "shared_act", shared, DF_ACT_SILU);
+    for (int i = 0; i < 6; i++) df_graph_output(g, df_graph_name(g, "y%d", i), y[i]);
+    fuse(g);
+    const df_node *yes = find(g, "yes");
+    assert_null(find(g, "0"));
+    assert_int_equal(yes->op, DF_OP_UPSAMPLE_CONV2D);
+    assert_string_equal(value_name(g, yes->in[0]), "x");
+    assert_int_equal(yes->act, DF_ACT_SILU);
+    static const char *const others[] = { "odd", "one", "two", "shared" };
+    for (int i = 0; i < 4; i++) assert_int_equal(find(g, others[i])->op, DF_OP_CONV2D);
+    df_graph_free(&g);
+}
+
 static void test_needs_a_finished_graph(void **state) {
     (void)state;
     df_graph *g = resnet();
@@ -296,6 +323,7 @@ int main(void) {
         cmocka_unit_test(test_not_where_others_read),
         cmocka_unit_test(test_order_of_what_is_folded),
         cmocka_unit_test(test_gate_takes_a_residual),
+        cmocka_unit_test(test_upsample_goes_into_its_convolution),
         cmocka_unit_test(test_needs_a_finished_graph),
         cmocka_unit_test(test_resnet_computes_the_same),
         cmocka_unit_test(test_random_graphs_compute_the_same),
