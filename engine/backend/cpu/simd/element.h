@@ -1,6 +1,6 @@
 /* What activations are stored as: floats, or bf16 in the files that set DF_SIMD_BF16. Kernels compute in f32 in both:
- * loads widen, stores round to nearest even. (The instruction that does it would also drop subnormals, and not every
- * machine with AVX-512 has it.) */
+ * loads widen, stores round to nearest even. (The instruction that does it drops subnormals: it is used where there are
+ * none.) */
 #ifndef DF_ENGINE_BACKEND_CPU_SIMD_ELEMENT_H
 #define DF_ENGINE_BACKEND_CPU_SIMD_ELEMENT_H
 
@@ -34,6 +34,10 @@ INLINE vf widened(vw w) {
 }
 
 INLINE vw narrowed(vf v) {
+#ifdef __AVX512BF16__
+    enum { SUBNORMAL = 0x20 };
+    if (__builtin_expect(!_mm512_fpclass_ps_mask((__m512)v, SUBNORMAL), 1)) return (vw)_mm512_cvtneps_pbh((__m512)v);
+#endif
     vu bits = (vu)v, nan = (vu)(v != v), rounded = bits + 0x7fff + (bits >> 16 & 1);
     return ints_to_words(((rounded & ~nan) | ((bits | 0x400000) & nan)) >> 16);
 }

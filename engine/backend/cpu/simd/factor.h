@@ -40,15 +40,11 @@ INLINE vfactor f_join(const element *p, int64_t next, int64_t left) {
     return next ? a | words_to_ints((vw)_mm256_maskz_loadu_epi16(mask, p + next)) << 16 : a;
 }
 
-/* 2^x for x <= 0, as f32; -inf gives 0. |x - n| <= 1/2 for a whole n, which is added to the exponent: it comes in the
- * low bits of x + 1.5 * 2^23. The polynomial is 1 at 0, so that n = -127 leaves nothing. */
+/* 2^x for x <= 0, as f32; -inf gives 0. */
 INLINE vf f_exp(vf x) {
-    vf magic = v_set1(12582912.0f);
-    x = v_max(v_set1(-127.0f), x);
-    vf n = x + magic, r = x - (n - magic);
+    vf n, r = v_split(v_max(v_set1(-127.0f), x), &n);
     vf p = v_fma(v_set1(0.05500895f), r, v_set1(0.24221101f));
-    p = v_fma(v_fma(p, r, v_set1(0.69328293f)), r, v_set1(1.0f));
-    return (vf)((vu)p + ((vu)n << 23));
+    return v_raise(v_fma(v_fma(p, r, v_set1(0.69328293f)), r, v_set1(1.0f)), n);
 }
 
 /* Weights of two scores of each query, `next` floats apart. */

@@ -1,4 +1,5 @@
-/* Sums of the norms, in f64: a group spans millions of elements in the decoder of a large picture. */
+/* Sums of the norms, in f64 but for short stretches of bf16: a group spans millions of elements in the decoder of a
+ * large picture. */
 #ifndef DF_ENGINE_BACKEND_CPU_SIMD_NORMS_H
 #define DF_ENGINE_BACKEND_CPU_SIMD_NORMS_H
 
@@ -8,9 +9,101 @@
 
 enum { HL = VL / 2, SUM_VECTORS = 4 };
 
+INLINE vd vd_load(const double *p) {
+    vd v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
 INLINE void vd_store(double *p, vd v) {
     memcpy(p, &v, sizeof v);
 }
+
+INLINE double vd_sum(vd v) { /* pairwise, always in the same order */
+#if VL == 16
+    v += __builtin_shufflevector(v, v, 4, 5, 6, 7, 4, 5, 6, 7);
+    v += __builtin_shufflevector(v, v, 2, 3, 2, 3, 2, 3, 2, 3);
+#elif VL == 8
+    v += __builtin_shufflevector(v, v, 2, 3, 2, 3);
+#endif
+    return v[0] + v[1];
+}
+
+#ifdef DF_SIMD_BF16
+
+/* The square of a bf16 has 16 bits: sums of up to 256 squares of one size are exact in f32. Sums run there for EXACT
+ * numbers or less, and in f64 from there on. */
+enum { EXACT = 64 };
+
+INLINE vf e_load_upto(const element *p, int64_t n) {
+    return n < VL ? e_load_n(p, (int)n) : e_load(p);
+}
+
+INLINE vd half_doubles(vf v, int high) {
+    vh half[2];
+    memcpy(half, &v, sizeof v);
+    return __builtin_convertvector(half[high], vd);
+}
+
+INLINE void add_lanes(double *to, vf v, int64_t n) {
+    if (n >= VL) {
+        vd_store(to, vd_load(to) + half_doubles(v, 0));
+        vd_store(to + HL, vd_load(to + HL) + half_doubles(v, 1));
+        return;
+    }
+    for (int64_t i = 0; i < n; i++) to[i] += (double)v[i];
+}
+
+/* Up to SUM_VECTORS * VL channels, down EXACT positions or less: one accumulator a channel, so the order is that of
+ * the positions. */
+INLINE void channel_sums_block(double *sum, double *square, const element *x, int64_t n, int64_t c, int64_t width,
+                               const int vectors) {
+    vf s[SUM_VECTORS] = { 0 }, q[SUM_VECTORS] = { 0 };
+    for (int64_t p = 0; p < n; p++, x += c) {
+#pragma GCC unroll 4
+        for (int j = 0; j < vectors; j++) {
+            vf v = e_load_upto(x + j * VL, width - j * VL);
+            s[j] += v;
+            q[j] = v_fma(v, v, q[j]);
+        }
+    }
+    for (int j = 0; j < vectors; j++) {
+        add_lanes(sum + j * VL, s[j], width - j * VL);
+        add_lanes(square + j * VL, q[j], width - j * VL);
+    }
+}
+
+static void channel_sums(double *sum, double *square, const void *in, int64_t n, int64_t c) {
+    const element *x = in;
+    enum { WIDE = SUM_VECTORS * VL };
+    memset(sum, 0, (size_t)c * sizeof *sum);
+    memset(square, 0, (size_t)c * sizeof *square);
+    for (int64_t p = 0; p < n; p += EXACT) {
+        int64_t some = n - p < EXACT ? n - p : EXACT, i = 0;
+        const element *y = x + p * c;
+        for (; i + WIDE <= c; i += WIDE) channel_sums_block(sum + i, square + i, y + i, some, c, WIDE, SUM_VECTORS);
+        for (; i < c; i += VL) channel_sums_block(sum + i, square + i, y + i, some, c, c - i, 1);
+    }
+}
+
+INLINE void line_sums(double *sum, double *square, const element *x, int64_t c) {
+    vd s = { 0 }, q = { 0 };
+    for (int64_t first = 0; first < c; first += EXACT * VL) {
+        vf s32 = { 0 }, q32 = { 0 };
+        int64_t i = first, end = c - first < EXACT * VL ? c : first + EXACT * VL;
+        for (; i < end; i += VL) {
+            vf v = e_load_upto(x + i, end - i);
+            s32 += v;
+            q32 = v_fma(v, v, q32);
+        }
+        s += half_doubles(s32, 0) + half_doubles(s32, 1);
+        q += half_doubles(q32, 0) + half_doubles(q32, 1);
+    }
+    *sum = vd_sum(s);
+    *square = vd_sum(q);
+}
+
+#else
 
 /* SUM_VECTORS * HL channels at once, down all positions: one accumulator a channel, so the order is that of the
  * positions. */
@@ -46,13 +139,6 @@ static void channel_sums(double *sum, double *square, const void *in, int64_t n,
     }
 }
 
-INLINE double vd_sum(vd v) {
-    double s[HL], sum = 0;
-    vd_store(s, v);
-    for (int i = 0; i < HL; i++) sum += s[i];
-    return sum;
-}
-
 INLINE void line_sums(double *sum, double *square, const element *x, int64_t c) {
     vd s0 = { 0 }, s1 = { 0 }, q0 = { 0 }, q1 = { 0 };
     int64_t i = 0;
@@ -72,6 +158,8 @@ INLINE void line_sums(double *sum, double *square, const element *x, int64_t c) 
     *sum = s;
     *square = q;
 }
+
+#endif
 
 INLINE vf norm_one(vf x, vf mean, vf rstd, vf gamma, vf beta, df_act act) {
     return v_act(v_fma((x - mean) * rstd, gamma, beta), act);

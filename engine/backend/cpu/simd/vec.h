@@ -73,6 +73,9 @@ INLINE vf v_round(vf x) {
 INLINE vf v_scale2(vf x, vf n) { /* x * 2^n, n integral */
     return (vf)_mm512_scalef_ps((__m512)x, (__m512)n);
 }
+INLINE vf v_about_1_over(vf x) { /* off by 2^-14 at most where the machine has a short way, else exact */
+    return (vf)_mm512_rcp14_ps((__m512)x);
+}
 INLINE vf v_load_n(const float *p, int n) { /* the first n lanes, 0 in the others */
     return (vf)_mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p);
 }
@@ -148,6 +151,10 @@ INLINE void v_store_n(float *p, vf v, int n) {
     for (int i = 0; i < n; i++) p[i] = v[i];
 }
 #endif
+
+INLINE vf v_about_1_over(vf x) {
+    return v_set1(1.0f) / x;
+}
 
 INLINE vf v_select_lt(vf a, vf b, vf lt, vf ge) {
     vi mask = a < b;

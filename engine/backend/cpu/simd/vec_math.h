@@ -49,6 +49,44 @@ INLINE vf v_erf(vf x) {
     return v_select_lt(t, v_set1(0.93f), small, big);
 }
 
+/* |x| <= 127 as a whole number, which is *n in a form for v_raise, and what is left, at most 1/2. */
+INLINE vf v_split(vf x, vf *n) {
+    vf magic = v_set1(12582912.0f); /* 1.5 * 2^23: a sum with it has no room for a fraction, n is in its low bits */
+    *n = x + magic;
+    return x - (*n - magic);
+}
+
+/* p * 2^n, n of v_split; 0 for p = 1, n = -127. */
+INLINE vf v_raise(vf p, vf n) {
+    return (vf)((vu)p + ((vu)n << 23));
+}
+
+#ifdef DF_SIMD_BF16
+
+/* What is stored in 8 bits needs no more than these give: relative errors of 7e-5 of the sigmoid, absolute ones of
+ * 1.2e-5 of the gelu, a fiftieth of the rounding behind them. */
+INLINE vf v_x_sigmoid(vf x, vf u) { /* x / (1 + 2^(-u log2 e)) */
+    vf n, r = v_split(v_max(v_set1(-127.0f), v_min(v_set1(127.0f), u * v_set1(-1.44269504f))), &n);
+    vf p = v_fma(v_set1(0.00958286f), r, v_set1(0.05590643f));
+    p = v_fma(v_fma(p, r, v_set1(0.24024099f)), r, v_set1(0.69312419f));
+    return x * v_about_1_over(v_set1(1.0f) + v_raise(v_fma(p, r, v_set1(1.0f)), n));
+}
+
+/* x Phi(x) = max(x, 0) - t (1 - Phi(t)), t = |x|, and 1 - Phi(t) = 1 / (2 p(t)^16): the form of Abramowitz and Stegun
+ * 7.1.28, fitted anew. */
+INLINE vf v_gelu(vf x) {
+    vf t = (vf)((vi)x & 0x7fffffff);
+    vf p = v_fma(v_set1(9.28527712e-5f), t, v_set1(-9.362639e-5f));
+    p = v_fma(v_fma(p, t, v_set1(3.45558546e-3f)), t, v_set1(2.10345823e-2f));
+    p = v_fma(v_fma(p, t, v_set1(4.98891966e-2f)), t, v_set1(1.0f));
+    p = p * p;
+    p = p * p;
+    p = p * p;
+    return v_max(v_set1(0.0f), x) - t * v_about_1_over(v_set1(2.0f) * p * p);
+}
+
+#else
+
 INLINE vf v_x_sigmoid(vf x, vf u) { /* x / (1 + exp(-u)) */
     return x / (v_set1(1.0f) + v_exp(-u));
 }
@@ -56,6 +94,8 @@ INLINE vf v_x_sigmoid(vf x, vf u) { /* x / (1 + exp(-u)) */
 INLINE vf v_gelu(vf x) {
     return v_set1(0.5f) * x * (v_set1(1.0f) + v_erf(x * v_set1(0.707106781f)));
 }
+
+#endif
 
 INLINE vf v_act(vf x, df_act act) {
     switch (act) {
