@@ -32,8 +32,8 @@ static df_code add_activations(needs *n, const df_graph *g, const df_cut *cut, d
     for (int s = 0; !rc && s < n->n_ranks; s++) {
         df_memory_plan *plan = NULL;
         if ((rc = df_memory_plan_new(&plan, g, cut, s, n->dtype, err))) break;
-        n->rank[s].activations +=
-            (double)n->n_rows * ((double)plan->slot_bytes * n->n_slots + (double)plan->scratch_bytes);
+        n->rank[s].activations += (double)n->n_rows * ((double)(plan->slot_bytes + plan->kept_bytes) * n->n_slots +
+                                                       (double)plan->scratch_bytes);
         df_memory_plan_free(&plan);
     }
     return rc;

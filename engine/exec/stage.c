@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/size.h"
+#include "engine/exec/kept.h"
 #include "engine/graph/memory_plan.h"
 
 enum { ALIGN = 64 };
@@ -21,6 +22,9 @@ struct df_stage {
     int n_slots;
     char *slots; /* [n_slots][slot_bytes] */
     size_t slot_bytes;
+    char *results; /* [n_slots][kept_bytes]: kept ones */
+    size_t kept_bytes;
+    df_kept *kept;
     char *scratch; /* the plan's scratch for max_rows, then kernel_bytes for the kernel that runs */
     size_t scratch_bytes, kernel_bytes;
     bool prepared[DF_MAX_ROWS + 1]; /* [n_rows] */
@@ -90,6 +94,7 @@ static df_code open_stage(df_stage *s, df_err *err) {
     df_code rc = cfg->backend->open(&s->ctx, &cfg->backend_cfg, err);
     if (rc) return rc;
     rc = df_memory_plan_new(&s->plan, cfg->graph, cfg->cut, cfg->stage, cfg->backend_cfg.dtype, err);
+    if (!rc) rc = df_kept_open(&s->kept, cfg->graph, cfg->cut, cfg->stage, s->plan, err);
     if (rc) return rc;
     count_weights(s);
     rc = open_kernels(s, err);
@@ -121,6 +126,8 @@ void df_stage_close(df_stage **stage) {
         if (s->kernels[i]) s->cfg.backend->node_close(&s->kernels[i]);
     free(s->kernels);
     df_memory_plan_free(&s->plan);
+    df_kept_close(&s->kept);
+    free(s->results);
     if (s->ctx) s->cfg.backend->close(&s->ctx);
     free(s->slots);
     free(s->scratch);
@@ -153,6 +160,16 @@ static df_code reserve_slots(df_stage *s, int64_t max_rows, int n_slots, df_err 
     s->slot_bytes = slot_bytes;
     s->n_slots = n_slots;
     return DF_OK;
+}
+
+static df_code reserve_kept(df_stage *s, int64_t max_rows, int n_slots, df_err *err) {
+    size_t bytes;
+    if (!df_size_mul(&s->kept_bytes, s->plan->kept_bytes, (size_t)max_rows) ||
+        !df_size_mul(&bytes, s->kept_bytes, (size_t)n_slots))
+        return df_err_set(err, DF_ELIMIT, "%d slots of %lld rows keep %zu bytes each", n_slots, (long long)max_rows,
+                          s->plan->kept_bytes);
+    df_code rc = renew(&s->results, bytes, err);
+    return rc ? rc : df_kept_reserve(s->kept, s, max_rows, n_slots, err);
 }
 
 static df_code reserve_scratch(df_stage *s, int64_t max_rows, size_t kernel_bytes, df_err *err) {
@@ -201,6 +218,7 @@ df_code df_stage_reserve(df_stage *s, int64_t max_rows, int n_slots, df_err *err
         return df_err_set(err, DF_EINVAL, "stage %d: %d slots of %lld rows; rows must be 1 to %lld", s->cfg.stage,
                           n_slots, (long long)max_rows, (long long)DF_MAX_ROWS);
     df_code rc = reserve_slots(s, max_rows, n_slots, err);
+    if (!rc) rc = reserve_kept(s, max_rows, n_slots, err);
     if (!rc) rc = reserve_scratch(s, max_rows, s->kernel_bytes, err);
     if (rc) return rc;
     s->max_rows = max_rows;
@@ -208,7 +226,8 @@ df_code df_stage_reserve(df_stage *s, int64_t max_rows, int n_slots, df_err *err
 }
 
 df_stage_memory df_stage_memory_of(const df_stage *s) {
-    return (df_stage_memory) { s->weight_bytes, s->slot_bytes * (size_t)s->n_slots, s->scratch_bytes };
+    size_t slots = (s->slot_bytes + s->kept_bytes) * (size_t)s->n_slots;
+    return (df_stage_memory) { s->weight_bytes, slots + df_kept_bytes(s->kept), s->scratch_bytes };
 }
 
 /* Values */
@@ -216,6 +235,7 @@ df_stage_memory df_stage_memory_of(const df_stage *s) {
 static void *value_at(df_stage *s, int slot, df_value_id v, int64_t n_rows) {
     df_placement at = s->plan->of[v];
     if (at.region == DF_REGION_NONE) return NULL;
+    if (at.region == DF_REGION_KEPT) return s->results + (size_t)slot * s->kept_bytes + at.offset * (size_t)s->max_rows;
     char *region = at.region == DF_REGION_SLOT ? s->slots + (size_t)slot * s->slot_bytes : s->scratch;
     return region + at.offset * (size_t)n_rows;
 }
@@ -301,11 +321,14 @@ df_code df_stage_run_timed(df_stage *s, int slot, int segment, int64_t n_rows, i
     df_code rc = check_run(s, slot, segment, n_rows, err);
     if (rc) return rc;
     const df_segment *seg = &s->cfg.cut->segments[segment];
+    bool still = df_kept_still(s->kept, s, slot, segment, n_rows) && !s->tap; /* a tap sees every node */
     for (int i = seg->first_node; i < seg->end_node; i++) {
+        if (still && df_kept_has(s->kept, i)) continue;
         int64_t start = ns ? df_clock_ns() : 0;
         if ((rc = run_node(s, slot, i, n_rows, err))) return rc;
         if (ns) ns[i] += df_clock_ns() - start;
     }
+    df_kept_done(s->kept, slot, segment, n_rows);
     return DF_OK;
 }
 

@@ -7,6 +7,7 @@
  *   ... df_stage_value(s, slot, output)                  valid until the slot is used again
  *   df_stage_close(&s);
  *
+ * Nodes that read kept inputs alone (graph.h) run when those have changed: kept.h.
  * A value is addressed for the number of rows it was written with: use the same n_rows for a slot from input to
  * output. Every kernel is prepared for each n_rows given to df_stage_reserve or df_stage_prepare; df_stage_run for
  * another n_rows is DF_EINVAL.

@@ -42,6 +42,14 @@ int df_node_reads(const df_node *n, df_value_id reads[DF_NODE_MAX_READS]) {
     return count;
 }
 
+bool df_node_is_kept(const df_graph *g, const df_node *n) {
+    df_value_id reads[DF_NODE_MAX_READS];
+    int n_reads = df_node_reads(n, reads);
+    for (int i = 0; i < n_reads; i++)
+        if (!g->values[reads[i]].kept) return false;
+    return n->op != DF_OP_RESHAPE; /* that is its input's memory */
+}
+
 bool df_op_can_run_in_place(df_op op) {
     switch (op) {
     case DF_OP_ACTIVATION:
@@ -151,7 +159,7 @@ df_value_id df_graph_append(df_graph *g, const df_node *node, df_shape declared)
     g->nodes = nodes;
     /* a reshape keeps its input's type; everything else makes activations */
     df_dtype dtype = node->op == DF_OP_RESHAPE ? g->values[node->in[0]].dtype : DF_F32;
-    df_value_id out = add_value(g, (df_value) { node->name, dtype, shape, g->n_nodes });
+    df_value_id out = add_value(g, (df_value) { node->name, dtype, shape, g->n_nodes, false });
     if (out == DF_NO_VALUE) return DF_NO_VALUE;
     nodes[g->n_nodes] = *node;
     nodes[g->n_nodes++].out = out;
@@ -191,9 +199,14 @@ df_value_id df_graph_input(df_graph *g, const char *name, df_dtype dtype, df_sha
     if (!inputs) return DF_NO_VALUE;
     g->inputs = inputs;
     name = df_graph_name(g, "%s", name);
-    df_value_id v = add_value(g, (df_value) { name, dtype, shape, -1 });
+    df_value_id v = add_value(g, (df_value) { name, dtype, shape, -1, false });
     if (v != DF_NO_VALUE) inputs[g->n_inputs++] = (df_port) { name, v };
     return v;
+}
+
+void df_graph_keep(df_graph *g, df_value_id input) {
+    if (df_graph_is_open(g) && df_graph_has_value(g, input) && g->values[input].producer < 0)
+        g->values[input].kept = true;
 }
 
 void df_graph_output(df_graph *g, const char *name, df_value_id v) {

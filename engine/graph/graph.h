@@ -161,6 +161,7 @@ typedef struct df_value {
                      * (timesteps, sizes); I32: ids */
     df_shape shape; /* one row */
     int32_t producer; /* node index, -1 for a graph input */
+    bool kept; /* an input that a row keeps from step to step: what is made of kept inputs alone is not made again */
 } df_value;
 
 typedef struct df_weight {
@@ -195,6 +196,7 @@ void df_graph_free(df_graph **g);
 df_code df_graph_finish(df_graph *g, df_err *err);
 
 df_value_id df_graph_input(df_graph *g, const char *name, df_dtype dtype, df_shape shape);
+void df_graph_keep(df_graph *g, df_value_id input); /* sets df_value.kept */
 void df_graph_output(df_graph *g, const char *name, df_value_id v);
 df_value_id df_graph_find_output(const df_graph *g, const char *name); /* DF_NO_VALUE if absent; inputs likewise */
 df_value_id df_graph_find_input(const df_graph *g, const char *name);
@@ -290,6 +292,9 @@ int64_t df_shape_elements(df_shape s); /* of one row; shapes in a graph are chec
 
 /* Everything the node reads, fused operands included; returns how many. */
 int df_node_reads(const df_node *n, df_value_id reads[DF_NODE_MAX_READS]);
+
+/* True if the node reads kept inputs and nothing else. */
+bool df_node_is_kept(const df_graph *g, const df_node *n);
 
 /* True if the op may write its result over in[0] (element-wise operations and the norms: every backend reads an element
  * before it writes it, or keeps statistics aside). */

@@ -90,6 +90,16 @@ static void number_segments(planner *p) {
         for (int i = p->cut->segments[s].first_node; i < p->cut->segments[s].end_node; i++) p->segment_of[i] = s;
 }
 
+/* What is made of kept inputs alone stays for the passes to come. */
+static void keep_over_passes(planner *p) {
+    for (int i = 0; i < p->g->n_nodes; i++) {
+        if (!ours(p, i) || !df_node_is_kept(p->g, &p->g->nodes[i])) continue;
+        block *b = &p->blocks[root_of(p, p->g->nodes[i].out)];
+        if (b->region != DF_REGION_SCRATCH) continue; /* it travels, or is part of an input's memory */
+        *b = (block) { DF_REGION_KEPT, b->bytes, -1, p->g->n_nodes, 0 };
+    }
+}
+
 /* Scratch belongs to one segment at a time: a block that outlives its segment is kept in the slot. */
 static void keep_across_segments(planner *p) {
     for (df_value_id v = 0; v < p->g->n_values; v++) {
@@ -162,7 +172,9 @@ static void place_all(planner *p, df_memory_plan *plan) {
     for (int i = 0; i < n; i++) {
         place(p, i);
         const block *b = &p->blocks[p->order[i]];
-        size_t *bytes = b->region == DF_REGION_SLOT ? &plan->slot_bytes : &plan->scratch_bytes;
+        size_t *bytes = b->region == DF_REGION_SLOT   ? &plan->slot_bytes
+                        : b->region == DF_REGION_KEPT ? &plan->kept_bytes
+                                                      : &plan->scratch_bytes;
         if (b->offset + b->bytes > *bytes) *bytes = b->offset + b->bytes;
     }
     for (df_value_id v = 0; v < p->g->n_values; v++) {
@@ -194,6 +206,7 @@ static void make_plan(planner *p, df_memory_plan *plan) {
     join_reshapes(p);
     touch_nodes(p);
     touch_ports(p);
+    keep_over_passes(p);
     keep_across_segments(p);
     run_in_place(p);
     place_all(p, plan);

@@ -1,12 +1,14 @@
 /* Memory plan: where each value of one stage lies, so that nothing is allocated while running.
  *
- * Two regions per stage. The slot region holds what must survive between segments (values sent or received, skips that
- * wait on this stage, graph inputs and outputs); there is one per micro-batch in flight. The scratch region holds what
- * lives within one segment; it is shared by all slots, and also gives the kernels their scratch. Offsets are in bytes
- * per row times rows: a value of b bytes a row at offset o occupies [o * n, (o + b) * n) for n rows, so one plan serves
- * every n up to the capacity. Values whose lives do not overlap share memory; a RESHAPE shares its input's;
- * element-wise nodes may write over an input that dies there.
- * Source: greedy by size, Pisarchyk and Lee 2020, arXiv:2001.03288. */
+ * Three regions per stage. The slot region holds what must survive between segments (values sent or received, skips
+ * that wait on this stage, graph inputs and outputs); there is one per micro-batch in flight. The scratch region holds
+ * what lives within one segment; it is shared by all slots, and also gives the kernels their scratch. Results of nodes
+ * that read kept inputs alone, unless they travel, have a third region, one per micro-batch like the slots, where
+ * nothing shares memory: they outlive the pass. Offsets are in bytes per row times rows: a value of b bytes a row at
+ * offset o occupies [o * n, (o + b) * n) for n rows, so one plan serves every n up to the capacity. (In the kept region
+ * it is always the capacity's rows: a place does not move with n.) Values whose lives do not overlap share memory; a
+ * RESHAPE shares its input's; element-wise nodes may write over an input that dies there. Source: greedy by size,
+ * Pisarchyk and Lee 2020, arXiv:2001.03288. */
 #ifndef DF_ENGINE_GRAPH_MEMORY_PLAN_H
 #define DF_ENGINE_GRAPH_MEMORY_PLAN_H
 
@@ -14,7 +16,7 @@
 
 #include "engine/graph/cut.h"
 
-typedef enum df_region { DF_REGION_NONE, DF_REGION_SLOT, DF_REGION_SCRATCH } df_region;
+typedef enum df_region { DF_REGION_NONE, DF_REGION_SLOT, DF_REGION_SCRATCH, DF_REGION_KEPT } df_region;
 
 typedef struct df_placement {
     df_region region; /* NONE: the stage does not touch this value */
@@ -23,7 +25,7 @@ typedef struct df_placement {
 
 typedef struct df_memory_plan {
     df_placement *of; /* [n_values] */
-    size_t slot_bytes, scratch_bytes; /* per row */
+    size_t slot_bytes, scratch_bytes, kept_bytes; /* per row */
 } df_memory_plan;
 
 /* activation: the backend's compute type. */

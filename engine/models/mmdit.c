@@ -40,6 +40,7 @@ void df_mmdit_build(df_graph *g, const df_mmdit_config *cfg, int64_t h, int64_t 
     df_value_id sample = df_graph_input(g, "sample", DF_F32, DF_SHAPE(h, w, cfg->in_channels));
     df_value_id timestep = df_graph_input(g, "timestep", DF_F64, DF_SHAPE(1));
     df_value_id text = df_graph_input(g, "encoder_hidden_states", DF_F32, DF_SHAPE(tokens, cfg->text_width));
+    df_graph_keep(g, text);
     df_value_id pooled = df_graph_input(g, "pooled", DF_F32, DF_SHAPE(cfg->pooled_width));
     df_value_id act = condition(g, cfg, timestep, pooled);
     df_mmdit_tokens x = {

@@ -122,6 +122,7 @@ void df_unet_build(df_graph *g, const df_unet_config *cfg, int64_t h, int64_t w,
     df_value_id x = df_graph_input(g, "sample", DF_F32, DF_SHAPE(h, w, cfg->in_channels));
     u.temb = time_embedding(g, cfg);
     u.context = df_graph_input(g, "encoder_hidden_states", DF_F32, DF_SHAPE(n_tokens, cfg->context_width));
+    df_graph_keep(g, u.context);
 
     x = df_conv_same(g, "conv_in", x, cfg->level[0].channels, cfg->conv_in_kernel);
     push(&u, x);
