@@ -23,18 +23,18 @@ enum {
     CHUNK = 128, /* keys per softmax step: their scores fit L1 */
 };
 
+/* What is taken off a query's scores before the exponential is the largest of its first chunk, whose weight is thus an
+ * exact 1. It is raised to a larger one only when that is this much larger: weights may be 2^40 or e^40, which costs no
+ * precision. (With bias or mask, where nothing is gained, it is always raised.) */
+#define ROOM 40.0f
+
 INLINE int64_t round_up(int64_t n, int64_t to) {
     return (n + to - 1) / to * to;
 }
 
-/* c[row][v] = c[row][v] * old[v] + sum over k of a[k][row] * b[k][v] for ROWS rows and nv vectors; old NULL: without
- * the first term. Rows of a are VL long. nv is a constant where this is expanded. */
-INLINE void tile(float *c, const factor *a, const factor *b, int64_t n_k, const vf *old, const int nv) {
-    vf acc[ROWS][QV];
-#pragma GCC unroll 8
-    for (int i = 0; i < ROWS; i++)
-#pragma GCC unroll 3
-        for (int v = 0; v < nv; v++) acc[i][v] = old ? v_load(c + (i * nv + v) * VL) * old[v] : v_set1(0.0f);
+/* sum[row][v] += a[k][row] * b[k][v] over k, for ROWS rows and nv vectors. Rows of a are VL long. nv is a constant
+ * where this is expanded. */
+INLINE void add_tile(vf sum[ROWS][QV], const factor *a, const factor *b, int64_t n_k, const int nv) {
     for (int64_t k = 0; k < n_k; k++) {
         vfactor w[QV];
 #pragma GCC unroll 3
@@ -43,14 +43,15 @@ INLINE void tile(float *c, const factor *a, const factor *b, int64_t n_k, const 
         for (int i = 0; i < ROWS; i++) {
             vfactor x = f_set1(a[k * VL + i]);
 #pragma GCC unroll 3
-            for (int v = 0; v < nv; v++) acc[i][v] = f_fma(x, w[v], acc[i][v]);
+            for (int v = 0; v < nv; v++) sum[i][v] = f_fma(x, w[v], sum[i][v]);
         }
     }
-#pragma GCC unroll 8
-    for (int i = 0; i < ROWS; i++)
-#pragma GCC unroll 3
-        for (int v = 0; v < nv; v++) v_store(c + (i * nv + v) * VL, acc[i][v]);
 }
+
+#define FOR_TILE(nv, body)                                                                                             \
+    _Pragma("GCC unroll 8") for (int i = 0; i < ROWS; i++) _Pragma("GCC unroll 3") for (int v = 0; v < (nv); v++) {    \
+        body;                                                                                                          \
+    }
 
 /* Packing */
 
@@ -139,47 +140,115 @@ INLINE void mask_scores(task *a, int64_t s0, int64_t n, const int nv) {
     }
 }
 
-/* Scores of n keys, a multiple of ROWS -> weights exp(scale * score - max); what was summed so far is to shrink to the
- * new maximum. */
-INLINE void softmax_step(task *a, int64_t n, const int nv) {
-    vf by = v_set1(a->h->scale * F_EXP_UNIT), top[QV], sum[QV], minus_max[QV];
-    for (int v = 0; v < nv; v++) top[v] = v_load(a->scores + v * VL);
-    for (int64_t s = 1; s < n; s++)
-#pragma GCC unroll 3
-        for (int v = 0; v < nv; v++) top[v] = v_max(v_load(a->scores + (s * nv + v) * VL), top[v]);
-    for (int v = 0; v < nv; v++) {
-        vf max = v_max(a->max[v], top[v] * by);
-        a->shrink[v] = f_exp(a->max[v] - max);
-        a->max[v] = max;
-        minus_max[v] = -max;
-        sum[v] = v_set1(0.0f);
-    }
-    for (int64_t k = 0; k < n / PER_FACTOR; k++) {
-        const float *x = a->scores + k * PER_FACTOR * nv * VL;
-        factor *y = (factor *)a->scores + k * nv * VL;
+/* Weights of a tile of scores; what they add up to goes to sum. */
+INLINE void weigh_tile(task *a, factor *weights, vf scores[ROWS][QV], vf sum[QV], const int nv) {
+    vf by = v_set1(a->h->scale * F_EXP_UNIT);
+#pragma GCC unroll 8
+    for (int i = 0; i < ROWS; i += PER_FACTOR)
 #pragma GCC unroll 3
         for (int v = 0; v < nv; v++) {
-            vfactor w = f_weights(x + v * VL, nv * VL, by, minus_max[v]);
-            f_store(y + v * VL, w);
+            vfactor w = f_weights(&scores[i][v], QV, by, -a->max[v]);
+            f_store(weights + (i / PER_FACTOR * nv + v) * VL, w);
             sum[v] = f_fma(w, f_one(), sum[v]);
         }
+}
+
+INLINE void tile_top(vf top[QV], vf scores[ROWS][QV], const int nv) {
+    for (int v = 0; v < nv; v++) top[v] = scores[0][v];
+    FOR_TILE(nv, top[v] = v_max(scores[i][v], top[v]))
+}
+
+/* Weights of n keys straight from the registers that their scores are summed in. False if a score is so far above what
+ * is taken off that it could overflow: then nothing is done but to scratch. */
+INLINE bool weigh_at_once(task *a, const factor *keys, int64_t n, vf sum[QV], const int nv) {
+    vf by = v_set1(a->h->scale * F_EXP_UNIT), room = v_set1(ROOM);
+    int64_t d = factors(a->h->d);
+    for (int64_t s = 0; s < n; s += ROWS) {
+        vf scores[ROWS][QV] = { 0 }, top[QV];
+        add_tile(scores, keys + s / VL * VL * d + s % VL, a->q, d, nv);
+        if (n - s < ROWS) FOR_TILE(nv, if (i >= n - s) scores[i][v] = v_set1(-INFINITY))
+        tile_top(top, scores, nv);
+        for (int v = 0; v < nv; v++)
+            if (v_any_lt(a->max[v] + room, top[v] * by)) return false;
+        weigh_tile(a, (factor *)a->scores + s / PER_FACTOR * nv * VL, scores, sum, nv);
     }
-    for (int v = 0; v < nv; v++) a->sum[v] = v_fma(a->sum[v], a->shrink[v], sum[v]);
+    return true;
+}
+
+/* The scores of n keys, with bias and mask. */
+INLINE void score(task *a, const factor *keys, int64_t s0, int64_t n, const int nv) {
+    int64_t d = factors(a->h->d);
+    for (int64_t s = 0; s < n; s += ROWS) {
+        vf scores[ROWS][QV] = { 0 };
+        add_tile(scores, keys + s / VL * VL * d + s % VL, a->q, d, nv);
+        FOR_TILE(nv, v_store(a->scores + ((s + i) * nv + v) * VL, scores[i][v]))
+    }
+    if (a->h->bias) add_bias(a, s0, n, nv);
+    if (n % ROWS || a->h->causal) mask_scores(a, s0, n, nv);
+}
+
+INLINE void load_scores(const task *a, int64_t s, vf scores[ROWS][QV],
+                        const int nv) { FOR_TILE(nv, scores[i][v] = v_load(a->scores + ((s + i) * nv + v) * VL)) }
+
+INLINE bool is_plain(const df_attn_head *h) {
+    return !h->bias && !h->causal;
+}
+
+/* Weights of n scores. What is taken off is raised only where it must be, and what was summed so far is to shrink by as
+ * much: a query gets the same weights here and in weigh_at_once, whatever the queries beside it need. */
+INLINE void weigh_scores(task *a, int64_t n, bool first, vf sum[QV], const int nv) {
+    vf by = v_set1(a->h->scale * F_EXP_UNIT), room = v_set1(is_plain(a->h) ? ROOM : 0.0f);
+    vf top[QV], scores[ROWS][QV] = { 0 };
+    for (int64_t s = 0; s < n; s += ROWS) {
+        vf more[QV];
+        load_scores(a, s, scores, nv);
+        tile_top(more, scores, nv);
+        for (int v = 0; v < nv; v++) top[v] = s ? v_max(more[v], top[v]) : more[v];
+    }
+    for (int v = 0; v < nv; v++) {
+        vf most = top[v] * by, max = first ? most : v_select_lt(a->max[v] + room, most, most, a->max[v]);
+        a->shrink[v] = f_exp(a->max[v] - max);
+        a->max[v] = max;
+    }
+    for (int64_t s = 0; s < n; s += ROWS) {
+        load_scores(a, s, scores, nv);
+        weigh_tile(a, (factor *)a->scores + s / PER_FACTOR * nv * VL, scores, sum, nv);
+    }
+}
+
+typedef enum so_far { NOTHING, KEEP, SHRINK } so_far; /* what becomes of earlier sums */
+
+INLINE void add_values(task *a, const factor *values, int64_t n, so_far earlier, const int nv) {
+    int64_t lines = factors(round_up(a->h->n_keys, VL));
+    for (int64_t c = 0; c < a->h->dv; c += ROWS) {
+        float *out = a->out + c * nv * VL;
+        vf sum[ROWS][QV] = { 0 };
+        if (earlier != NOTHING) FOR_TILE(nv, sum[i][v] = v_load(out + (i * nv + v) * VL))
+        if (earlier == SHRINK) FOR_TILE(nv, sum[i][v] *= a->shrink[v])
+        add_tile(sum, values + c / VL * VL * lines + c % VL, (const factor *)a->scores, factors(n), nv);
+        FOR_TILE(nv, v_store(out + (i * nv + v) * VL, sum[i][v]))
+    }
 }
 
 /* Keys [s0, s0 + n). */
 INLINE void attention_chunk(task *a, int64_t s0, int64_t n, const int nv) {
     const df_attn_head *h = a->h;
-    int64_t d = factors(h->d), whole = round_up(n, ROWS), lines = factors(round_up(h->n_keys, VL));
-    const factor *keys = (const factor *)h->k + s0 * d, *values = (const factor *)h->v + s0 / PER_FACTOR * VL;
-    for (int64_t s = 0; s < whole; s += ROWS)
-        tile(a->scores + s * nv * VL, keys + s / VL * VL * d + s % VL, a->q, d, NULL, nv);
-    if (h->bias) add_bias(a, s0, n, nv);
-    if (whole > n || h->causal) mask_scores(a, s0, n, nv);
-    softmax_step(a, whole, nv);
-    for (int64_t i = 0; i < h->dv; i += ROWS)
-        tile(a->out + i * nv * VL, values + i / VL * VL * lines + i % VL, (const factor *)a->scores, whole / PER_FACTOR,
-             a->shrink, nv);
+    const factor *keys = (const factor *)h->k + s0 * factors(h->d);
+    const factor *values = (const factor *)h->v + s0 / PER_FACTOR * VL;
+    bool first = s0 == 0;
+    vf sum[QV] = { 0 };
+    so_far earlier = first ? NOTHING : KEEP;
+    if (first || !is_plain(h) || !weigh_at_once(a, keys, n, sum, nv)) {
+        score(a, keys, s0, n, nv);
+        for (int v = 0; v < nv; v++) sum[v] = v_set1(0.0f);
+        weigh_scores(a, round_up(n, ROWS), first, sum, nv);
+        if (!first) earlier = SHRINK;
+    }
+    for (int v = 0; v < nv; v++)
+        a->sum[v] = earlier == NOTHING ? sum[v]
+                    : earlier == KEEP  ? a->sum[v] + sum[v]
+                                       : v_fma(a->sum[v], a->shrink[v], sum[v]);
+    add_values(a, values, round_up(n, ROWS), earlier, nv);
 }
 
 /* A square of the result, divided by its sums, back to rows of channels. */
@@ -203,8 +272,6 @@ INLINE void attention_task(const df_attn_head *h, int64_t t0, int64_t t1, const 
     int64_t end = h->causal && t1 < h->n_keys ? t1 : h->n_keys;
     a.q = (factor *)(a.scores + CHUNK * nv * VL);
     a.out = (float *)(a.q + factors(h->d) * nv * VL);
-    memset(a.out, 0, (size_t)(round_up(h->dv, VL) * nv * VL) * sizeof *a.out);
-    for (int v = 0; v < nv; v++) a.max[v] = v_set1(-INFINITY);
     take_queries(&a, nv);
     for (int64_t s0 = 0; s0 < end; s0 += CHUNK) attention_chunk(&a, s0, end - s0 < CHUNK ? end - s0 : CHUNK, nv);
     for (int v = 0; v < nv; v++)

@@ -40,17 +40,17 @@ INLINE vfactor f_join(const element *p, int64_t next, int64_t left) {
     return next ? a | words_to_ints((vw)_mm256_maskz_loadu_epi16(mask, p + next)) << 16 : a;
 }
 
-/* 2^x for x <= 0, as f32; -inf gives 0. */
+/* 2^x for x <= 127, as f32; -inf gives 0. */
 INLINE vf f_exp(vf x) {
     vf n, r = v_split(v_max(v_set1(-127.0f), x), &n);
     vf p = v_fma(v_set1(0.05500895f), r, v_set1(0.24221101f));
     return v_raise(v_fma(v_fma(p, r, v_set1(0.69328293f)), r, v_set1(1.0f)), n);
 }
 
-/* Weights of two scores of each query, `next` floats apart. */
-INLINE vfactor f_weights(const float *scores, int64_t next, vf by, vf minus_max) {
-    vu low = (vu)f_exp(v_fma(v_load(scores), by, minus_max)) + 0x8000;
-    vu high = (vu)f_exp(v_fma(v_load(scores + next), by, minus_max)) + 0x8000;
+/* Weights of the scores of two keys. */
+INLINE vfactor f_weights(const vf *scores, int64_t next, vf by, vf minus_max) {
+    vu low = (vu)f_exp(v_fma(scores[0], by, minus_max)) + 0x8000;
+    vu high = (vu)f_exp(v_fma(scores[next], by, minus_max)) + 0x8000;
     return low >> 16 | (high & 0xffff0000);
 }
 
@@ -81,9 +81,9 @@ INLINE vfactor f_join(const element *p, int64_t next, int64_t left) {
 INLINE vf f_exp(vf x) {
     return v_exp_low(x);
 }
-INLINE vfactor f_weights(const float *scores, int64_t next, vf by, vf minus_max) {
+INLINE vfactor f_weights(const vf *scores, int64_t next, vf by, vf minus_max) {
     (void)next;
-    return f_exp(v_fma(v_load(scores), by, minus_max));
+    return f_exp(v_fma(scores[0], by, minus_max));
 }
 
 #endif

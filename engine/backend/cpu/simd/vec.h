@@ -5,6 +5,7 @@
 #ifndef DF_ENGINE_BACKEND_CPU_SIMD_VEC_H
 #define DF_ENGINE_BACKEND_CPU_SIMD_VEC_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -67,6 +68,9 @@ INLINE vf v_min(vf a, vf b) {
 INLINE vf v_select_lt(vf a, vf b, vf lt, vf ge) { /* a < b ? lt : ge */
     return (vf)_mm512_mask_blend_ps(_mm512_cmp_ps_mask((__m512)a, (__m512)b, _CMP_LT_OQ), (__m512)ge, (__m512)lt);
 }
+INLINE bool v_any_lt(vf a, vf b) {
+    return _mm512_cmp_ps_mask((__m512)a, (__m512)b, _CMP_LT_OQ) != 0;
+}
 INLINE vf v_round(vf x) {
     return (vf)_mm512_roundscale_ps((__m512)x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 }
@@ -101,6 +105,9 @@ INLINE vf v_max(vf a, vf b) {
 INLINE vf v_min(vf a, vf b) {
     return (vf)_mm256_min_ps((__m256)a, (__m256)b);
 }
+INLINE bool v_any_lt(vf a, vf b) {
+    return _mm256_movemask_ps(_mm256_cmp_ps((__m256)a, (__m256)b, _CMP_LT_OQ)) != 0;
+}
 INLINE vf v_round(vf x) {
     return (vf)_mm256_round_ps((__m256)x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 }
@@ -134,6 +141,10 @@ INLINE vf v_max(vf a, vf b) {
 }
 INLINE vf v_min(vf a, vf b) {
     return v_bits(a < b, a, b);
+}
+INLINE bool v_any_lt(vf a, vf b) {
+    vi lt = a < b;
+    return lt[0] | lt[1] | lt[2] | lt[3];
 }
 INLINE vf v_round(vf x) { /* |x| < 2^22: adding 1.5 * 2^23 leaves no room for a fraction */
     vf magic = v_set1(12582912.0f);

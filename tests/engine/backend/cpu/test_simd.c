@@ -111,31 +111,55 @@ static void test_attention(void **state) {
     }
 }
 
+enum { HEAD_T = 70, HEAD_S = 300, HEAD_D = 8, BAD = 20 };
+
+/* One head's attention without fusion, cut or threads: tasks of `most` queries. Row BAD of the keys is not a number
+ * where `bad`. */
+static void attend(const df_simd *s, void *out, float scale, bool causal, bool bad, int64_t most) {
+    static char q[HEAD_T * HEAD_D * 4], k[HEAD_S * HEAD_D * 4], v[HEAD_S * HEAD_D * 4];
+    for (int i = 0; i < HEAD_S * HEAD_D; i++) {
+        if (i < HEAD_T * HEAD_D) df_dtype_store(s->dtype, q, (size_t)i, (double)test_number(1, i));
+        bool none = bad && i / HEAD_D == BAD;
+        df_dtype_store(s->dtype, k, (size_t)i, none ? (double)NAN : (double)test_number(2, i));
+        df_dtype_store(s->dtype, v, (size_t)i, (double)test_number(3, i));
+    }
+    float *pk = test_floats(s->attention_key_floats(HEAD_S, HEAD_D));
+    float *pv = test_floats(s->attention_value_floats(HEAD_S, HEAD_D));
+    float *work = test_floats(s->attention_work_floats(HEAD_D, HEAD_D));
+    s->attention_pack(pk, pv, k, HEAD_D, v, HEAD_D, HEAD_S, HEAD_D, HEAD_D);
+    df_attn_head h = { q, pk, pv, out, HEAD_D, HEAD_D, HEAD_S, HEAD_D, HEAD_D, scale, NULL, causal, work };
+    for (int64_t t = 0; t < HEAD_T; t += most) s->attention(&h, t, t + most < HEAD_T ? t + most : HEAD_T);
+    free(pk);
+    free(pv);
+    free(work);
+}
+
 /* A number that is none shows in every query that sees its key, and in no other. */
-static void test_attention_keeps_nan(void **state) {
+static void check_nan(const df_simd *s) {
+    static char out[HEAD_T * HEAD_D * 4];
+    attend(s, out, 0.3f, true, true, s->attention_queries);
+    for (int i = 0; i < HEAD_T * HEAD_D; i++)
+        assert_int_equal(!isfinite(df_dtype_load(s->dtype, out, (size_t)i)), i / HEAD_D >= BAD);
+}
+
+/* The same bytes for a query alone and beside others, also where some of them meet scores far above their first. */
+static void check_lanes(const df_simd *s) {
+    static char alone[HEAD_T * HEAD_D * 4], together[HEAD_T * HEAD_D * 4];
+    for (float scale = 0.3f; scale < 1000; scale *= 4) {
+        attend(s, alone, scale, false, false, 1);
+        attend(s, together, scale, false, false, s->attention_queries);
+        assert_memory_equal(alone, together, HEAD_T * HEAD_D * df_dtype_bytes(s->dtype));
+    }
+}
+
+static void test_attention_of_each_query(void **state) {
     (void)state;
-    enum { T = 37, D = 8, BAD = 20 };
     static const df_dtype dtypes[] = { DF_F32, DF_BF16 };
-    static char q[T * D * 4], k[T * D * 4], v[T * D * 4], out[T * D * 4];
     for (size_t i = 0; i < 2 * sizeof sets / sizeof *sets; i++) {
-        const df_dtype dtype = dtypes[i % 2];
-        const df_simd *s = df_simd_find(sets[i / 2], dtype);
+        const df_simd *s = df_simd_find(sets[i / 2], dtypes[i % 2]);
         if (!s) continue;
-        for (int j = 0; j < T * D; j++) {
-            df_dtype_store(dtype, q, (size_t)j, (double)test_number(1, j));
-            df_dtype_store(dtype, k, (size_t)j, j / D == BAD ? (double)NAN : (double)test_number(2, j));
-            df_dtype_store(dtype, v, (size_t)j, (double)test_number(3, j));
-        }
-        float *pk = test_floats(s->attention_key_floats(T, D)), *pv = test_floats(s->attention_value_floats(T, D));
-        float *work = test_floats(s->attention_work_floats(D, D));
-        s->attention_pack(pk, pv, k, D, v, D, T, D, D);
-        df_attn_head h = { q, pk, pv, out, D, D, T, D, D, 0.3f, NULL, true, work };
-        for (int64_t t = 0; t < T; t += s->attention_queries)
-            s->attention(&h, t, t + s->attention_queries < T ? t + s->attention_queries : T);
-        for (int j = 0; j < T * D; j++) assert_int_equal(!isfinite(df_dtype_load(dtype, out, (size_t)j)), j / D >= BAD);
-        free(pk);
-        free(pv);
-        free(work);
+        check_nan(s);
+        check_lanes(s);
     }
 }
 
@@ -277,9 +301,10 @@ static void test_bf16_rounding(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_attention), cmocka_unit_test(test_attention_keeps_nan), cmocka_unit_test(test_norms),
-        cmocka_unit_test(test_geglu),     cmocka_unit_test(test_transformer_ops),     cmocka_unit_test(test_codebook),
-        cmocka_unit_test(test_far_mean),  cmocka_unit_test(test_bf16_rounding),
+        cmocka_unit_test(test_attention),       cmocka_unit_test(test_attention_of_each_query),
+        cmocka_unit_test(test_norms),           cmocka_unit_test(test_geglu),
+        cmocka_unit_test(test_transformer_ops), cmocka_unit_test(test_codebook),
+        cmocka_unit_test(test_far_mean),        cmocka_unit_test(test_bf16_rounding),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
