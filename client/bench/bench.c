@@ -61,15 +61,24 @@ static void tell_median(const df_bench_options *o, double median) {
     if (o->output == DF_OUTPUT_TEXT) printf("median  %10.4f s, at most %.2f GiB in memory\n", median, rss / GIB);
 }
 
+/* Another program measures between our runs: it tells when the machine is ours. False: it needs no more of them. */
+static bool wait_for_turn(void) {
+    int c;
+    while ((c = getchar()) != EOF && c != '\n')
+        ;
+    return c != EOF;
+}
+
 static df_code run_all(const df_bench_options *o, df_measure *m, df_err *err) {
     double *seconds = calloc((size_t)o->runs, sizeof *seconds);
     df_code rc = seconds ? DF_OK : df_err_set(err, DF_ENOMEM, "%d runs", o->runs);
-    for (int i = 0; !rc && i < o->runs; i++) {
-        rc = df_measure_run(m, &seconds[i], err);
-        if (!rc) tell_run(o, i, seconds[i]);
+    int runs = 0;
+    for (; !rc && runs < o->runs && (!o->in_turns || wait_for_turn()); runs++) {
+        rc = df_measure_run(m, &seconds[runs], err);
+        if (!rc) tell_run(o, runs, seconds[runs]);
     }
-    if (!rc) {
-        double median = median_of(seconds, o->runs);
+    if (!rc && runs) {
+        double median = median_of(seconds, runs);
         if (o->ops) tell_ops(o, m, seconds[0]);
         tell_median(o, median);
     }

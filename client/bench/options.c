@@ -4,7 +4,7 @@
 
 #include "client/commands.h"
 
-enum { OPT_BATCH = 0x7000, OPT_SIZE, OPT_DTYPE, OPT_THREADS, OPT_RUNS, OPT_BACKEND, OPT_OPS, OPT_CONFIG };
+enum { OPT_BATCH = 0x7000, OPT_SIZE, OPT_DTYPE, OPT_THREADS, OPT_RUNS, OPT_BACKEND, OPT_OPS, OPT_CONFIG, OPT_IN_TURNS };
 
 static const struct {
     const char *name;
@@ -25,6 +25,8 @@ static const struct argp_option option_table[] = {
     { "dtype", OPT_DTYPE, "D", 0, "Arithmetic: f32 or bf16 (f32)", 1 },
     { "threads", OPT_THREADS, "T", 0, "Threads (all cores)", 1 },
     { "runs", OPT_RUNS, "N", 0, "How often it is run (5)", 1 },
+    { "in-turns", OPT_IN_TURNS, NULL, 0, "Wait for a line on standard input before each run; its end ends the runs",
+      1 },
     { "ops", OPT_OPS, NULL, 0, "Also tell how much of the fastest run each operation takes", 1 },
     { "backend", OPT_BACKEND, "NAME", 0, "cpu or reference (cpu)", 1 },
     { 0 },
@@ -65,6 +67,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     case OPT_DTYPE: set_dtype(state, o, arg); return 0;
     case OPT_THREADS: o->backend_cfg.threads = (int)df_option_int(state, "threads", arg, 1, 1024); return 0;
     case OPT_RUNS: o->runs = (int)df_option_int(state, "runs", arg, 1, 1000); return 0;
+    case OPT_IN_TURNS: o->in_turns = true; return 0;
     case OPT_OPS: o->ops = true; return 0;
     case OPT_BACKEND: set_backend(state, o, arg); return 0;
     case ARGP_KEY_ARG: set_what(state, o, arg); return 0;

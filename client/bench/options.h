@@ -12,6 +12,7 @@ typedef struct df_bench_options {
     const char *model, *config_dir;
     int batch, runs;
     int width, height; /* of the picture; 0: the model's */
+    bool in_turns; /* each run waits for a line on standard input */
     bool ops; /* also tell the time of each operation */
     const df_backend *backend;
     df_backend_cfg backend_cfg;

@@ -99,6 +99,28 @@ static void test_ops_are_all_there(void **state) {
     fclose(f);
 }
 
+/* Two lines on standard input: two runs, however many there might be; none: no run, and no median of nothing. */
+static void test_runs_in_turns(void **state) {
+    (void)state;
+    for (int turns = 0; turns <= 2; turns += 2) {
+        int lines[2], saved = dup(STDIN_FILENO);
+        assert_int_equal(pipe(lines), 0);
+        assert_int_equal(write(lines[1], "\n\n", (size_t)turns), turns);
+        close(lines[1]);
+        dup2(lines[0], STDIN_FILENO);
+        close(lines[0]);
+        clearerr(stdin);
+        FILE *f = bench(DF_EXIT_OK, (const char *[]) { "text", "--in-turns", "--runs", "9", "--output", "json", NULL });
+        dup2(saved, STDIN_FILENO);
+        close(saved);
+        for (int i = 0; i < turns; i++) assert_true(number_of(f, "seconds") > 0);
+        if (turns) number_of(f, "peak_rss_bytes");
+        if (turns) assert_int_equal(fgetc(f), '\n');
+        assert_int_equal(fgetc(f), EOF);
+        fclose(f);
+    }
+}
+
 static void test_a_size_that_cannot_be(void **state) {
     (void)state;
     fclose(bench(DF_EXIT_USAGE, (const char *[]) { "vae", "--size", "63x64", NULL }));
@@ -106,9 +128,8 @@ static void test_a_size_that_cannot_be(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_component),
-        cmocka_unit_test(test_bf16),
-        cmocka_unit_test(test_ops_are_all_there),
+        cmocka_unit_test(test_every_component),       cmocka_unit_test(test_bf16),
+        cmocka_unit_test(test_ops_are_all_there),     cmocka_unit_test(test_runs_in_turns),
         cmocka_unit_test(test_a_size_that_cannot_be),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
