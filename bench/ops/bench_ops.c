@@ -1,7 +1,9 @@
 /* Times single nodes of the cpu backend at the shapes of the starter model (16 rows) and of SD 1.5 (2 rows).
  *
- *   bench_ops [THREADS [PEAK_GFLOPS [f32|bf16]]]      one JSON line a node: microseconds (median and least), and from
- * the least GFLOP/s, share of peak and GB/s
+ *   bench_ops [THREADS [PEAK_GFLOPS [f32|bf16 [NAME]]]]
+ *
+ * One JSON line a node, or for each node of that NAME: microseconds (median and least), and from the least GFLOP/s,
+ * share of peak and GB/s.
  *
  * Weights and inputs are arbitrary small numbers. A share of peak needs the machine's peak in that type on as many
  * cores. */
@@ -172,6 +174,7 @@ int main(int argc, char **argv) {
     void *ctx = NULL;
     df_code rc = df_backend_cpu.open(&ctx, &cfg, &err);
     for (size_t i = 0; !rc && i < sizeof cases / sizeof *cases; i++) {
+        if (argc > 4 && strcmp(argv[4], cases[i].name) != 0) continue;
         df_graph *g = df_graph_new("bench");
         rc = build(g, &cases[i], &err);
         if (!rc) rc = time_node(ctx, cfg.dtype, &cases[i], g, peak, &err);

@@ -108,3 +108,11 @@ void df_measure_ops(const df_measure *m, df_op_time ops[DF_OP_COUNT]) {
         op->nodes++;
     }
 }
+
+const df_graph *df_measure_graph(const df_measure *m) {
+    return m->graph;
+}
+
+const int64_t *df_measure_node_ns(const df_measure *m) {
+    return m->least;
+}

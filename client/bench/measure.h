@@ -23,4 +23,8 @@ typedef struct df_op_time {
 
 void df_measure_ops(const df_measure *m, df_op_time ops[DF_OP_COUNT]);
 
+/* What is run, and ns [n_nodes] of the fastest run so far. Both live as long as the measure. */
+const df_graph *df_measure_graph(const df_measure *m);
+const int64_t *df_measure_node_ns(const df_measure *m);
+
 #endif
