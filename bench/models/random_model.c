@@ -1,8 +1,8 @@
 /* random_model CONFIGS TOKENIZER OUT f16|bf16: a model folder whose weights are random numbers.
  *
- * CONFIGS is a diffusers folder without weights and tokenizers (bench/models/sd15, bench/models/sdxl have the configs
- * of the published models), TOKENIZER a folder with any tokenizer of the right kind that has no more tokens than the
- * text encoders know (models/starter/tokenizer). What weights there are, and their shapes, is asked of the graphs that
+ * CONFIGS is a diffusers folder without weights and tokenizers (bench/models/ has the configs of published models),
+ * TOKENIZER a folder with any tokenizer of the right kind that has no more tokens than the text encoders know
+ * (models/starter/tokenizer). What weights there are, and their shapes, is asked of the graphs that
  * the configs build. Matrices have a deviation of 1 / sqrt(fan in), so that activations stay near 1 and what is timed
  * and measured is what trained weights would need; pictures are noise. One component is held in memory at a time. */
 #include <math.h>
