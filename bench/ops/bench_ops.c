@@ -168,7 +168,8 @@ static df_code time_node(void *ctx, df_dtype dtype, const bench_case *c, const d
 }
 
 int main(int argc, char **argv) {
-    df_backend_cfg cfg = { argc > 3 && !strcmp(argv[3], "bf16") ? DF_BF16 : DF_F32, argc > 1 ? atoi(argv[1]) : 0 };
+    df_backend_cfg cfg = { .dtype = argc > 3 && !strcmp(argv[3], "bf16") ? DF_BF16 : DF_F32,
+                           .threads = argc > 1 ? atoi(argv[1]) : 0 };
     double peak = argc > 2 ? atof(argv[2]) : 0;
     df_err err = { 0 };
     void *ctx = NULL;

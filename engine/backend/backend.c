@@ -15,9 +15,29 @@ const df_backend *df_backend_find(const char *name) {
     return NULL;
 }
 
-df_code df_backend_can_compute_in(const df_backend *backend, df_dtype dtype, df_err *err) {
+bool df_arithmetic_of(const char *name, df_arithmetic *out) {
+    static const struct {
+        const char *name;
+        df_arithmetic is;
+    } known[] = { { "f32", { .dtype = DF_F32 } },
+                  { "bf16", { .dtype = DF_BF16 } },
+                  { "int8", { .dtype = DF_BF16, .int8 = true } } };
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        if (strcmp(known[i].name, name)) continue;
+        *out = known[i].is;
+        return true;
+    }
+    return false;
+}
+
+df_code df_backend_can_do(const df_backend *backend, df_arithmetic arithmetic, df_err *err) {
     void *ctx = NULL;
-    df_code rc = backend->open(&ctx, &(df_backend_cfg) { .dtype = dtype, .threads = 1 }, err);
+    const df_backend_cfg cfg = { .dtype = arithmetic.dtype, .threads = 1, .int8 = arithmetic.int8 };
+    df_code rc = backend->open(&ctx, &cfg, err);
     if (!rc) backend->close(&ctx);
     return rc;
+}
+
+df_code df_backend_can_compute_in(const df_backend *backend, df_dtype dtype, df_err *err) {
+    return df_backend_can_do(backend, (df_arithmetic) { .dtype = dtype }, err);
 }

@@ -17,7 +17,17 @@
 typedef struct df_backend_cfg {
     df_dtype dtype; /* compute type: F32; the reference also F64, the cpu backend also BF16 */
     int threads; /* 0: all cores */
+    bool int8; /* nodes with products in 8 bits may come: refused at once where the machine has none */
 } df_backend_cfg;
+
+/* What --dtype names. */
+typedef struct df_arithmetic {
+    df_dtype dtype; /* of activations */
+    bool int8; /* products in 8 bits, where the model's int8 scales say so */
+} df_arithmetic;
+
+/* "f32", "bf16", "int8" (on activations in bf16); false: another. */
+bool df_arithmetic_of(const char *name, df_arithmetic *out);
 
 typedef struct df_kernel df_kernel; /* a prepared node; the backend defines it */
 
@@ -53,5 +63,6 @@ const df_backend *df_backend_find(const char *name);
 
 /* DF_OK if it computes in dtype on this machine, else DF_EUNSUPPORTED with the reason. */
 df_code df_backend_can_compute_in(const df_backend *backend, df_dtype dtype, df_err *err);
+df_code df_backend_can_do(const df_backend *backend, df_arithmetic arithmetic, df_err *err); /* the same */
 
 #endif

@@ -139,6 +139,16 @@ typedef union df_op_attr {
     } constant;
 } df_op_attr;
 
+/* How a product in 8 bits takes its input: q = clamp(round(x / scale) + zero, 0, 255), and back (q - zero) * scale.
+ * Source: Jacob et al. 2018, arXiv:1712.05877, section 2.1. */
+typedef struct df_int8 {
+    float scale; /* of a step; 0: the product is not in 8 bits */
+    int32_t zero; /* the code of 0 */
+} df_int8;
+
+/* Of one sum, so that it fits 32 bits whatever the codes are. */
+#define DF_INT8_MAX_PRODUCTS (INT32_MAX / (255 * 127))
+
 typedef struct df_node {
     df_op op;
     const char *name; /* module path, "down_blocks.0.resnets.0.conv1" */
@@ -153,6 +163,8 @@ typedef struct df_node {
      *   y = y + value(residual)           as many elements as y, in the same order (a reshape may lie between) */
     df_value_id fused_add_channel, residual; /* DF_NO_VALUE where absent; counted in neither in[] nor n_in */
     df_act act; /* of an ACTIVATION node: the operation itself */
+    df_int8 int8; /* LINEAR, CONV2D: their own result is a product of integers, the weights being rounded to 127 steps
+                   * either way, in each output channel its own; what is fused in is computed as ever */
 } df_node;
 
 typedef struct df_value {

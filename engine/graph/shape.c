@@ -1,5 +1,6 @@
 #include "engine/graph/shape.h"
 
+#include <math.h>
 #include <stdio.h>
 
 #include "engine/graph/graph_impl.h"
@@ -98,11 +99,27 @@ static df_code check_fused(const df_graph *g, const df_node *n, df_shape y, df_e
     return add_channel ? df_want_channels(y, g->values[n->fused_add_channel].shape, err) : DF_OK;
 }
 
+/* Integer sums must fit 32 bits, however the inputs fall. */
+static df_code check_int8(const df_graph *g, const df_node *n, df_err *err) {
+    if (n->int8.scale == 0) return DF_OK;
+    if (n->op != DF_OP_LINEAR && n->op != DF_OP_CONV2D)
+        return df_err_set(err, DF_EINVAL, "the operation has no product to be computed in 8 bits");
+    if (!(n->int8.scale > 0) || !isfinite(n->int8.scale) || !isfinite(1 / n->int8.scale) || n->int8.zero < 0 ||
+        n->int8.zero > 255)
+        return df_err_set(err, DF_EINVAL, "int8 with steps of %g and zero at %d", (double)n->int8.scale, n->int8.zero);
+    df_shape w = g->weights[n->weight[0]].shape;
+    int64_t products = df_shape_elements(w) / w.dim[0];
+    if (products <= DF_INT8_MAX_PRODUCTS) return DF_OK;
+    return df_err_set(err, DF_ELIMIT, "sums of %lld products, int8 takes at most %d", (long long)products,
+                      DF_INT8_MAX_PRODUCTS);
+}
+
 df_code df_node_infer(const df_graph *g, const df_node *n, df_shape *shape, df_err *err) {
     df_code rc;
     if ((rc = check_inputs(g, n, err))) return rc;
     if ((rc = rules[n->op].infer(g, n, shape, err))) return rc;
     if ((rc = df_shape_check(*shape, err))) return rc;
+    if ((rc = check_int8(g, n, err))) return rc;
     return check_fused(g, n, *shape, err);
 }
 

@@ -14,16 +14,29 @@ static df_code streams_open(df_cpu_ctx *ctx, df_err *err) {
 
 /* oneDNN multiplies bf16 from AVX-512 on, where the machine has no instruction for it by f32 (slower than F32 itself,
  * but with the same rounding of operands and results). */
+static bool has_isa(dnnl_cpu_isa_t isa) {
+    return (dnnl_get_effective_cpu_isa() & isa) == isa;
+}
+
+/* Without VNNI the library adds pairs of products in 16 bits, where they may not fit, or halves the weights before:
+ * either way it is no longer the product that the scales were made for. */
+static df_code check_int8(df_err *err) {
+    if (has_isa(dnnl_cpu_isa_avx512_core_vnni)) return DF_OK;
+    return df_err_set(err, DF_EUNSUPPORTED,
+                      "this machine has no AVX-512-VNNI, which int8 needs: use bf16 or f32 (--dtype)");
+}
+
 static df_code check_dtype(df_dtype dtype, df_err *err) {
     if (dtype != DF_F32 && dtype != DF_BF16)
         return df_err_set(err, DF_EUNSUPPORTED, "backend cpu computes in F32 or BF16, not in %s", df_dtype_name(dtype));
-    if (dtype == DF_BF16 && (dnnl_get_effective_cpu_isa() & dnnl_cpu_isa_avx512_core) != dnnl_cpu_isa_avx512_core)
+    if (dtype == DF_BF16 && !has_isa(dnnl_cpu_isa_avx512_core))
         return df_err_set(err, DF_EUNSUPPORTED, "this machine has no AVX-512, which BF16 needs: use F32 (--dtype f32)");
     return DF_OK;
 }
 
 df_code df_cpu_ctx_open(df_cpu_ctx **out, const df_backend_cfg *cfg, df_err *err) {
     df_code rc = check_dtype(cfg->dtype, err);
+    if (!rc && cfg->int8) rc = check_int8(err);
     if (rc) return rc;
     if (cfg->threads < 0) return df_err_set(err, DF_EINVAL, "backend cpu: %d threads", cfg->threads);
     df_cpu_ctx *ctx = calloc(1, sizeof *ctx);

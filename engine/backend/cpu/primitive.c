@@ -10,18 +10,37 @@ void *df_cpu_alloc(size_t bytes) {
     return df_size_align(&padded, bytes ? bytes : 1, 64) ? aligned_alloc(64, padded) : NULL;
 }
 
+/* As a matrix product. In 8 bits it stays the convolution that it also is: the library's matrix products have no
+ * result in bf16. */
 static bool is_linear(const df_product_shape *s) {
-    return s->kernel == 1 && s->stride == 1 && s->iw == 1 && s->top + s->left + s->bottom + s->right == 0;
+    return !s->int8 && s->kernel == 1 && s->stride == 1 && s->iw == 1 && s->top + s->left + s->bottom + s->right == 0;
 }
 
 static dnnl_data_type_t type_of(const df_product_shape *s) {
     return s->dtype == DF_BF16 ? dnnl_bf16 : dnnl_f32;
 }
 
-static df_code attributes(dnnl_primitive_attr_t *attr, bool sum, df_err *err) {
+static dnnl_data_type_t x_type(const df_product_shape *s) {
+    return s->int8 ? dnnl_u8 : type_of(s);
+}
+
+static dnnl_data_type_t weights_type(const df_product_shape *s) {
+    return s->int8 ? dnnl_s8 : type_of(s);
+}
+
+static df_code int8_attributes(dnnl_primitive_attr_t attr, const df_product_shape *s, df_err *err) {
+    const int every_channel = 1 << 1;
+    int32_t zero = (int32_t)s->zero;
+    DF_TRY_DNNL(dnnl_primitive_attr_set_output_scales(attr, s->oc, every_channel, s->scales));
+    if (zero) DF_TRY_DNNL(dnnl_primitive_attr_set_zero_points(attr, DNNL_ARG_SRC, 1, 0, &zero));
+    return DF_OK;
+}
+
+static df_code attributes(dnnl_primitive_attr_t *attr, const df_product_shape *s, df_err *err) {
     DF_TRY_DNNL(dnnl_primitive_attr_create(attr));
     DF_TRY_DNNL(dnnl_primitive_attr_set_scratchpad_mode(*attr, dnnl_scratchpad_mode_user));
-    if (!sum) return DF_OK;
+    df_code rc = s->int8 ? int8_attributes(*attr, s, err) : DF_OK;
+    if (rc || !s->sum) return rc;
     dnnl_post_ops_t ops;
     DF_TRY_DNNL(dnnl_post_ops_create(&ops));
     dnnl_status_t status = dnnl_post_ops_append_sum(ops, 1.0f);
@@ -52,8 +71,8 @@ static df_code describe_conv(df_prim *p, const df_cpu_ctx *ctx, const dnnl_memor
     dnnl_dims_t y = { p->rows, s->oc, s->oh, s->ow }, strides = { s->stride, s->stride };
     dnnl_dims_t before = { s->top, s->left }, after = { s->bottom, s->right };
     dnnl_memory_desc_t xd, wd, bd, yd;
-    DF_TRY_DNNL(dnnl_memory_desc_init_by_tag(&xd, 4, x, type_of(s), dnnl_nhwc));
-    DF_TRY_DNNL(dnnl_memory_desc_init_by_tag(&wd, 4, w, type_of(s), dnnl_format_tag_any));
+    DF_TRY_DNNL(dnnl_memory_desc_init_by_tag(&xd, 4, x, x_type(s), dnnl_nhwc));
+    DF_TRY_DNNL(dnnl_memory_desc_init_by_tag(&wd, 4, w, weights_type(s), dnnl_format_tag_any));
     DF_TRY_DNNL(dnnl_memory_desc_init_by_tag(&bd, 1, b, dnnl_f32, dnnl_a));
     DF_TRY_DNNL(dnnl_memory_desc_init_by_tag(&yd, 4, y, type_of(s), dnnl_nhwc));
     dnnl_convolution_desc_t desc;
@@ -75,7 +94,7 @@ const char *df_prim_implementation(const df_prim *p) {
 
 static df_code create(df_prim *p, const df_cpu_ctx *ctx, const dnnl_memory_desc_t *weights, df_err *err) {
     dnnl_primitive_attr_t attr = NULL;
-    df_code rc = attributes(&attr, p->shape.sum, err);
+    df_code rc = attributes(&attr, &p->shape, err);
     if (!rc) rc = (is_linear(&p->shape) ? describe_linear : describe_conv)(p, ctx, weights, attr, err);
     if (attr) dnnl_primitive_attr_destroy(attr);
     if (rc) return rc;
@@ -114,8 +133,8 @@ void df_prim_close(df_prim **prim) {
 /* PyTorch's order, as the library names it. */
 static dnnl_status_t plain_weights(dnnl_memory_desc_t *md, const df_product_shape *s) {
     if (is_linear(s)) return dnnl_memory_desc_init_by_tag(md, 2, (dnnl_dims_t) { s->ic, s->oc }, dnnl_f32, dnnl_ba);
-    return dnnl_memory_desc_init_by_tag(md, 4, (dnnl_dims_t) { s->oc, s->ic, s->kernel, s->kernel }, dnnl_f32,
-                                        dnnl_oihw);
+    return dnnl_memory_desc_init_by_tag(md, 4, (dnnl_dims_t) { s->oc, s->ic, s->kernel, s->kernel },
+                                        s->int8 ? dnnl_s8 : dnnl_f32, dnnl_oihw);
 }
 
 typedef struct reorder {
@@ -155,7 +174,7 @@ static df_code pack(const df_cpu_ctx *ctx, const df_prim *p, const dnnl_memory_d
     return rc;
 }
 
-df_code df_prim_pack(const df_cpu_ctx *ctx, const df_prim *p, const float *weights, void **packed, df_err *err) {
+df_code df_prim_pack(const df_cpu_ctx *ctx, const df_prim *p, const void *weights, void **packed, df_err *err) {
     dnnl_memory_desc_t plain;
     DF_TRY_DNNL(plain_weights(&plain, &p->shape));
     return pack(ctx, p, &plain, weights, packed, err);

@@ -16,13 +16,20 @@
 #include "engine/backend/cpu/context.h"
 
 /* Of one row, channels last. A linear layer over T positions is [T][1][ic] -> [T][1][oc] with kernel 1, and so is a
- * 1x1 convolution. All members are int64_t: shapes are compared by their bytes. */
+ * 1x1 convolution. All members are 8 bytes: shapes are compared by their bytes. */
 typedef struct df_product_shape {
     int64_t ih, iw, ic, oh, ow, oc;
     int64_t kernel, stride, top, left, bottom, right;
     int64_t bias, sum; /* 0 or 1 */
-    int64_t dtype; /* df_dtype of x, weights and y: F32 or BF16; sums and the bias are f32 in both */
+    int64_t dtype; /* df_dtype of y, and of x and weights too unless int8: F32 or BF16; the bias is f32 in both */
+    /* x is U8, weights are integers from -127 to 127, and y = scales[oc] * (conv(x - zero) + bias) */
+    int64_t int8, zero; /* 0 or 1; 0..255 */
+    const float *scales; /* [oc], borrowed; NULL without int8 */
 } df_product_shape;
+
+static inline size_t df_product_x_unit(const df_product_shape *s) { /* bytes of an element of x */
+    return s->int8 ? 1 : df_dtype_bytes((df_dtype)s->dtype);
+}
 
 typedef struct df_prim {
     df_product_shape shape;
@@ -54,8 +61,9 @@ void df_prim_close(df_prim **p);
 const dnnl_memory_desc_t *df_prim_weights(const df_prim *p);
 const char *df_prim_implementation(const df_prim *p); /* the library's name for it */
 
-/* weights [oc][ic][kernel][kernel] f32; *packed, in the type of the shape, is the caller's, to be freed. */
-df_code df_prim_pack(const df_cpu_ctx *ctx, const df_prim *p, const float *weights, void **packed, df_err *err);
+/* weights [oc][ic][kernel][kernel] f32, or int8_t where the shape is int8; *packed, in the type of the shape, is the
+ * caller's, to be freed. */
+df_code df_prim_pack(const df_cpu_ctx *ctx, const df_prim *p, const void *weights, void **packed, df_err *err);
 /* The same from what was packed for another primitive of the shape. */
 df_code df_prim_repack(const df_cpu_ctx *ctx, const df_prim *p, const df_prim *other, const void *others, void **packed,
                        df_err *err);

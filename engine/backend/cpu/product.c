@@ -3,8 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/backend/cpu/int8.h"
 #include "engine/backend/cpu/invariance.h"
 #include "engine/backend/cpu/strips.h"
+#include "engine/backend/int8.h"
 
 /* One prepared number of rows. */
 typedef struct plan {
@@ -22,6 +24,7 @@ typedef struct product {
     df_strips strips;
     void *packed; /* as the strips want it */
     float *bias; /* NULL without */
+    float *scales; /* the shape's; NULL without int8 */
     plan *plans;
 } product;
 
@@ -45,6 +48,7 @@ void df_product_close(void *state) {
     df_strips_close(&p->strips);
     free(p->packed);
     free(p->bias);
+    free(p->scales);
     free(p);
 }
 
@@ -58,16 +62,33 @@ static bool needs_detour(const df_node *n) {
     return n->residual != DF_NO_VALUE && !sums_residual(n);
 }
 
+static df_code pack(const df_kernel *k, product *p, const void *weights, df_err *err) {
+    df_code rc = df_strips_open(&p->strips, k->ctx, &p->shape, err);
+    return rc ? rc : df_prim_pack(k->ctx, p->strips.kind[0], weights, &p->packed, err);
+}
+
+static df_code pack_int8(const df_kernel *k, product *p, const float *weights, df_err *err) {
+    const df_product_shape *s = &p->shape;
+    int8_t *codes = NULL;
+    df_code rc =
+        df_cpu_int8_weights(k, weights, s->oc, s->ic * s->kernel * s->kernel, p->bias, &codes, &p->scales, err);
+    p->shape.scales = p->scales;
+    if (!rc) rc = pack(k, p, codes, err);
+    free(codes);
+    return rc;
+}
+
 df_code df_product_open(df_kernel *k, df_product_shape shape, const float *const *weights, df_err *err) {
     product *p = k->state = calloc(1, sizeof *p);
     if (!p) return df_err_set(err, DF_ENOMEM, "product");
     shape.bias = weights[1] != NULL;
     shape.sum = sums_residual(k->node);
     shape.dtype = k->ctx->dtype;
+    shape.int8 = df_node_is_int8(k->node);
+    shape.zero = k->node->int8.zero;
     p->shape = shape;
     if (weights[1] && !(p->bias = df_cpu_copy(weights[1], shape.oc))) return df_err_set(err, DF_ENOMEM, "bias");
-    df_code rc = df_strips_open(&p->strips, k->ctx, &shape, err);
-    return rc ? rc : df_prim_pack(k->ctx, p->strips.kind[0], weights[0], &p->packed, err);
+    return shape.int8 ? pack_int8(k, p, weights[0], err) : pack(k, p, weights[0], err);
 }
 
 /* Rows on threads of their own: they must share well, and each must be worth reading the weights for. */
@@ -147,7 +168,7 @@ df_code df_product_prepare(df_kernel *k, int64_t n_rows, size_t *scratch_bytes, 
         p->plans = q;
     }
     size_t own = q->prim ? q->prim->scratch_bytes : (size_t)k->ctx->threads * p->strips.scratch_bytes;
-    *scratch_bytes = detour_bytes(k, p, n_rows) + own;
+    *scratch_bytes = detour_bytes(k, p, n_rows) + df_cpu_int8_input_bytes(k, n_rows) + own;
     return DF_OK;
 }
 
@@ -200,7 +221,7 @@ static df_code run_library(const plan *q, const pass *a, const df_operands *o, c
     df_code rc = DF_OK;
     for (int64_t row = 0; !rc && row < q->n_rows; row += q->prim->rows) {
         df_operands mine = *o;
-        mine.x = df_cpu_from(a->k->ctx, o->x, row * s->ih * s->iw * s->ic);
+        mine.x = (const char *)o->x + (size_t)(row * s->ih * s->iw * s->ic) * df_product_x_unit(s);
         mine.y = df_cpu_to(a->k->ctx, o->y, row * s->oh * s->ow * s->oc);
         rc = df_prim_run(q->prim, &q->args, a->k->ctx->streams[0], &mine, err);
     }
@@ -212,12 +233,17 @@ df_code df_product_run(df_kernel *k, const df_cpu_run *r, df_err *err) {
     const product *p = k->state;
     const plan *q = plan_of(p, r->n_rows);
     if (!q) return df_err_set(err, DF_EINVAL, "%s: not prepared for %lld rows", k->node->name, (long long)r->n_rows);
-    size_t detour = detour_bytes(k, p, r->n_rows);
+    size_t detour = detour_bytes(k, p, r->n_rows), input = df_cpu_int8_input_bytes(k, r->n_rows);
+    const void *x = r->in[0];
+    if (input) {
+        df_cpu_int8_input(k, x, r->n_rows, (uint8_t *)r->scratch + detour);
+        x = r->scratch + detour;
+    }
     pass a = { k, p, r, detour ? r->scratch : r->out };
     bool epilogue = r->add_channel || k->node->act != DF_ACT_NONE || detour;
     df_strip_hooks hooks = { p->shape.sum && r->residual != r->out ? bring_residual : NULL, epilogue ? finish : NULL,
                              &a };
-    df_operands o = { r->in[0], q->prim ? q->packed : p->packed, p->bias, a.y, r->scratch + detour };
+    df_operands o = { x, q->prim ? q->packed : p->packed, p->bias, a.y, r->scratch + detour + input };
     return q->prim ? run_library(q, &a, &o, &hooks, err)
                    : df_strips_run(&p->strips, k->ctx, r->n_rows, &o, &hooks, err);
 }

@@ -93,7 +93,8 @@ static df_code run_strip(const df_strips *s, const df_cpu_ctx *ctx, int64_t row,
     int kind = kind_of(s, &p);
     const df_product_shape *all = &s->shape;
     int64_t at = i * s->height * all->ow, positions = p.oh * p.ow;
-    df_operands mine = { .x = df_cpu_from(ctx, o->x, ((row * all->ih + first) * all->iw) * all->ic),
+    df_operands mine = { .x = (const char *)o->x +
+                              (size_t)((row * all->ih + first) * all->iw * all->ic) * df_product_x_unit(all),
                          .weights = o->weights,
                          .bias = o->bias,
                          .y = df_cpu_to(ctx, o->y, (row * all->oh * all->ow + at) * all->oc),

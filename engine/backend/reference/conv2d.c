@@ -16,8 +16,8 @@ static void convolve(const df_ref_call *c, int64_t row, int64_t i, int64_t j, in
             add_products(sum, n, picture + (in_i * w + in_j) * channels, channels, tap, width);
         }
     for (int k = 0; k < n; k++) {
-        double bias = c->bias ? (double)c->bias[o + k] : 0;
-        store(c, row, (i * y.dim[1] + j) * width + o + k, sum[k] + bias);
+        double bias = c->bias ? (double)c->bias[o + k] : 0, scale = c->int8_scale ? (double)c->int8_scale[o + k] : 1;
+        store(c, row, (i * y.dim[1] + j) * width + o + k, sum[k] * scale + bias);
     }
 }
 

@@ -7,8 +7,8 @@ static void multiply(const df_ref_call *c, int64_t place, int64_t places_per_row
     double sum[BLOCK] = { 0 };
     add_products(sum, n, (const real *)c->in[0] + place * k_end, k_end, c->weight + o, width);
     for (int i = 0; i < n; i++) {
-        double bias = c->bias ? (double)c->bias[o + i] : 0;
-        store(c, place / places_per_row, place % places_per_row * width + o + i, sum[i] + bias);
+        double bias = c->bias ? (double)c->bias[o + i] : 0, scale = c->int8_scale ? (double)c->int8_scale[o + i] : 1;
+        store(c, place / places_per_row, place % places_per_row * width + o + i, sum[i] * scale + bias);
     }
 }
 

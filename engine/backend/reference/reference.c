@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/size.h"
+#include "engine/backend/int8.h"
 
 typedef struct context {
     df_dtype dtype;
@@ -17,6 +18,9 @@ struct df_kernel {
     df_ref_fn run;
     int threads;
     float *weight[DF_NODE_MAX_WEIGHTS]; /* as df_ref_call has them */
+    float *int8_scale; /* likewise */
+    void (*to_int8)(void *q, const void *x, int64_t n, df_int8 how);
+    size_t unit; /* bytes of an activation */
 };
 
 static const struct {
@@ -52,22 +56,47 @@ static void pack_outputs_last(float *to, const float *from, df_shape s) {
             for (int64_t t = 0; t < taps; t++) to[(t * in + i) * out + o] = from[(o * in + i) * taps + t];
 }
 
+/* In place of weights [O][..]: their codes; the scales of the sums of a product in 8 bits are kept. */
+static df_code to_codes(df_kernel *k, float *w, df_shape s, df_err *err) {
+    int64_t all = df_shape_elements(s), out = s.dim[0];
+    int8_t *codes = malloc((size_t)all);
+    k->int8_scale = malloc((size_t)out * sizeof(float));
+    if (codes && k->int8_scale) {
+        df_int8_weights(codes, k->int8_scale, w, out, all / out);
+        for (int64_t i = 0; i < all; i++) w[i] = codes[i];
+        for (int64_t o = 0; o < out; o++) k->int8_scale[o] *= k->node->int8.scale;
+    }
+    free(codes);
+    return codes && k->int8_scale ? DF_OK : df_err_set(err, DF_ENOMEM, "%lld weights", (long long)all);
+}
+
+static df_code keep_products(df_kernel *k, const float *from, df_shape s, df_err *err) {
+    size_t bytes = (size_t)df_shape_elements(s) * sizeof(float);
+    float *w = malloc(bytes);
+    df_code rc = w ? DF_OK : df_err_set(err, DF_ENOMEM, "%zu bytes of weights", bytes);
+    if (w) memcpy(w, from, bytes);
+    if (!rc && df_node_is_int8(k->node)) rc = to_codes(k, w, s, err);
+    if (!rc) pack_outputs_last(k->weight[0], w, s);
+    free(w);
+    return rc;
+}
+
 static df_code keep_weight(df_kernel *k, int i, const float *from, df_err *err) {
     df_shape s = k->g->weights[k->node->weight[i]].shape;
     size_t bytes = (size_t)df_shape_elements(s) * sizeof(float);
     k->weight[i] = malloc(bytes);
     if (!k->weight[i]) return df_err_set(err, DF_ENOMEM, "%zu bytes of weights", bytes);
     df_op op = k->node->op;
-    if (i == 0 && (op == DF_OP_CONV2D || op == DF_OP_UPSAMPLE_CONV2D || op == DF_OP_LINEAR))
-        pack_outputs_last(k->weight[i], from, s);
-    else
-        memcpy(k->weight[i], from, bytes);
+    bool packed = i == 0 && (op == DF_OP_CONV2D || op == DF_OP_UPSAMPLE_CONV2D || op == DF_OP_LINEAR);
+    if (packed) return keep_products(k, from, s, err);
+    memcpy(k->weight[i], from, bytes);
     return DF_OK;
 }
 
 static void node_close(df_kernel **kernel) {
     if (!kernel || !*kernel) return;
     for (int i = 0; i < DF_NODE_MAX_WEIGHTS; i++) free((*kernel)->weight[i]);
+    free((*kernel)->int8_scale);
     free(*kernel);
     *kernel = NULL;
 }
@@ -79,7 +108,12 @@ static df_code node_open(void *ctx, df_kernel **out, const df_graph *g, const df
     if (!run) return df_err_set(err, DF_EUNSUPPORTED, "the reference backend has no %s", df_op_name(node->op));
     df_kernel *k = calloc(1, sizeof *k);
     if (!k) return df_err_set(err, DF_ENOMEM, "%zu bytes", sizeof *k);
-    *k = (df_kernel) { .g = g, .node = node, .run = run, .threads = c->threads };
+    *k = (df_kernel) { .g = g,
+                       .node = node,
+                       .run = run,
+                       .threads = c->threads,
+                       .to_int8 = c->dtype == DF_F64 ? df_ref_to_int8_f64 : df_ref_to_int8_f32,
+                       .unit = df_dtype_bytes(c->dtype) };
     for (int i = 0; i < DF_NODE_MAX_WEIGHTS; i++) {
         df_code rc = weights[i] ? keep_weight(k, i, weights[i], err) : DF_OK;
         if (!rc) continue;
@@ -96,12 +130,17 @@ size_t df_ref_scratch_doubles(const df_graph *g, const df_node *node) {
     return (size_t)(k.dim[0] + v.dim[1] / node->attr.attention.heads);
 }
 
+static int64_t input_elements(const df_kernel *k, int64_t n_rows) {
+    return n_rows * df_shape_elements(df_graph_shape(k->g, k->node->in[0]));
+}
+
 static df_code node_prepare(df_kernel *k, int64_t n_rows, size_t *scratch_bytes, df_err *err) {
     if (n_rows < 1 || n_rows > DF_MAX_ROWS)
         return df_err_set(err, DF_EINVAL, "%lld rows, must be 1 to %lld", (long long)n_rows, (long long)DF_MAX_ROWS);
     size_t bytes = df_ref_scratch_doubles(k->g, k->node) * sizeof(double);
     if (!df_size_mul(scratch_bytes, bytes, (size_t)k->threads))
         return df_err_set(err, DF_ELIMIT, "scratch of %d threads", k->threads);
+    if (df_node_is_int8(k->node)) *scratch_bytes = (size_t)input_elements(k, n_rows) * k->unit;
     return DF_OK;
 }
 
@@ -111,6 +150,7 @@ static df_code node_run(df_kernel *k, int64_t n_rows, const void *const *in, con
                          .node = k->node,
                          .weight = k->weight[0],
                          .bias = k->weight[1],
+                         .int8_scale = k->int8_scale,
                          .n_rows = n_rows,
                          .in = in,
                          .add_channel = add_channel,
@@ -119,6 +159,11 @@ static df_code node_run(df_kernel *k, int64_t n_rows, const void *const *in, con
                          .scratch = scratch,
                          .threads = k->threads,
                          .err = err };
+    const void *codes[DF_NODE_MAX_IN] = { scratch };
+    if (df_node_is_int8(k->node)) {
+        k->to_int8(scratch, in[0], input_elements(k, n_rows), k->node->int8);
+        call.in = codes;
+    }
     return k->run(&call);
 }
 

@@ -14,6 +14,7 @@ typedef struct df_ref_call {
     const df_node *node;
     const float *weight; /* convolutions [ky][kx][C][O], linear [K][O], else as in the file; NULL where absent */
     const float *bias; /* the node's second weight */
+    const float *int8_scale; /* [O] of a product in 8 bits, whose inputs and weights are integers; NULL: of none */
     int64_t n_rows;
     const void *const *in;
     const void *add_channel, *residual;
@@ -61,6 +62,10 @@ DF_REF_OPS(X)
 
 /* Attention keeps the scores of one query and its result; the others need nothing. */
 size_t df_ref_scratch_doubles(const df_graph *g, const df_node *node);
+
+/* q [n] = the integers that a product in 8 bits takes x for, less their zero. */
+void df_ref_to_int8_f32(void *q, const void *x, int64_t n, df_int8 how);
+void df_ref_to_int8_f64(void *q, const void *x, int64_t n, df_int8 how);
 
 double df_ref_act(df_act act, double x);
 

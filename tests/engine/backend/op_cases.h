@@ -17,6 +17,7 @@ typedef struct op_case {
     bool add_channel, residual; /* fused */
     df_shape to; /* upsample_nearest */
     bool no_positions; /* embedding */
+    df_int8 int8;
     double offset; /* added to every input: large means */
     double slack; /* factor on the tolerance in f32; 0 is 1. The reason stands beside the case */
     double slack_bf16; /* the same in bf16 */

@@ -419,6 +419,37 @@ static void test_check_finds_what_a_pass_broke(void **state) {
     check_fails(g, DF_EINVAL, "not its own");
 }
 
+static void test_int8(void **state) {
+    (void)state;
+    static const df_int8 bad[] = {
+        { -1, 0 }, { (float)NAN, 0 }, { HUGE_VALF, 0 }, { 1e-45f, 0 }, { 1, -1 }, { 1, 256 }
+    };
+    df_err err;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        df_graph *g = two_nodes();
+        g->nodes[1].int8 = bad[i];
+        check_fails(g, DF_EINVAL, "int8 with steps");
+    }
+    df_graph *g = two_nodes();
+    g->nodes[1].int8 = (df_int8) { 0.5f, 255 };
+    assert_int_equal(df_graph_check(g, &err), DF_OK);
+    df_graph_free(&g);
+
+    g = df_graph_new("norm");
+    df_value_id x = df_graph_input(g, "x", DF_F32, DF_SHAPE(2, 8));
+    df_graph_output(g, "out", df_g_layer_norm(g, "norm", x, 1e-5));
+    assert_int_equal(df_graph_finish(g, &err), DF_OK);
+    g->nodes[0].int8 = (df_int8) { 0.5f, 0 };
+    check_fails(g, DF_EINVAL, "no product");
+
+    g = df_graph_new("wide");
+    x = df_graph_input(g, "x", DF_F32, DF_SHAPE(2, DF_INT8_MAX_PRODUCTS + 1));
+    df_graph_output(g, "out", df_g_linear(g, "linear", x, 1, true));
+    assert_int_equal(df_graph_finish(g, &err), DF_OK);
+    g->nodes[0].int8 = (df_int8) { 1, 0 };
+    check_fails(g, DF_ELIMIT, "sums of");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_conv2d),       cmocka_unit_test(test_linear),
@@ -429,6 +460,7 @@ int main(void) {
         cmocka_unit_test(test_constants),    cmocka_unit_test(test_tables),
         cmocka_unit_test(test_unpatchify),   cmocka_unit_test(test_attention_relative),
         cmocka_unit_test(test_limits),       cmocka_unit_test(test_check_finds_what_a_pass_broke),
+        cmocka_unit_test(test_int8),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

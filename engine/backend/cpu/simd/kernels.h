@@ -3,6 +3,7 @@
 #include "engine/backend/cpu/simd/attention_kernel.h"
 #include "engine/backend/cpu/simd/codebook.h"
 #include "engine/backend/cpu/simd/elementwise.h"
+#include "engine/backend/cpu/simd/int8.h"
 #include "engine/backend/cpu/simd/norms.h"
 #include "engine/backend/cpu/simd/simd.h"
 
@@ -24,6 +25,7 @@ const df_simd DF_SIMD_TABLE = {
     .modulate = modulate,
     .gate = gate,
     .affine = affine,
+    .to_int8 = to_int8,
     .nearest_code = nearest_code,
     .attention_queries = QV * VL,
     .attention_key_floats = attention_key_floats,

@@ -76,6 +76,9 @@ typedef struct df_simd {
     /* y = x * by + plus; y may be x. */
     void (*affine)(void *y, const void *x, int64_t n, float by, float plus);
 
+    /* q [n] = clamp(round(x / step) + zero, 0, 255); NaN gives 0. */
+    void (*to_int8)(uint8_t *q, const void *x, int64_t n, float step, float zero);
+
     /* y [n][c] = the nearest code to each position of x by squared distance in f64, the first of equals. codes: blocks
      * of DF_CODE_BLOCK codes, [c][DF_CODE_BLOCK] each. */
     void (*nearest_code)(void *y, const void *x, int64_t n, int64_t c, const float *codes, int64_t blocks);

@@ -108,7 +108,8 @@ static inline void run_node_of(void *ctx, const run_cfg *cfg, const df_graph *g,
 static inline void *run_graph(const df_graph *g, const run_cfg *cfg, int64_t n_rows) {
     df_err err = { 0 };
     void *ctx = NULL;
-    test_check(cfg->backend->open(&ctx, &(df_backend_cfg) { cfg->dtype, cfg->threads }, &err), &err);
+    test_check(cfg->backend->open(&ctx, &(df_backend_cfg) { .dtype = cfg->dtype, .threads = cfg->threads }, &err),
+               &err);
     if (cfg->backend == &df_backend_cpu) {
         ((df_cpu_ctx *)ctx)->way = cfg->way;
         if (cfg->simd) ((df_cpu_ctx *)ctx)->simd = df_simd_find(cfg->simd, cfg->dtype);

@@ -203,7 +203,7 @@ static void test_check_notices(void **state) {
     for (int t = 0; t < n_types; t++) {
         df_err err = { 0 };
         df_cpu_ctx *ctx = NULL;
-        test_check(df_cpu_ctx_open(&ctx, &(df_backend_cfg) { types[t], 2 }, &err), &err);
+        test_check(df_cpu_ctx_open(&ctx, &(df_backend_cfg) { .dtype = types[t], .threads = 2 }, &err), &err);
         df_product_shape s = shape_of_trial(types[t]), moved = s;
         moved.top = 0;
         moved.bottom = 2;
@@ -251,7 +251,7 @@ static void test_check_notices_another_order(void **state) {
     for (int t = 0; t < n_types; t++) {
         df_err err = { 0 };
         df_cpu_ctx *ctx = NULL;
-        test_check(df_cpu_ctx_open(&ctx, &(df_backend_cfg) { types[t], 2 }, &err), &err);
+        test_check(df_cpu_ctx_open(&ctx, &(df_backend_cfg) { .dtype = types[t], .threads = 2 }, &err), &err);
         df_product_shape s = shape_of_trial(types[t]);
         s.oc = 41; /* no answer of another test */
         df_prim *canonical = NULL, next;

@@ -63,10 +63,11 @@ static void test_refusals(void **state) {
     (void)state;
     void *ctx = NULL;
     df_err err;
-    assert_int_equal(df_backend_cpu.open(&ctx, &(df_backend_cfg) { DF_F64, 1 }, &err), DF_EUNSUPPORTED);
-    assert_int_equal(df_backend_cpu.open(&ctx, &(df_backend_cfg) { DF_F32, -1 }, &err), DF_EINVAL);
+    assert_int_equal(df_backend_cpu.open(&ctx, &(df_backend_cfg) { .dtype = DF_F64, .threads = 1 }, &err),
+                     DF_EUNSUPPORTED);
+    assert_int_equal(df_backend_cpu.open(&ctx, &(df_backend_cfg) { .dtype = DF_F32, .threads = -1 }, &err), DF_EINVAL);
     assert_null(ctx);
-    assert_int_equal(df_backend_cpu.open(&ctx, &(df_backend_cfg) { DF_F32, 0 }, &err), DF_OK);
+    assert_int_equal(df_backend_cpu.open(&ctx, &(df_backend_cfg) { .dtype = DF_F32, .threads = 0 }, &err), DF_OK);
     assert_int_equal(((df_cpu_ctx *)ctx)->threads, omp_get_num_procs());
 
     df_graph *g = df_graph_new("refused");
