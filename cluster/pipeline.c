@@ -94,6 +94,8 @@ df_code df_pipeline_open(df_pipeline **out, df_comm *comm, const df_model *model
         .n_ranks = comm->size,
         .max_rows = cfg->max_rows,
         .n_slots = cfg->n_slots,
+        .denoiser_tap = cfg->denoiser_tap,
+        .tap_ctx = cfg->tap_ctx,
     };
     rc = alloc_all(p, err);
     if (!rc) rc = listen_first(p, err);

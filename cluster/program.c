@@ -31,6 +31,7 @@ static uint64_t fingerprint_of(const df_graph *g, const df_cut *cut, const df_pr
     for (int i = 0; i < g->n_nodes; i++) {
         for (const char *c = g->nodes[i].name; *c; c++) hash = mix(hash, c, 1);
         hash = mix(hash, &cut->stage_of[i], sizeof cut->stage_of[i]);
+        hash = mix(hash, &g->nodes[i].int8, sizeof g->nodes[i].int8);
     }
     for (int v = 0; v < g->n_values; v++) {
         df_shape s = g->values[v].shape;
@@ -71,6 +72,7 @@ static df_code open_stage(df_program *p, const df_program_cfg *cfg, df_err *err)
         .backend_cfg = cfg->backend_cfg,
     };
     df_code rc = df_stage_open(&p->stage, &stage, err);
+    if (!rc && p->component == DF_DENOISER) df_stage_set_tap(p->stage, cfg->denoiser_tap, cfg->tap_ctx);
     return rc ? rc : df_stage_reserve(p->stage, cfg->max_rows, cfg->n_slots, err);
 }
 

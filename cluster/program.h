@@ -25,6 +25,8 @@ typedef struct df_program_cfg {
     const df_backend *backend;
     df_backend_cfg backend_cfg;
     int rank, n_ranks, max_rows, n_slots;
+    df_stage_tap_fn denoiser_tap; /* of the denoiser's stage on this rank; NULL: none */
+    void *tap_ctx;
 } df_program_cfg;
 
 df_code df_program_open(df_program **out, const df_program_cfg *cfg, df_component c, const df_graph_size *size,

@@ -5,7 +5,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-typedef enum df_adapter_kind { DF_ADAPTER_LORA, DF_ADAPTER_EMBEDDING } df_adapter_kind;
+/* INT8_SCALES change no weight: they say which products are computed in 8 bits (int8_scales.h). At most one. */
+typedef enum df_adapter_kind { DF_ADAPTER_LORA, DF_ADAPTER_EMBEDDING, DF_ADAPTER_INT8_SCALES } df_adapter_kind;
 
 /* One adapter as a row asks for it. */
 typedef struct df_adapter_use {

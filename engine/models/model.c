@@ -208,6 +208,7 @@ void df_model_close(df_model **model) {
     for (int i = 0; i < DF_PART_COUNT; i++) df_weights_close(&m->part[i].weights);
     df_model_adapters_close(&m->adapters);
     df_model_embeddings_free(&m->embeddings);
+    df_int8_scales_close(&m->int8_scales);
     df_arena_free(&m->arena);
     free(m);
     *model = NULL;

@@ -61,8 +61,8 @@ typedef struct df_model_options {
     int context_tokens; /* rows of encoder_hidden_states; 0: as many as the pipeline has */
     const char *config_dir; /* where a model in one file has its configs and tokenizers: a folder in the diffusers
                              * layout, whose weights are not read; NULL for a model in a folder */
-    const df_adapter_use *adapters; /* [n_adapters] LoRAs, added to the weights as they are read, and textual
-                                     * inversions, whose tokens get their ids, in this order */
+    const df_adapter_use *adapters; /* [n_adapters] LoRAs, added to the weights as they are read, textual inversions,
+                                     * whose tokens get their ids, in this order, and int8 scales of the denoiser */
     int n_adapters;
     bool no_t5; /* the third text encoder is left out though the model has it: zeros instead of its states */
     bool tokenizer_optional; /* a tokenizer's folder may be absent; then df_model_tokenize is DF_ENOTFOUND */
@@ -95,6 +95,10 @@ df_code df_model_tokenize(const df_model *m, df_component c, const char *text, i
 /* The same in chunks (engine/text/chunks.h); caller frees. DF_EUNSUPPORTED for T5's tokenizer. */
 df_code df_model_chunks(const df_model *m, df_component c, const char *text, const df_prompt_syntax *syntax,
                         df_text_chunks *out, df_err *err);
+
+/* Were the int8 scales it was opened with made for the model of that hash (df_model_sha256)? DF_OK without any. */
+df_code df_model_check_int8_hash(const df_model *m, const char *model_sha256, df_err *err);
+bool df_model_is_int8(const df_model *m); /* it was opened with such scales */
 
 /* Would that adapter fit the model? Reads the file's keys and shapes. */
 df_code df_model_check_adapter(const df_model *m, const df_adapter_use *use, df_err *err);

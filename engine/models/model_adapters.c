@@ -55,6 +55,7 @@ df_code df_model_check_adapter(const df_model *m, const df_adapter_use *use, df_
     df_code rc = check_content(use, err);
     if (rc) return rc;
     if (use->kind == DF_ADAPTER_EMBEDDING) return df_model_check_embedding(m, use, err);
+    if (use->kind == DF_ADAPTER_INT8_SCALES) return df_model_check_int8(m, use, err);
     rc = open_lora(m, use, &lora, err);
     df_lora_close(&lora);
     return rc;
@@ -70,7 +71,8 @@ static df_code open_all(df_model *m, struct df_model_adapters *a, df_err *err) {
         const df_adapter_use *use = &m->options.adapters[i];
         rc = check_content(use, err);
         if (!rc && use->kind == DF_ADAPTER_EMBEDDING) rc = df_model_add_embedding(m, use, err);
-        if (rc || use->kind == DF_ADAPTER_EMBEDDING) continue;
+        if (!rc && use->kind == DF_ADAPTER_INT8_SCALES) rc = df_model_add_int8(m, use, err);
+        if (rc || use->kind != DF_ADAPTER_LORA) continue;
         a->weight[a->n] = use->weight;
         rc = open_lora(m, use, &a->lora[a->n++], err);
     }

@@ -20,6 +20,7 @@ static df_code build(const df_model *m, df_component c, builder build_graph, con
     build_graph(g, m->part[df_component_part(c)].config, &size);
     df_code rc = df_graph_finish(g, err);
     if (!rc) rc = df_graph_fuse(g, err);
+    if (!rc && c == DF_DENOISER && m->int8_scales) rc = df_int8_scales_apply(m->int8_scales, g, err);
     return rc ? df_err_wrap(err, "%s", m->dir) : DF_OK;
 }
 

@@ -3,6 +3,7 @@
 #define DF_ENGINE_MODELS_MODEL_IMPL_H
 
 #include "base/arena.h"
+#include "engine/adapters/int8_scales.h"
 #include "engine/models/config_check.h"
 #include "engine/models/model.h"
 #include "engine/models/model_index.h"
@@ -31,6 +32,7 @@ struct df_model {
     df_model_part part[DF_PART_COUNT];
     struct df_model_adapters *adapters; /* NULL: none */
     struct df_model_embeddings *embeddings; /* NULL: none */
+    df_int8_scales *int8_scales; /* of the denoiser; NULL: none */
 };
 
 /* "DIR/SUB"; NULL when out of memory. */
@@ -51,6 +53,10 @@ df_code df_model_check_embedding(const df_model *m, const df_adapter_use *use, d
 df_code df_model_add_embedding(df_model *m, const df_adapter_use *use, df_err *err);
 df_code df_model_place_embeddings(df_model *m, df_err *err);
 void df_model_embeddings_free(struct df_model_embeddings **e);
+
+/* model_int8.c: opens the scales, and holds them against the denoiser. */
+df_code df_model_check_int8(const df_model *m, const df_adapter_use *use, df_err *err);
+df_code df_model_add_int8(df_model *m, const df_adapter_use *use, df_err *err);
 
 /* model_fit.c: each config may be right by itself and still not fit its neighbour. Fills info first. */
 void df_model_fill_info(df_model *m);

@@ -57,7 +57,9 @@ static df_code render(df_pipeline *p, const df_model *m, album *out, df_err *err
 }
 
 static df_code run(df_comm *comm, const df_model *m, const df_backend *backend, album *out, df_err *err) {
-    df_pipeline_cfg cfg = { .backend = backend, .backend_cfg = { DF_F32, 1 }, .max_rows = 4, .n_slots = 3 };
+    df_pipeline_cfg cfg = {
+        .backend = backend, .backend_cfg = { .dtype = DF_F32, .threads = 1 }, .max_rows = 4, .n_slots = 3
+    };
     df_pipeline *p = NULL;
     df_code rc = df_pipeline_open(&p, comm, m, &cfg, err);
     if (!rc) rc = comm->rank == 0 ? render(p, m, out, err) : df_pipeline_serve(p, err);

@@ -49,12 +49,11 @@ static bool has_bf16(void) {
     return !df_backend_can_compute_in(&df_backend_cpu, DF_BF16, NULL);
 }
 
-static void check_same_bytes(df_dtype dtype) {
+static void check_same_bytes(df_model *m, df_dtype dtype) {
     const album_setup setups[] = {
         { &df_backend_cpu, 1, 8, 1, dtype }, { &df_backend_cpu, 1, 3, 2, dtype }, { &df_backend_cpu, 2, 4, 3, dtype },
         { &df_backend_cpu, 3, 2, 4, dtype }, { &df_backend_cpu, 4, 1, 6, dtype }, { &df_backend_cpu, 4, 5, 2, dtype },
     };
-    df_model *m = thread_farm_starter();
     df_request q[ALBUM_MOST];
     int n = mixed_requests(m, q);
     album alone = { 0 };
@@ -78,13 +77,32 @@ static void check_same_bytes(df_dtype dtype) {
 
 static void test_same_bytes_however_it_runs(void **state) {
     (void)state;
-    check_same_bytes(DF_F32);
+    check_same_bytes(thread_farm_starter(), DF_F32);
 }
 
 static void test_same_bytes_in_bf16(void **state) {
     (void)state;
     if (!has_bf16()) skip();
-    check_same_bytes(DF_BF16);
+    check_same_bytes(thread_farm_starter(), DF_BF16);
+}
+
+/* The starter model with its int8 scales; NULL where the machine has no int8. */
+static df_model *starter_in_int8(void) {
+    const df_adapter_use scales = { .kind = DF_ADAPTER_INT8_SCALES,
+                                    .path = golden_source_path("models/starter/diffarm-int8.json") };
+    const df_model_options how = { .adapters = &scales, .n_adapters = 1 };
+    df_model *m = NULL;
+    df_err err;
+    if (df_backend_can_do(&df_backend_cpu, (df_arithmetic) { .dtype = DF_BF16, .int8 = true }, NULL)) return NULL;
+    if (df_model_open_with(&m, golden_source_path("models/starter"), &how, &err)) fail_msg("%s", err.text);
+    return m;
+}
+
+static void test_same_bytes_in_int8(void **state) {
+    (void)state;
+    df_model *m = starter_in_int8();
+    if (!m) skip();
+    check_same_bytes(m, DF_BF16);
 }
 
 /* Pictures of the reference library, one line of its manifest each. */
@@ -359,7 +377,9 @@ static void test_requests_that_cannot_be(void **state) {
     df_renderer *r = NULL;
     df_err err;
     album a = { 0 };
-    df_pipeline_cfg cfg = { .backend = &df_backend_cpu, .backend_cfg = { DF_F32, 1 }, .max_rows = 4, .n_slots = 2 };
+    df_pipeline_cfg cfg = {
+        .backend = &df_backend_cpu, .backend_cfg = { .dtype = DF_F32, .threads = 1 }, .max_rows = 4, .n_slots = 2
+    };
     df_renderer_cfg rc = { .micro_batch = 3, .ctx = &a, .on_image = album_on_image, .on_failed = album_on_failed };
     assert_int_equal(df_comm_self_open(&comm, &err), DF_OK);
     assert_int_equal(df_pipeline_open(&p, comm, m, &cfg, &err), DF_OK);
@@ -408,6 +428,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_same_bytes_however_it_runs),
         cmocka_unit_test(test_same_bytes_in_bf16),
+        cmocka_unit_test(test_same_bytes_in_int8),
         cmocka_unit_test(test_reference_pictures),
         cmocka_unit_test(test_bf16_draws_the_same),
         cmocka_unit_test(test_the_f64_reference),
