@@ -35,3 +35,10 @@ int df_cmd_forward(int argc, char **argv) {
     return missing(argv);
 }
 #endif
+
+#ifndef DF_HAVE_CALIBRATE
+int df_cmd_calibrate(int argc, char **argv) {
+    (void)argc;
+    return missing(argv);
+}
+#endif

@@ -22,5 +22,6 @@ int df_cmd_inspect(int argc, char **argv);
 int df_cmd_eval(int argc, char **argv);
 int df_cmd_bench(int argc, char **argv);
 int df_cmd_forward(int argc, char **argv);
+int df_cmd_calibrate(int argc, char **argv);
 
 #endif

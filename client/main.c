@@ -17,6 +17,7 @@ static const command commands[] = {
     { "inspect", df_cmd_inspect, "On this machine", "what is in a model; the plan for P ranks" },
     { "eval", df_cmd_eval, "On this machine", "run one component of a model on given tensors" },
     { "bench", df_cmd_bench, "On this machine", "time a component of a model" },
+    { "calibrate", df_cmd_calibrate, "On this machine", "find the int8 scales of a model, for --dtype int8" },
     { "forward", df_cmd_forward, "On this machine", "show forward diffusion: a picture on its way to noise" },
     { "coordinator", df_cmd_coordinator, "A farm", "run the coordinator of a farm" },
     { "worker", df_cmd_worker, "A farm", "run a worker: one rank, or a pipeline of several" },
