@@ -1,5 +1,6 @@
 #include "client/draft.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -7,6 +8,8 @@
 #include "client/model_check.h"
 #include "client/prompt_limit.h"
 #include "cluster/row_text.h"
+#include "engine/adapters/int8_scales.h"
+#include "engine/backend/backend.h"
 
 /* Length, then bytes: no two sequences of messages give the same stream. */
 static void hash_packed(df_sha256 *hash, const ProtobufCMessage *msg, uint8_t *space) {
@@ -49,8 +52,8 @@ static Diffarm__Input *content_of(Diffarm__Input *out, const Diffarm__Input *in)
 }
 
 typedef struct adapters {
-    Diffarm__Adapter at[DF_MAX_ADAPTERS], *list[DF_MAX_ADAPTERS];
-    Diffarm__Input file[DF_MAX_ADAPTERS];
+    Diffarm__Adapter at[DF_ROW_ADAPTERS], *list[DF_ROW_ADAPTERS];
+    Diffarm__Input file[DF_ROW_ADAPTERS];
 } adapters;
 
 static Diffarm__Adapter **contents_of(adapters *out, const Diffarm__Row *row) {
@@ -176,6 +179,28 @@ static bool place_files(df_line *line, df_arena *a) {
     return place_adapters(&line->lora, a) && place_adapters(&line->embedding, a) && whole;
 }
 
+/* The same for every row of the job. */
+static df_code take_int8_scales(df_draft *job, const df_draft_request *rq, df_err *err) {
+    df_arithmetic how = { 0 };
+    char found[PATH_MAX];
+    df_input_file *file = &job->int8_scales;
+    df_int8_scales *scales = NULL;
+    df_arithmetic_of(job->spec.dtype, &how);
+    if (!how.int8 && rq->options->int8_scales)
+        return df_err_set(err, DF_EINVAL, "--int8-scales is for --dtype int8, not %s", job->spec.dtype);
+    if (!how.int8) return DF_OK;
+    df_code rc = df_int8_scales_find(found, sizeof found, rq->model, rq->options->int8_scales, err);
+    if (!rc && !(file->path = absolute(job->texts, found))) rc = df_err_set(err, DF_ENOMEM, "a job");
+    const df_adapter_use use = { .kind = DF_ADAPTER_INT8_SCALES, .path = file->path };
+    if (!rc) rc = df_int8_scales_open(&scales, file->path, err);
+    if (!rc) rc = df_int8_scales_check_model(scales, job->spec.model_sha256, err);
+    if (!rc) rc = df_model_check_adapter(job->model, &use, err);
+    if (!rc) rc = df_sha256_file(file->path, file->sha256, err);
+    if (!rc) job->rows.defaults.int8_scales = file;
+    df_int8_scales_close(&scales);
+    return rc;
+}
+
 static df_line defaults_of(const df_render_options *o, const df_model_info *info) {
     df_line line = o->asked;
     bool sized = o->width > 0;
@@ -220,6 +245,7 @@ df_code df_draft_prepare(df_draft **out, const df_draft_request *rq, df_problems
     if ((rc = df_row_text_check(job->model, &rq->syntax, err))) goto fail;
     if ((rc = fill_rows(job, rq, err))) goto fail;
     if ((rc = fill_spec(job, rq, err))) goto fail;
+    if ((rc = take_int8_scales(job, rq, err))) goto fail;
     if ((rc = walk_once(job, rq, problems, err))) goto fail;
     *out = job;
     return DF_OK;

@@ -5,6 +5,7 @@
 
 #include "client/commands.h"
 #include "client/fields.h"
+#include "engine/backend/backend.h"
 #include "engine/noise/noise.h"
 
 enum {
@@ -16,6 +17,7 @@ enum {
     OPT_COUNT,
     OPT_NEGATIVE,
     OPT_DTYPE,
+    OPT_INT8_SCALES,
     OPT_NOISE,
     OPT_WORKERS,
     OPT_PIPELINE,
@@ -79,8 +81,9 @@ static const char *checked(struct argp_state *state, const char *option, const c
 
 /* Values the design knows but this version cannot do are told apart from typing errors. */
 static const char *dtype_of(struct argp_state *state, const char *arg) {
-    if (!strcmp(arg, "f16")) argp_error(state, "--dtype f16 is not available yet, f32 and bf16 are");
-    if (strcmp(arg, "f32") && strcmp(arg, "bf16")) argp_error(state, "--dtype must be f32 or bf16, not '%s'", arg);
+    df_arithmetic is;
+    if (!strcmp(arg, "f16")) argp_error(state, "--dtype f16 is not available yet; f32, bf16 and int8 are");
+    if (!df_arithmetic_of(arg, &is)) argp_error(state, "--dtype must be f32, bf16 or int8, not '%s'", arg);
     return arg;
 }
 
@@ -133,6 +136,7 @@ static error_t parse_text_option(int key, char *arg, struct argp_state *state, d
         o->negative = checked(state, "negative", arg, df_text_fault(arg, DF_MAX_PROMPT_BYTES, buf, sizeof buf));
         return 0;
     case OPT_DTYPE: o->dtype = dtype_of(state, arg); return 0;
+    case OPT_INT8_SCALES: o->int8_scales = arg; return 0;
     case OPT_NOISE: o->noise = noise_of(state, arg); return 0;
     case OPT_FORMAT: o->format = format_of(state, arg); return 0;
     default: return parse_field_option(key, arg, state, &o->asked);
@@ -167,7 +171,9 @@ static const struct argp_option render_options[] = {
       "Seed of -p prompts; manifest lines without one get theirs from S and the line number (0)", 1 },
     { "count", OPT_COUNT, "N", 0, "Pictures of each prompt, with seeds S, S+1, ... (1)", 1 },
     { "negative", OPT_NEGATIVE, "TEXT", 0, "Negative prompt (none)", 1 },
-    { "dtype", OPT_DTYPE, "D", 0, "Arithmetic: f32, or bf16 with half the memory (f32)", 1 },
+    { "dtype", OPT_DTYPE, "D", 0,
+      "Arithmetic: f32, bf16 with half the memory, or int8: bf16 with 8-bit products, less exact (f32)", 1 },
+    { "int8-scales", OPT_INT8_SCALES, "FILE", 0, "What `diffarm calibrate` made, for int8 (beside the model)", 1 },
     { "noise", OPT_NOISE, "KIND", 0, "Noise generator: torch-cpu or torch-cuda, as PyTorch's on either", 1 },
     { "format", OPT_FORMAT, "F", 0, "png: a file a picture; tar: WebDataset shards of 1000 (png)", 1 },
     { "task", OPT_TASK, "TASK", 0,

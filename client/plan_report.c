@@ -9,6 +9,7 @@
 #include "client/report.h"
 #include "cluster/plan.h"
 #include "coordinator/tar_shard.h"
+#include "engine/backend/backend.h"
 #include "engine/graph/memory_plan.h"
 #include "worker/defaults.h"
 
@@ -124,11 +125,13 @@ static double disk_bytes(const df_draft *job) {
 int df_plan_report(const df_draft *job, const df_job_options *o) {
     df_err err;
     df_code rc = DF_OK;
+    df_arithmetic arithmetic = { 0 };
+    df_arithmetic_of(job->spec.dtype, &arithmetic); /* the options have looked */
     int P = o->render.pipeline ? o->render.pipeline : 1, workers = o->render.workers ? o->render.workers : 1;
     needs n = { .n_ranks = P,
                 .n_slots = df_worker_slots(P),
                 .n_rows = 2 * df_worker_micro_batch(o->render.micro_batch),
-                .dtype = (df_dtype)df_dtype_of(job->spec.dtype) };
+                .dtype = arithmetic.dtype };
     n.rank = calloc((size_t)P, sizeof *n.rank);
     if (!n.rank) rc = df_err_set(&err, DF_ENOMEM, "a plan");
     for (df_component c = 0; !rc && c < DF_COMPONENT_COUNT; c++)

@@ -79,21 +79,28 @@ static Diffarm__Input *input_of(Diffarm__Input *in, const df_input_file *file) {
 }
 
 typedef struct adapters {
-    Diffarm__Adapter at[DF_MAX_ADAPTERS], *list[DF_MAX_ADAPTERS];
-    Diffarm__Input file[DF_MAX_ADAPTERS];
+    Diffarm__Adapter at[DF_ROW_ADAPTERS], *list[DF_ROW_ADAPTERS];
+    Diffarm__Input file[DF_ROW_ADAPTERS];
+    int n;
 } adapters;
 
-static void fill_adapters(adapters *to, const df_row_task *t) {
-    for (int i = 0; i < t->n_adapters; i++) {
-        const df_row_adapter *from = &t->adapter[i];
-        bool lora = from->kind == DF_ADAPTER_LORA;
-        Diffarm__Adapter *a = to->list[i] = &to->at[i];
-        diffarm__adapter__init(a);
-        a->kind = lora ? DIFFARM__ADAPTER__KIND__LORA : DIFFARM__ADAPTER__KIND__EMBEDDING;
-        a->file = input_of(&to->file[i], from->file);
-        a->weight = from->weight;
-        if (!lora) a->name = (char *)from->file->token;
-    }
+static void add_adapter(adapters *to, Diffarm__Adapter__Kind kind, const df_input_file *file, double weight) {
+    Diffarm__Adapter *a = to->list[to->n] = &to->at[to->n];
+    diffarm__adapter__init(a);
+    a->kind = kind;
+    a->file = input_of(&to->file[to->n++], file);
+    a->weight = weight;
+    if (file->token) a->name = (char *)file->token;
+}
+
+static void fill_adapters(adapters *to, const df_row_task *t, const df_input_file *int8_scales) {
+    to->n = 0;
+    for (int i = 0; i < t->n_adapters; i++)
+        add_adapter(to,
+                    t->adapter[i].kind == DF_ADAPTER_LORA ? DIFFARM__ADAPTER__KIND__LORA
+                                                          : DIFFARM__ADAPTER__KIND__EMBEDDING,
+                    t->adapter[i].file, t->adapter[i].weight);
+    if (int8_scales) add_adapter(to, DIFFARM__ADAPTER__KIND__INT8_SCALES, int8_scales, 0);
 }
 
 static df_code one_row(walk *w, const df_line *l, const df_row_task *t, int64_t i, const char *name, df_err *err) {
@@ -117,9 +124,9 @@ static df_code one_row(walk *w, const df_line *l, const df_row_task *t, int64_t 
     row.noise_level = (uint32_t)t->noise_level;
     row.guidance_rescale = l->guidance_rescale;
     row.eta = l->eta;
-    fill_adapters(&of_row, t);
+    fill_adapters(&of_row, t, w->src->defaults.int8_scales);
     row.adapters = of_row.list;
-    row.n_adapters = (size_t)t->n_adapters;
+    row.n_adapters = (size_t)of_row.n;
     row.name = (char *)name;
     row.line = l->number;
     if (++w->n_rows > MAX_ROWS) return df_err_set(err, DF_ELIMIT, "%s: more than 2^40 pictures", l->where);

@@ -21,7 +21,11 @@ typedef struct df_row_defaults {
     const df_model *model; /* borrowed */
     df_input_files *files; /* borrowed */
     df_prompt_syntax syntax; /* of all prompts; weights that cannot be are problems of their line */
+    const df_input_file *int8_scales; /* of the whole job, borrowed; NULL: none */
 } df_row_defaults;
+
+/* What a line may ask for, and int8 scales. */
+enum { DF_ROW_ADAPTERS = DF_MAX_ADAPTERS + 1 };
 
 typedef struct df_row_source {
     df_manifest *manifest; /* borrowed; NULL: prompts */

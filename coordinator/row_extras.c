@@ -22,8 +22,10 @@ static df_code check_input(const Diffarm__Input *in, const char *what, df_err *e
 }
 
 static df_code check_adapter(const Diffarm__Adapter *a, df_err *err) {
-    bool known = a->kind == DIFFARM__ADAPTER__KIND__LORA || a->kind == DIFFARM__ADAPTER__KIND__EMBEDDING;
-    if (!known || !a->file) return df_err_set(err, DF_EINVAL, "an adapter is neither a LoRA nor an embedding");
+    bool known = a->kind == DIFFARM__ADAPTER__KIND__LORA || a->kind == DIFFARM__ADAPTER__KIND__EMBEDDING ||
+                 a->kind == DIFFARM__ADAPTER__KIND__INT8_SCALES;
+    if (!known || !a->file)
+        return df_err_set(err, DF_EINVAL, "an adapter is neither a LoRA nor an embedding nor int8 scales");
     if (!isfinite(a->weight)) return df_err_set(err, DF_EINVAL, "the weight of an adapter is not a finite number");
     if (strlen(a->name) > MAX_TOKEN_BYTES || !df_text_is_utf8(a->name) || df_text_has_control(a->name))
         return df_err_set(err, DF_EINVAL, "the name of an embedding is no text of at most %d bytes", MAX_TOKEN_BYTES);
@@ -90,6 +92,7 @@ df_code df_row_extras_from_wire(const char **out, const Diffarm__Row *in, df_are
     put_number(o, "eta", in->eta);
     put_adapters(o, "lora", in, DIFFARM__ADAPTER__KIND__LORA);
     put_adapters(o, "embedding", in, DIFFARM__ADAPTER__KIND__EMBEDDING);
+    put_adapters(o, "int8_scales", in, DIFFARM__ADAPTER__KIND__INT8_SCALES);
     char *text = json_object_size(o) ? json_dumps(o, JSON_COMPACT) : NULL;
     *out = df_arena_strdup(arena, text ? text : "");
     bool whole = *out && (text || !json_object_size(o));
@@ -140,7 +143,8 @@ static bool take_adapters(Diffarm__Row *out, const json_t *list, Diffarm__Adapte
 
 static bool take_all(Diffarm__Row *out, const json_t *o, df_arena *arena) {
     const json_t *lora = json_object_get(o, "lora"), *embedding = json_object_get(o, "embedding");
-    size_t n = json_array_size(lora) + json_array_size(embedding);
+    const json_t *int8_scales = json_object_get(o, "int8_scales");
+    size_t n = json_array_size(lora) + json_array_size(embedding) + json_array_size(int8_scales);
     out->strength = json_number_value(json_object_get(o, "strength"));
     out->class_label = (uint32_t)json_integer_value(json_object_get(o, "class"));
     out->noise_level = (uint32_t)json_integer_value(json_object_get(o, "noise_level"));
@@ -149,7 +153,8 @@ static bool take_all(Diffarm__Row *out, const json_t *o, df_arena *arena) {
     if (n && !(out->adapters = df_arena_alloc(arena, n * sizeof *out->adapters))) return false;
     return take_input(&out->image, o, "image", arena) && take_input(&out->mask, o, "mask", arena) &&
            take_adapters(out, lora, DIFFARM__ADAPTER__KIND__LORA, arena) &&
-           take_adapters(out, embedding, DIFFARM__ADAPTER__KIND__EMBEDDING, arena);
+           take_adapters(out, embedding, DIFFARM__ADAPTER__KIND__EMBEDDING, arena) &&
+           take_adapters(out, int8_scales, DIFFARM__ADAPTER__KIND__INT8_SCALES, arena);
 }
 
 df_code df_row_extras_to_wire(Diffarm__Row *out, const char *extras, df_arena *arena, df_err *err) {
@@ -183,5 +188,6 @@ json_t *df_row_extras_metadata(const char *extras) {
     shorten(o, "mask");
     shorten_files(json_object_get(o, "lora"));
     shorten_files(json_object_get(o, "embedding"));
+    shorten_files(json_object_get(o, "int8_scales"));
     return o;
 }

@@ -13,7 +13,7 @@
 #include "base/err.h"
 #include "farm.pb-c.h"
 
-enum { DF_ROW_MAX_ADAPTERS = 16, DF_ROW_MAX_INPUT_PATH_BYTES = 4096 };
+enum { DF_ROW_MAX_ADAPTERS = 17, DF_ROW_MAX_INPUT_PATH_BYTES = 4096 };
 
 /* Checks every field. *out lies in the arena. DF_EINVAL says what is wrong. */
 df_code df_row_extras_from_wire(const char **out, const Diffarm__Row *in, df_arena *arena, df_err *err);

@@ -121,7 +121,7 @@ static void put_adapters(df_buf *out, const char *key, const Diffarm__Row *row, 
         if (kind == DIFFARM__ADAPTER__KIND__LORA) {
             df_buf_puts(out, ", \"weight\": ");
             df_print_real(out, a->weight);
-        } else {
+        } else if (kind == DIFFARM__ADAPTER__KIND__EMBEDDING) {
             put_field(out, "name", a->name);
         }
         df_buf_puts(out, "}");
@@ -140,6 +140,7 @@ static void put_task(df_buf *out, const Diffarm__Row *row) {
     put_real(out, "eta", row->eta);
     put_adapters(out, "lora", row, DIFFARM__ADAPTER__KIND__LORA);
     put_adapters(out, "embedding", row, DIFFARM__ADAPTER__KIND__EMBEDDING);
+    put_adapters(out, "int8_scales", row, DIFFARM__ADAPTER__KIND__INT8_SCALES);
 }
 
 void df_png_provenance(df_buf *out, const Diffarm__Row *row, const Diffarm__JobSpec *job, const char *scheduler,

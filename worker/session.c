@@ -21,7 +21,7 @@ typedef enum control_op {
     CONTROL_DISMISS
 } control_op;
 
-enum { MAX_ADAPTERS = 16 };
+enum { MAX_ADAPTERS = 17 };
 
 typedef struct adapter {
     int32_t kind; /* df_adapter_kind */
@@ -37,7 +37,7 @@ typedef struct control {
     char path[PATH_MAX], config_dir[PATH_MAX];
     char sha256[DF_SHA256_HEX_BYTES];
     adapter adapters[MAX_ADAPTERS];
-    int32_t n_adapters, no_t5;
+    int32_t n_adapters, no_t5, int8;
     char text[DF_ERR_TEXT_BYTES];
 } control;
 
@@ -50,7 +50,7 @@ struct df_session {
     char path[PATH_MAX], config_dir[PATH_MAX], sha256[DF_SHA256_HEX_BYTES];
     adapter adapters[MAX_ADAPTERS];
     int n_adapters;
-    bool no_t5;
+    bool no_t5, int8;
     int micro_batch, n_slots;
     df_dtype dtype;
 };
@@ -87,6 +87,7 @@ static df_code send_to_all(df_comm *c, const control *m, df_err *err) {
 static df_code check_content(const df_model *m, const char *path, const char *sha256, df_err *err) {
     char hex[DF_SHA256_HEX_BYTES];
     df_code rc = df_model_sha256(m, hex, err);
+    if (!rc) rc = df_model_check_int8_hash(m, sha256, err);
     if (rc || !strcmp(hex, sha256)) return rc;
     return df_err_set(err, DF_EINVAL,
                       "%s: its content hash is %.12s..., the job was made for %.12s...: the files differ here", path,
@@ -101,6 +102,7 @@ static df_code open_model(df_session *s, const control *m, df_err *err) {
     memcpy(s->adapters, m->adapters, sizeof s->adapters);
     s->n_adapters = m->n_adapters;
     s->no_t5 = m->no_t5;
+    s->int8 = m->int8;
     s->micro_batch = m->micro_batch;
     s->dtype = (df_dtype)m->dtype;
     for (int i = 0; i < s->n_adapters; i++)
@@ -120,7 +122,7 @@ static df_code open_model(df_session *s, const control *m, df_err *err) {
 static df_code open_pipeline(df_session *s, df_comm *comm, const df_session_cfg *cfg, df_err *err) {
     s->n_slots = df_worker_slots(comm->size);
     const df_pipeline_cfg pc = { .backend = cfg->backend,
-                                 .backend_cfg = { .dtype = s->dtype, .threads = cfg->threads },
+                                 .backend_cfg = { .dtype = s->dtype, .threads = cfg->threads, .int8 = s->int8 },
                                  .max_rows = 2 * s->micro_batch,
                                  .n_slots = s->n_slots };
     return df_pipeline_open(&s->pipeline, comm, s->model, &pc, err);
@@ -146,6 +148,15 @@ static df_code all_ready(df_comm *comm, df_code mine, control *m, df_err *err) {
     return rc;
 }
 
+static bool kind_of(const Diffarm__Adapter *a, int32_t *kind) {
+    switch (a->kind) {
+    case DIFFARM__ADAPTER__KIND__LORA: *kind = DF_ADAPTER_LORA; return true;
+    case DIFFARM__ADAPTER__KIND__EMBEDDING: *kind = DF_ADAPTER_EMBEDDING; return true;
+    case DIFFARM__ADAPTER__KIND__INT8_SCALES: *kind = DF_ADAPTER_INT8_SCALES; return true;
+    default: return false;
+    }
+}
+
 static df_code say_what(control *m, const df_session_want *want, int place, df_err *err) {
     m->place = place;
     if (want->n_adapters > MAX_ADAPTERS)
@@ -153,25 +164,29 @@ static df_code say_what(control *m, const df_session_want *want, int place, df_e
     m->op = CONTROL_OPEN;
     m->micro_batch = want->micro_batch;
     m->no_t5 = want->no_t5;
-    m->dtype = df_dtype_of(want->dtype);
-    if (m->dtype < 0) return df_err_set(err, DF_EUNSUPPORTED, "dtype '%s': not known to this worker", want->dtype);
+    df_arithmetic how;
+    int n_scales = 0;
+    if (!df_arithmetic_of(want->dtype, &how))
+        return df_err_set(err, DF_EUNSUPPORTED, "dtype '%s': not known to this worker", want->dtype);
+    m->dtype = how.dtype;
+    m->int8 = how.int8;
     snprintf(m->path, sizeof m->path, "%s", want->path);
     snprintf(m->config_dir, sizeof m->config_dir, "%s", want->config_dir);
     snprintf(m->sha256, sizeof m->sha256, "%s", want->sha256);
     for (; (size_t)m->n_adapters < want->n_adapters; m->n_adapters++) {
         const Diffarm__Adapter *from = want->adapters[m->n_adapters];
         adapter *to = &m->adapters[m->n_adapters];
-        bool lora = from->kind == DIFFARM__ADAPTER__KIND__LORA;
-        if (!lora && from->kind != DIFFARM__ADAPTER__KIND__EMBEDDING)
+        if (!kind_of(from, &to->kind))
             return df_err_set(err, DF_EUNSUPPORTED, "%s: this worker does not know that kind of adapter",
                               from->file->path);
-        to->kind = lora ? DF_ADAPTER_LORA : DF_ADAPTER_EMBEDDING;
+        n_scales += to->kind == DF_ADAPTER_INT8_SCALES;
         snprintf(to->name, sizeof to->name, "%s", from->name);
         snprintf(to->path, sizeof to->path, "%s", from->file->path);
         snprintf(to->sha256, sizeof to->sha256, "%s", from->file->sha256);
         to->weight = from->weight;
     }
-    return DF_OK;
+    if (n_scales == how.int8) return DF_OK;
+    return df_err_set(err, DF_EINVAL, "dtype %s with %d files of int8 scales", want->dtype, n_scales);
 }
 
 df_code df_session_open(df_session **out, df_comm *comm, const df_session_cfg *cfg, const df_session_want *want,
@@ -250,10 +265,15 @@ static bool same_adapters(const df_session *s, const df_session_want *want) {
     return true;
 }
 
+static bool same_arithmetic(const df_session *s, const char *dtype) {
+    df_arithmetic how;
+    return df_arithmetic_of(dtype, &how) && s->dtype == how.dtype && s->int8 == how.int8;
+}
+
 bool df_session_fits(const df_session *s, const df_session_want *want) {
     return s && !strcmp(s->path, want->path) && !strcmp(s->config_dir, want->config_dir) &&
            !strcmp(s->sha256, want->sha256) && same_adapters(s, want) && s->no_t5 == want->no_t5 &&
-           s->micro_batch == want->micro_batch && (int)s->dtype == df_dtype_of(want->dtype);
+           s->micro_batch == want->micro_batch && same_arithmetic(s, want->dtype);
 }
 
 df_pipeline *df_session_pipeline(const df_session *s) {

@@ -62,7 +62,9 @@ static df_session_cfg session_cfg(const df_worker_cfg *cfg) {
 }
 
 static const char *dtypes_of(const df_backend *backend) {
-    return df_backend_can_compute_in(backend, DF_BF16, NULL) ? "f32" : "f32 bf16";
+    if (df_backend_can_compute_in(backend, DF_BF16, NULL)) return "f32";
+    return df_backend_can_do(backend, (df_arithmetic) { .dtype = DF_BF16, .int8 = true }, NULL) ? "f32 bf16"
+                                                                                                : "f32 bf16 int8";
 }
 
 static df_code open_parts(worker *w, df_err *err) {

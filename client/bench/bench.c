@@ -1,5 +1,6 @@
 /* diffarm bench WHAT -m MODEL: how long one pass of a component takes, and how much memory. */
 #include <jansson.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -7,6 +8,7 @@
 #include "client/bench/measure.h"
 #include "client/commands.h"
 #include "client/exit_code.h"
+#include "engine/adapters/int8_scales.h"
 
 #define GIB (1024.0 * 1024.0 * 1024.0)
 
@@ -87,10 +89,15 @@ static df_code run_all(const df_bench_options *o, df_measure *m, df_err *err) {
 }
 
 static df_code bench(const df_bench_options *o, df_err *err) {
-    const df_model_options how = { .config_dir = o->config_dir, .tokenizer_optional = true }; /* no text is read */
+    char path[PATH_MAX];
+    const df_adapter_use scales = { .kind = DF_ADAPTER_INT8_SCALES, .path = path };
+    const df_model_options how = {
+        .config_dir = o->config_dir, .adapters = &scales, .n_adapters = o->backend_cfg.int8, .tokenizer_optional = true
+    }; /* no text is read */
     df_model *model = NULL;
     df_measure *m = NULL;
-    df_code rc = df_model_open_with(&model, o->model, &how, err);
+    df_code rc = o->backend_cfg.int8 ? df_int8_scales_find(path, sizeof path, o->model, o->int8_scales, err) : DF_OK;
+    if (!rc) rc = df_model_open_with(&model, o->model, &how, err);
     if (!rc) rc = df_measure_open(&m, model, o, err);
     if (!rc) rc = run_all(o, m, err);
     df_measure_close(&m);

@@ -4,7 +4,18 @@
 
 #include "client/commands.h"
 
-enum { OPT_BATCH = 0x7000, OPT_SIZE, OPT_DTYPE, OPT_THREADS, OPT_RUNS, OPT_BACKEND, OPT_OPS, OPT_CONFIG, OPT_IN_TURNS };
+enum {
+    OPT_BATCH = 0x7000,
+    OPT_SIZE,
+    OPT_DTYPE,
+    OPT_INT8_SCALES,
+    OPT_THREADS,
+    OPT_RUNS,
+    OPT_BACKEND,
+    OPT_OPS,
+    OPT_CONFIG,
+    OPT_IN_TURNS
+};
 
 static const struct {
     const char *name;
@@ -22,7 +33,8 @@ static const struct argp_option option_table[] = {
     { "config", OPT_CONFIG, "DIR", 0, "Configs and tokenizers of a MODEL that is one file: a diffusers folder", 1 },
     { "batch", OPT_BATCH, "N", 0, "Rows computed together; a guided picture is two of the U-Net's (1)", 1 },
     { "size", OPT_SIZE, "WxH", 0, "Size of the picture in pixels (the model's)", 1 },
-    { "dtype", OPT_DTYPE, "D", 0, "Arithmetic: f32 or bf16 (f32)", 1 },
+    { "dtype", OPT_DTYPE, "D", 0, "Arithmetic: f32, bf16 or int8 (f32)", 1 },
+    { "int8-scales", OPT_INT8_SCALES, "FILE", 0, "What `diffarm calibrate` made, for int8 (beside the model)", 1 },
     { "threads", OPT_THREADS, "T", 0, "Threads (all cores)", 1 },
     { "runs", OPT_RUNS, "N", 0, "How often it is run (5)", 1 },
     { "in-turns", OPT_IN_TURNS, NULL, 0, "Wait for a line on standard input before each run; its end ends the runs",
@@ -44,9 +56,10 @@ static void set_what(struct argp_state *state, df_bench_options *o, const char *
 }
 
 static void set_dtype(struct argp_state *state, df_bench_options *o, const char *arg) {
-    int dtype = df_dtype_of(arg);
-    if (dtype != DF_F32 && dtype != DF_BF16) argp_error(state, "--dtype must be f32 or bf16, not '%s'", arg);
-    o->backend_cfg.dtype = (df_dtype)dtype;
+    df_arithmetic is = { 0 };
+    if (!df_arithmetic_of(arg, &is)) argp_error(state, "--dtype must be f32, bf16 or int8, not '%s'", arg);
+    o->backend_cfg.dtype = is.dtype;
+    o->backend_cfg.int8 = is.int8;
 }
 
 static void set_backend(struct argp_state *state, df_bench_options *o, const char *arg) {
@@ -65,6 +78,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         if (!df_parse_size(arg, &o->width, &o->height)) argp_error(state, "--size must be like 512x512, not '%s'", arg);
         return 0;
     case OPT_DTYPE: set_dtype(state, o, arg); return 0;
+    case OPT_INT8_SCALES: o->int8_scales = arg; return 0;
     case OPT_THREADS: o->backend_cfg.threads = (int)df_option_int(state, "threads", arg, 1, 1024); return 0;
     case OPT_RUNS: o->runs = (int)df_option_int(state, "runs", arg, 1, 1000); return 0;
     case OPT_IN_TURNS: o->in_turns = true; return 0;
@@ -74,6 +88,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     case ARGP_KEY_END:
         if (!o->what) argp_error(state, "say what: text, unet, transformer or vae");
         if (!o->model) argp_error(state, "give a model (-m MODEL)");
+        if (o->int8_scales && !o->backend_cfg.int8) argp_error(state, "--int8-scales is for --dtype int8");
         return 0;
     default: return ARGP_ERR_UNKNOWN;
     }

@@ -16,6 +16,7 @@ typedef struct df_bench_options {
     bool ops; /* also tell the time of each operation */
     const df_backend *backend;
     df_backend_cfg backend_cfg;
+    const char *int8_scales; /* NULL: not given */
     df_output output;
 } df_bench_options;
 

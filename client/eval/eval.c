@@ -6,6 +6,7 @@
 #include "client/commands.h"
 #include "client/eval/calls.h"
 #include "client/exit_code.h"
+#include "engine/adapters/int8_scales.h"
 
 static const char *const no_settings[] = { NULL };
 static const char *const sample_settings[] = { "scheduler",        "steps",       "guidance",
@@ -60,17 +61,31 @@ static int context_tokens(const df_eval_options *o) {
     return tokens;
 }
 
+/* The adapters of the options, and int8 scales where they are asked for; `path` holds their place. */
+static df_code list_adapters(df_adapter_use list[DF_EVAL_MAX_ADAPTERS + 1], int *n, const df_eval_options *o,
+                             char path[PATH_MAX], df_err *err) {
+    memcpy(list, o->adapters, (size_t)o->n_adapters * sizeof *list);
+    *n = o->n_adapters;
+    if (!o->backend_cfg.int8) return DF_OK;
+    list[(*n)++] = (df_adapter_use) { .kind = DF_ADAPTER_INT8_SCALES, .path = path };
+    return df_int8_scales_find(path, PATH_MAX, o->model, o->int8_scales, err);
+}
+
 static df_code eval(const df_eval_options *o, df_err *err) {
     const df_eval_call *call = df_eval_call_find(o->call);
     df_eval_settings settings;
     df_model *model = NULL;
     df_eval e = { .options = o, .call = call };
+    df_adapter_use adapters[DF_EVAL_MAX_ADAPTERS + 1];
+    char scales[PATH_MAX];
+    int n_adapters;
     df_code rc;
+    if ((rc = list_adapters(adapters, &n_adapters, o, scales, err))) return rc;
     if ((rc = df_eval_settings_read(&settings, o, call->settings, err))) return rc;
     df_model_options how = { .context_tokens = call->takes_prompts ? 0 : context_tokens(o),
                              .config_dir = o->config_dir,
-                             .adapters = o->adapters,
-                             .n_adapters = o->n_adapters,
+                             .adapters = adapters,
+                             .n_adapters = n_adapters,
                              .no_t5 = o->no_t5,
                              .tokenizer_optional = true };
     if ((rc = df_model_open_with(&model, o->model, &how, err))) return rc;

@@ -16,6 +16,7 @@ enum {
     OPT_PROMPTS,
     OPT_BACKEND,
     OPT_DTYPE,
+    OPT_INT8_SCALES,
     OPT_THREADS,
     OPT_PIPELINE,
     OPT_CONFIG,
@@ -39,7 +40,8 @@ static const struct argp_option option_table[] = {
     { "prompts", OPT_PROMPTS, "F.json", 0, "For tokenize: an array of strings", 1 },
     { "backend", OPT_BACKEND, "NAME", 0, "cpu (default) or reference (plain loops: slow, exact)", 2 },
     { "dtype", OPT_DTYPE, "TYPE", 0,
-      "What is computed in: f32 (default), bf16 (backend cpu) or f64 (backend reference)", 2 },
+      "What is computed in: f32 (default), bf16 or int8 (backend cpu) or f64 (backend reference)", 2 },
+    { "int8-scales", OPT_INT8_SCALES, "FILE", 0, "What `diffarm calibrate` made, for int8 (beside the model)", 2 },
     { "threads", OPT_THREADS, "N", 0, "Threads of each rank (default: all cores)", 2 },
     { "pipeline", OPT_PIPELINE, "P", 0,
       "Ranks to spread the model over (default 1): threads of this process; under mpirun or srun the ranks of the job",
@@ -94,10 +96,11 @@ static void set_backend(struct argp_state *state, df_eval_options *o, const char
 }
 
 static void set_dtype(struct argp_state *state, df_eval_options *o, const char *name) {
-    int dtype = df_dtype_of(name);
-    if (dtype != DF_F32 && dtype != DF_F64 && dtype != DF_BF16)
-        argp_error(state, "--dtype must be f32, bf16 or f64, not '%s'", name);
-    o->backend_cfg.dtype = (df_dtype)dtype;
+    df_arithmetic is = { .dtype = DF_F64 };
+    if (strcmp(name, "f64") && !df_arithmetic_of(name, &is))
+        argp_error(state, "--dtype must be f32, bf16, int8 or f64, not '%s'", name);
+    o->backend_cfg.dtype = is.dtype;
+    o->backend_cfg.int8 = is.int8;
 }
 
 static void check_complete(struct argp_state *state, const df_eval_options *o) {
@@ -111,7 +114,8 @@ static void check_complete(struct argp_state *state, const df_eval_options *o) {
     if (o->backend_cfg.dtype == DF_F64 && o->backend != &df_backend_reference)
         argp_error(state, "--dtype f64 needs --backend reference");
     if (o->backend_cfg.dtype == DF_BF16 && o->backend == &df_backend_reference)
-        argp_error(state, "--dtype bf16 needs --backend cpu");
+        argp_error(state, "--dtype %s needs --backend cpu", o->backend_cfg.int8 ? "int8" : "bf16");
+    if (o->int8_scales && !o->backend_cfg.int8) argp_error(state, "--int8-scales is for --dtype int8");
 }
 
 static df_adapter_use *next_adapter(struct argp_state *state, df_eval_options *o) {
@@ -148,6 +152,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     case ARGP_KEY_ARG: add_setting(state, o, arg); return 0;
     case OPT_BACKEND: set_backend(state, o, arg); return 0;
     case OPT_DTYPE: set_dtype(state, o, arg); return 0;
+    case OPT_INT8_SCALES: o->int8_scales = arg; return 0;
     case OPT_THREADS: o->backend_cfg.threads = parse_int(state, "threads", arg, 1, 4096); return 0;
     case OPT_PIPELINE: o->pipeline = parse_int(state, "pipeline", arg, 1, 64); return 0;
     case ARGP_KEY_END: check_complete(state, o); return 0;

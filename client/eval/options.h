@@ -21,6 +21,7 @@ typedef struct df_eval_options {
     int n_adapters;
     const char *config_dir; /* of a model in one file; NULL: none */
     bool no_t5;
+    const char *int8_scales; /* NULL: not given */
     const char *model, *call, *in, *out, *prompts; /* NULL where not given */
     const df_backend *backend;
     df_backend_cfg backend_cfg;

@@ -239,8 +239,9 @@ int df_cmd_render(int argc, char **argv) {
     df_err err;
     df_job_options_init(&o.job);
     df_options_parse(&argp, argc, argv, &o);
-    df_dtype dtype = (df_dtype)df_dtype_of(o.job.render.dtype);
-    if (df_backend_can_compute_in(df_backend_find(o.backend), dtype, &err)) return df_exit_with(&err);
+    df_arithmetic arithmetic;
+    if (!df_arithmetic_of(o.job.render.dtype, &arithmetic)) return DF_EXIT_USAGE; /* the options have looked */
+    if (df_backend_can_do(df_backend_find(o.backend), arithmetic, &err)) return df_exit_with(&err);
     if (!o.job.render.workers) o.job.render.workers = 1;
     if (!o.job.render.pipeline) o.job.render.pipeline = 1;
     df_draft *job = df_draft_from_options(&o.job, &code);

@@ -122,29 +122,32 @@ static void impossible_rows_are_refused_with_their_line(void **state) {
 /* A wire row that asks for everything. */
 static void full_row(Diffarm__Row *r) {
     static Diffarm__Input image = DIFFARM__INPUT__INIT, mask = DIFFARM__INPUT__INIT,
-                          files[2] = { DIFFARM__INPUT__INIT, DIFFARM__INPUT__INIT };
-    static Diffarm__Adapter adapters[2] = { DIFFARM__ADAPTER__INIT, DIFFARM__ADAPTER__INIT };
-    static Diffarm__Adapter *list[2] = { &adapters[0], &adapters[1] };
+                          files[3] = { DIFFARM__INPUT__INIT, DIFFARM__INPUT__INIT, DIFFARM__INPUT__INIT };
+    static Diffarm__Adapter adapters[3] = { DIFFARM__ADAPTER__INIT, DIFFARM__ADAPTER__INIT, DIFFARM__ADAPTER__INIT };
+    static Diffarm__Adapter *list[3] = { &adapters[0], &adapters[1], &adapters[2] };
     static char sha[] = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
     bench_row(r, 4);
     image.path = (char *)"/in/a \"b\".png";
     mask.path = (char *)"/in/m.png";
     files[0].path = (char *)"/l/x.safetensors";
     files[1].path = (char *)"/l/cat.safetensors";
-    image.sha256 = mask.sha256 = files[0].sha256 = files[1].sha256 = sha;
+    files[2].path = (char *)"/m/diffarm-int8.json";
+    image.sha256 = mask.sha256 = files[0].sha256 = files[1].sha256 = files[2].sha256 = sha;
     adapters[0].kind = DIFFARM__ADAPTER__KIND__LORA;
     adapters[0].file = &files[0];
     adapters[0].weight = 0.75;
     adapters[1].kind = DIFFARM__ADAPTER__KIND__EMBEDDING;
     adapters[1].file = &files[1];
     adapters[1].name = (char *)"<cat>";
+    adapters[2].kind = DIFFARM__ADAPTER__KIND__INT8_SCALES;
+    adapters[2].file = &files[2];
     r->task = (char *)"inpaint";
     r->image = &image;
     r->mask = &mask;
     r->strength = 0.6;
     r->eta = 0.3;
     r->adapters = list;
-    r->n_adapters = 2;
+    r->n_adapters = 3;
 }
 
 static void what_a_task_asks_for_comes_back(void **state) {
@@ -159,16 +162,21 @@ static void what_a_task_asks_for_comes_back(void **state) {
     assert_string_equal(back.image->path, wire.image->path);
     assert_string_equal(back.mask->sha256, wire.mask->sha256);
     assert_true(back.strength == 0.6 && back.eta == 0.3 && back.guidance_rescale == 0);
-    assert_int_equal(back.n_adapters, 2);
+    assert_int_equal(back.n_adapters, 3);
     assert_int_equal(back.adapters[0]->kind, DIFFARM__ADAPTER__KIND__LORA);
     assert_true(back.adapters[0]->weight == 0.75);
     assert_string_equal(back.adapters[1]->name, "<cat>");
     assert_string_equal(back.adapters[1]->file->path, "/l/cat.safetensors");
+    assert_int_equal(back.adapters[2]->kind, DIFFARM__ADAPTER__KIND__INT8_SCALES);
+    assert_string_equal(back.adapters[2]->file->sha256, wire.adapters[2]->file->sha256);
 
     json_t *shown = df_row_extras_metadata(row.extras);
     assert_string_equal(json_string_value(json_object_get(shown, "image")), "a \"b\".png");
     json_t *lora = json_array_get(json_object_get(shown, "lora"), 0);
     assert_string_equal(json_string_value(json_object_get(lora, "file")), "x.safetensors");
+    json_t *scales = json_array_get(json_object_get(shown, "int8_scales"), 0);
+    assert_string_equal(json_string_value(json_object_get(scales, "file")), "diffarm-int8.json");
+    assert_null(json_object_get(scales, "weight"));
     json_decref(shown);
     df_arena_free(&arena);
 }

@@ -216,6 +216,59 @@ static void a_job_is_computed_in_its_type(void **state) {
     for (int k = 0; k < 4; k++) free(rgb[k]);
 }
 
+static void give_int8_scales(df_lease *l, const char *path, const char *sha256) {
+    Diffarm__Row *row = l->rows[0];
+    Diffarm__Adapter *a = calloc(1, sizeof *a);
+    diffarm__adapter__init(a);
+    a->kind = DIFFARM__ADAPTER__KIND__INT8_SCALES;
+    a->file = calloc(1, sizeof *a->file);
+    diffarm__input__init(a->file);
+    a->file->path = strdup(path);
+    a->file->sha256 = strdup(sha256);
+    row->adapters = calloc(1, sizeof(Diffarm__Adapter *));
+    row->adapters[0] = a;
+    row->n_adapters = 1;
+}
+
+/* int8 means bf16 with scales: neither goes without the other, and the scales are those of the job. */
+static void int8_needs_the_scales_of_the_job(void **state) {
+    static const struct {
+        const char *dtype;
+        bool scales, changed;
+        const char *says; /* NULL: a picture */
+    } cases[] = { { "int8", true, false, NULL },
+                  { "bf16", false, false, NULL },
+                  { "int8", false, false, "0 files of int8 scales" },
+                  { "bf16", true, false, "1 files of int8 scales" },
+                  { "int8", true, true, "has changed" } };
+    const char *path = DF_SOURCE_DIR "/models/starter/diffarm-int8.json";
+    char sha256[DF_SHA256_HEX_BYTES];
+    uint8_t *rgb[5];
+    ranks r;
+    seen s = { 0 };
+    (void)state;
+    if (df_backend_can_do(df_backend_find("cpu"), (df_arithmetic) { .dtype = DF_BF16, .int8 = true }, NULL)) skip();
+    assert_int_equal(df_sha256_file(path, sha256, NULL), DF_OK);
+    start_ranks(&r, 2);
+    df_feeder *f = open_feeder(r.comm[0], 1, &s);
+    for (int k = 0; k < 5; k++) {
+        df_lease *l = lease_of(1, model_path, model_sha256);
+        int failed = s.n_failed;
+        set_dtype(l, cases[k].dtype);
+        if (cases[k].scales) give_int8_scales(l, path, cases[k].changed ? model_sha256 : sha256);
+        df_feeder_lease(f, &l);
+        work_off(f);
+        rgb[k] = s.rgb[0];
+        s.rgb[0] = NULL;
+        assert_int_equal(s.n_failed - failed, cases[k].says != NULL);
+        if (cases[k].says && !strstr(s.error, cases[k].says)) fail_msg("%s, not: %s", cases[k].says, s.error);
+    }
+    df_feeder_close(&f);
+    stop_ranks(&r);
+    assert_memory_not_equal(rgb[0], rgb[1], 64 * 64 * 3);
+    for (int k = 0; k < 5; k++) free(rgb[k]);
+}
+
 static void revoked_and_returned_rows_end_quietly(void **state) {
     ranks r;
     seen s = { 0 };
@@ -248,9 +301,8 @@ static void revoked_and_returned_rows_end_quietly(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(same_pictures_on_any_number_of_ranks),
-        cmocka_unit_test(bad_models_fail_their_rows_only),
-        cmocka_unit_test(a_job_is_computed_in_its_type),
+        cmocka_unit_test(same_pictures_on_any_number_of_ranks),  cmocka_unit_test(bad_models_fail_their_rows_only),
+        cmocka_unit_test(a_job_is_computed_in_its_type),         cmocka_unit_test(int8_needs_the_scales_of_the_job),
         cmocka_unit_test(revoked_and_returned_rows_end_quietly),
     };
     return cmocka_run_group_tests(tests, hash_model, NULL);

@@ -81,6 +81,18 @@ static void test_bf16(void **state) {
     check("vae", "bf16", "1");
 }
 
+static void test_int8(void **state) {
+    (void)state;
+    if (df_backend_can_do(df_backend_find("cpu"), (df_arithmetic) { .dtype = DF_BF16, .int8 = true }, NULL)) skip();
+    check("unet", "int8", "3");
+}
+
+static void test_int8_without_scales(void **state) {
+    (void)state;
+    fclose(bench(DF_EXIT_USAGE,
+                 (const char *[]) { "unet", "--dtype", "int8", "--int8-scales", "/nowhere/scales.json", NULL }));
+}
+
 static void test_ops_are_all_there(void **state) {
     (void)state;
     FILE *f = bench(DF_EXIT_OK, (const char *[]) { "unet", "--runs", "1", "--ops", "--output", "json", NULL });
@@ -128,8 +140,12 @@ static void test_a_size_that_cannot_be(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_component),       cmocka_unit_test(test_bf16),
-        cmocka_unit_test(test_ops_are_all_there),     cmocka_unit_test(test_runs_in_turns),
+        cmocka_unit_test(test_every_component),
+        cmocka_unit_test(test_bf16),
+        cmocka_unit_test(test_int8),
+        cmocka_unit_test(test_int8_without_scales),
+        cmocka_unit_test(test_ops_are_all_there),
+        cmocka_unit_test(test_runs_in_turns),
         cmocka_unit_test(test_a_size_that_cannot_be),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
