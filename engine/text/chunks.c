@@ -44,7 +44,9 @@ static df_code reserve(df_text_chunks *c, int max, bool weighted, df_err *err) {
 
 /* Tokens begin..end-1 become the next chunk. */
 static void add_chunk(df_text_chunks *c, const df_tokenizer *t, const tokens *all, size_t begin, size_t end, int max) {
-    df_tokenizer_lay_out(t, all->ids.at + begin, end - begin, c->ids + (size_t)c->n * (size_t)max, max);
+    /* An empty prompt has no ids at all, and an offset from NULL is undefined. */
+    const int32_t *ids = begin < end ? all->ids.at + begin : NULL;
+    df_tokenizer_lay_out(t, ids, end - begin, c->ids + (size_t)c->n * (size_t)max, max);
     float *weights = c->weights ? c->weights + (size_t)c->n * (size_t)max + 1 : NULL;
     for (size_t m = 0; m < all->n_marks && weights; m++) {
         size_t from = all->marks[m].at > begin ? all->marks[m].at : begin;
