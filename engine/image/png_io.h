@@ -1,10 +1,11 @@
-/* PNG by libpng, to and from memory.
+/* PNG by libpng and libdeflate, to and from memory.
  *
- * Encoding is a function of pixels and texts alone: fixed compression level and filter, no time chunk, texts in the
- * order given (tEXt where Latin-1 holds it, else iTXt); the same bytes on every machine with the same zlib. Decoding
- * trusts nothing: limits on size, chunks and memory are set before anything is allocated, and any PNG comes out as
- * 8-bit RGB: 16 bits are rounded to 8, what is transparent lies over white, gamma and colour profiles are not applied.
- * Errors name no path: the caller knows where the bytes came from. Threads: safe. */
+ * Encoding is a function of pixels and texts alone: the filter of each row by a fixed rule (png_filter.h), fixed
+ * compression level, no time chunk, texts in the order given (tEXt where Latin-1 holds it, else iTXt); the same bytes
+ * on every machine with the same libdeflate. Decoding trusts nothing: limits on size, chunks and memory are set before
+ * anything is allocated, and any PNG comes out as 8-bit RGB: 16 bits are rounded to 8, what is transparent lies over
+ * white, gamma and colour profiles are not applied. Errors name no path: the caller knows where the bytes came from.
+ * Threads: safe. */
 #ifndef DF_ENGINE_IMAGE_PNG_IO_H
 #define DF_ENGINE_IMAGE_PNG_IO_H
 
