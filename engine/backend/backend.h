@@ -18,6 +18,7 @@ typedef struct df_backend_cfg {
     df_dtype dtype; /* compute type: F32; the reference also F64, the cpu backend also BF16 */
     int threads; /* 0: all cores */
     bool int8; /* nodes with products in 8 bits may come: refused at once where the machine has none */
+    bool fast_conv; /* convolutions may also take what rounds worse than a direct one in BF16 (docs/numerics.md) */
 } df_backend_cfg;
 
 /* What --dtype names. */

@@ -45,6 +45,7 @@ df_code df_cpu_ctx_open(df_cpu_ctx **out, const df_backend_cfg *cfg, df_err *err
     ctx->dtype = cfg->dtype;
     ctx->unit = df_dtype_bytes(cfg->dtype);
     ctx->simd = df_simd_best(cfg->dtype);
+    ctx->fast_conv = cfg->fast_conv;
     ctx->streams = calloc((size_t)ctx->threads, sizeof *ctx->streams);
     rc = ctx->streams ? streams_open(ctx, err) : df_err_set(err, DF_ENOMEM, "backend cpu");
     if (rc) {

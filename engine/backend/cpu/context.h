@@ -24,6 +24,8 @@ typedef struct df_cpu_ctx {
     size_t unit; /* bytes of one of them */
     const df_simd *simd;
     df_product_way way;
+    bool fast_conv; /* of df_backend_cfg */
+    bool direct; /* no convolution by Winograd's algorithm: for tests and benches */
 } df_cpu_ctx;
 
 df_code df_cpu_ctx_open(df_cpu_ctx **out, const df_backend_cfg *cfg, df_err *err);

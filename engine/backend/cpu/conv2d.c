@@ -1,6 +1,8 @@
 #include "engine/backend/cpu/product.h"
+#include "engine/backend/cpu/winograd.h"
 
 static df_code open_conv(df_kernel *k, const float *const *weights, df_err *err) {
+    if (df_winograd_m(k)) return df_winograd_open(k, weights, err);
     const df_conv_attr *a = &k->node->attr.conv;
     df_shape in = df_cpu_in_shape(k, 0), out = df_cpu_out_shape(k);
     df_product_shape s = { .ih = in.dim[0],

@@ -96,6 +96,23 @@ const op_case op_cases[] = {
       true,
       true },
 
+    /* what Winograd's algorithm takes (winograd_rule.c): by tiles of 4, cut at the right and at the bottom, of more
+     * than one block, and by tiles of 2 */
+    { "conv 3x3, tiles", DF_OP_CONV2D, { S(13, 10, 40) }, 64, CONV(3, 1, 1, 1, 1, 1) },
+    { "conv 3x3, tiles, odd channels", DF_OP_CONV2D, { S(8, 12, 61) }, 63, CONV(3, 1, 1, 1, 1, 1) },
+    { "conv 3x3, tiles of two blocks", DF_OP_CONV2D, { S(42, 41, 64) }, 65, CONV(3, 1, 1, 1, 1, 1) },
+    { "conv 3x3, tiles of 2", DF_OP_CONV2D, { S(6, 6, 32) }, 64, CONV(3, 1, 1, 1, 1, 1) },
+    { "conv 3x3, tiles, no padding", DF_OP_CONV2D, { S(12, 14, 48) }, 64, CONV(3, 1, 0, 0, 0, 0) },
+    { "conv 3x3, tiles, padded right and bottom", DF_OP_CONV2D, { S(12, 12, 48) }, 64, CONV(3, 1, 0, 0, 1, 1) },
+    { "conv 3x3, tiles + channels, silu, residual",
+      DF_OP_CONV2D,
+      { S(9, 11, 64) },
+      96,
+      CONV(3, 1, 1, 1, 1, 1),
+      DF_ACT_SILU,
+      true,
+      true },
+
     /* inputs lie between -1.75 and 1.75: codes over all of that, or clipped */
     { "conv int8", DF_OP_CONV2D, { S(9, 7, 16) }, 32, CONV(3, 1, 1, 1, 1, 1), .int8 = { 0.014f, 128 } },
     { "conv int8, zero at 20", DF_OP_CONV2D, { S(8, 6, 64) }, 64, CONV(3, 1, 1, 1, 1, 1), .int8 = { 0.008f, 20 } },
@@ -260,6 +277,15 @@ const op_case op_cases[] = {
       { S(12, 12, 160) },
       160,
       CONV(3, 1, 1, 1, 1, 1),
+      .slack_bf16 = 1.5 },
+    { "upsample and conv, tiles + channels, silu, residual",
+      DF_OP_UPSAMPLE_CONV2D,
+      { S(9, 8, 64) },
+      64,
+      CONV(3, 1, 1, 1, 1, 1),
+      DF_ACT_SILU,
+      true,
+      true,
       .slack_bf16 = 1.5 },
     { "upsample and conv, no bias",
       DF_OP_UPSAMPLE_CONV2D,
@@ -530,12 +556,11 @@ static void open_kernel(op_run *r, const op_case *c, df_dtype given) {
     if (rc) fail_msg("%s on %s: %s", c->name, r->backend->name, err.text);
 }
 
-op_run op_run_open(const op_case *c, const df_backend *backend, df_dtype dtype, df_dtype given, int threads,
+op_run op_run_open(const op_case *c, const df_backend *backend, const df_backend_cfg *cfg, df_dtype given,
                    int64_t rows) {
     df_err err = { 0 };
-    op_run r = { .g = op_case_graph(c), .backend = backend, .dtype = dtype, .rows = rows };
-    if (backend->open(&r.ctx, &(df_backend_cfg) { .dtype = dtype, .threads = threads }, &err))
-        fail_msg("%s: %s", backend->name, err.text);
+    op_run r = { .g = op_case_graph(c), .backend = backend, .dtype = cfg->dtype, .rows = rows };
+    if (backend->open(&r.ctx, cfg, &err)) fail_msg("%s: %s", backend->name, err.text);
     open_kernel(&r, c, given);
     df_value_id reads[DF_NODE_MAX_READS];
     int n_reads = df_node_reads(&r.g->nodes[0], reads);

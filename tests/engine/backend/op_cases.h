@@ -43,7 +43,7 @@ typedef struct op_run {
 
 /* given: the type that operands and weights are numbers of (I32 and timesteps apart), so that backends of different
  * types are given exactly the same. */
-op_run op_run_open(const op_case *c, const df_backend *backend, df_dtype dtype, df_dtype given, int threads,
+op_run op_run_open(const op_case *c, const df_backend *backend, const df_backend_cfg *cfg, df_dtype given,
                    int64_t rows);
 void op_run_close(op_run *r);
 

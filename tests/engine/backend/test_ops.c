@@ -25,24 +25,32 @@ typedef struct subject {
     const char *label, *backend;
     df_dtype dtype;
     tolerance limit;
+    bool fast_conv; /* of interest for convolutions only */
 } subject;
 
 static const subject subjects[] = {
     /* sums are in f64, so that one rounding to f32 is all there may be: 2^-24 = 5.96e-8 of the element */
-    { "reference", "reference", DF_F32, { 6e-8, 6e-8 } },
+    { "reference", "reference", DF_F32, { 6e-8, 6e-8 }, false },
     /* f32 sums of up to K = 2,880 products of either sign err by about sqrt(K) / 2 roundings (1.6e-6), in an element
      * that cancels by a few times more; polynomial exp and erf stay below a few roundings */
-    { "cpu", "cpu", DF_F32, { 1.5e-6, 1.5e-5 } },
+    { "cpu", "cpu", DF_F32, { 1.5e-6, 1.5e-5 }, false },
     /* operands and weights are bf16 numbers for both sides, sums are f32: what shows is that a result is rounded to
      * 2^-8 of itself, and that of a convolution or matrix product once more where channels, an activation or a residual
      * come behind it; in the mean of squares a rounding is about half of its bound */
-    { "cpu bf16", "cpu", DF_BF16, { 0x1p-8 * 0.8, 0x1p-8 * 2.1 } },
+    { "cpu bf16", "cpu", DF_BF16, { 0x1p-8 * 0.8, 0x1p-8 * 2.1 }, false },
+    /* Winograd's transforms of data and weights, sums of up to 4 and 9 numbers, are rounded to bf16 once each, and a
+     * result is the sum of 9 such products: about twice the rounding of the result itself, both together */
+    { "cpu bf16, fast-conv", "cpu", DF_BF16, { 0x1p-8 * 1.3, 0x1p-8 * 6 }, true },
 };
 
 /* Built in, and the machine has what the type needs. */
 static bool runs_here(const subject *s) {
     const df_backend *b = df_backend_find(s->backend);
     return b && !df_backend_can_compute_in(b, s->dtype, NULL);
+}
+
+static df_backend_cfg cfg_of(const subject *s, int threads) {
+    return (df_backend_cfg) { .dtype = s->dtype, .threads = threads, .fast_conv = s->fast_conv };
 }
 
 static void compare(const op_case *c, const subject *s, const void *got, const double *want, size_t n) {
@@ -64,8 +72,9 @@ static void compare(const op_case *c, const subject *s, const void *got, const d
 }
 
 static void check_numbers(const op_case *c, const subject *s, const df_backend *backend) {
-    op_run oracle = op_run_open(c, &df_backend_reference, DF_F64, s->dtype, 1, 3);
-    op_run r = op_run_open(c, backend, s->dtype, s->dtype, 1, 3);
+    const df_backend_cfg exact = { .dtype = DF_F64, .threads = 1 }, own = cfg_of(s, 1);
+    op_run oracle = op_run_open(c, &df_backend_reference, &exact, s->dtype, 3);
+    op_run r = op_run_open(c, backend, &own, s->dtype, 3);
     double *want = op_run_rows(&oracle, 0, 3, OP_APART);
     void *got = op_run_rows(&r, 0, 3, OP_APART);
     compare(c, s, got, want, oracle.out_row_bytes * 3 / sizeof(double));
@@ -85,12 +94,13 @@ static void same_bytes(op_run *r, const char *base, int64_t first, int64_t n, op
 }
 
 /* The same rows in other batches, on other threads, into other places: the same bytes. */
-static void check_bytes(const op_case *c, const df_backend *backend, df_dtype dtype) {
+static void check_bytes(const op_case *c, const df_backend *backend, df_backend_cfg cfg) {
     static const int64_t batches[] = { 1, 2, 3, 5, 8 };
     static const int thread_counts[] = { 1, 2, 4 };
     char *base = NULL;
     for (size_t t = 0; t < 3; t++) {
-        op_run r = op_run_open(c, backend, dtype, DF_F32, thread_counts[t], ROWS);
+        cfg.threads = thread_counts[t];
+        op_run r = op_run_open(c, backend, &cfg, DF_F32, ROWS);
         const df_node *node = &r.g->nodes[0];
         if (!base) base = op_run_rows(&r, 0, ROWS, OP_APART);
         for (size_t b = 0; b < 5; b++) {
@@ -117,12 +127,12 @@ static void test_numbers(void **state) {
 
 static void test_bytes(void **state) {
     const op_test *t = *state;
-    check_bytes(t->c, df_backend_find(t->s->backend), t->s->dtype);
+    check_bytes(t->c, df_backend_find(t->s->backend), cfg_of(t->s, 1));
 }
 
 static void test_bytes_f64(void **state) {
     const op_test *t = *state;
-    check_bytes(t->c, &df_backend_reference, DF_F64);
+    check_bytes(t->c, &df_backend_reference, (df_backend_cfg) { .dtype = DF_F64 });
 }
 
 /* The suite is worth what it covers: every op that backends run is in the table. */
@@ -175,7 +185,8 @@ static void test_id_outside_vocabulary(void **state) {
         for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
             if (!runs_here(&subjects[i])) continue;
             const df_backend *b = df_backend_find(subjects[i].backend);
-            op_run r = op_run_open(&cases[k], b, subjects[i].dtype, DF_F32, 1, 1);
+            const df_backend_cfg cfg = cfg_of(&subjects[i], 1);
+            op_run r = op_run_open(&cases[k], b, &cfg, DF_F32, 1);
             int64_t n_rows = 3 / cases[k].in[0].dim[0]; /* three ids in all */
             assert_int_equal(run_ids(&r, n_rows, good), DF_OK);
             assert_int_equal(run_ids(&r, n_rows, low), DF_EINVAL);
@@ -219,6 +230,8 @@ int main(void) {
     for (size_t s = 0; s < sizeof subjects / sizeof *subjects; s++) {
         if (!runs_here(&subjects[s])) continue;
         for (int i = 0; i < n_op_cases; i++) {
+            bool conv = op_cases[i].op == DF_OP_CONV2D || op_cases[i].op == DF_OP_UPSAMPLE_CONV2D;
+            if (subjects[s].fast_conv && !conv) continue;
             add("numbers", test_numbers, &op_cases[i], &subjects[s]);
             bool plain = !strcmp(subjects[s].backend, "reference");
             if (plain && is_large(&op_cases[i])) continue;

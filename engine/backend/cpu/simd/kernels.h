@@ -6,6 +6,7 @@
 #include "engine/backend/cpu/simd/int8.h"
 #include "engine/backend/cpu/simd/norms.h"
 #include "engine/backend/cpu/simd/simd.h"
+#include "engine/backend/cpu/simd/winograd_kernel.h"
 
 extern const df_simd DF_SIMD_TABLE;
 const df_simd DF_SIMD_TABLE = {
@@ -33,6 +34,12 @@ const df_simd DF_SIMD_TABLE = {
     .attention_work_floats = attention_work_floats,
     .attention_pack = attention_pack,
     .attention = attention,
+#ifdef HAS_WINOGRAD
+    .winograd_group = WINOGRAD_GROUP,
+    .winograd_input = winograd_input,
+    .winograd_product = winograd_product,
+    .winograd_output = winograd_output,
+#endif
     .exp = map_exp,
     .erf = map_erf,
 };

@@ -39,6 +39,19 @@ typedef struct df_attn_head {
     float *work; /* attention_work_floats(d, dv) of this thread, 64-byte aligned */
 } df_attn_head;
 
+/* Where a tile's results of a Winograd convolution go (winograd.h). */
+typedef struct df_winograd_tile {
+    const float *sums; /* [channels] of the tile's first point; the other points' are `plane` floats apart */
+    int64_t plane;
+    void *y; /* the tile's first pixel */
+    const void *residual; /* as y, or NULL */
+    int64_t line, pixel; /* elements of y from line to line, from pixel to pixel */
+    int lines, columns; /* of the tile that are in the picture */
+    int64_t c;
+    const float *bias; /* [c], readable up to a whole vector */
+    const void *add_channel; /* [c], or NULL */
+} df_winograd_tile;
+
 typedef struct df_simd {
     const char *name; /* "plain" | "avx2" | "avx512" | "avx512bf16" */
     df_dtype dtype; /* of activations: F32 or BF16 */
@@ -93,6 +106,17 @@ typedef struct df_simd {
                            int64_t n_keys, int64_t d, int64_t dv);
     /* Queries [t0, t1) of one head, t1 - t0 <= attention_queries. */
     void (*attention)(const df_attn_head *h, int64_t t0, int64_t t1);
+
+    /* Winograd convolution by tiles of m x m, m 2 or 4; layouts are in winograd.h. winograd_group: tiles that the
+     * product takes at once; 0: there is no product that is worth it, and the rest is not there either. */
+    int winograd_group;
+    /* V of one tile, its points `plane` and its chunks of channels `chunk` elements apart, from its (m + 2)^2 pixels.
+     */
+    void (*winograd_input)(void *v, int64_t plane, int64_t chunk, const void *const *pixel, int64_t c, int m);
+    /* sums [n][2 * lanes], n <= winograd_group, tiles `stride` apart: V of the group times one panel of U. */
+    void (*winograd_product)(float *sums, int64_t stride, const void *v, const void *u, int64_t chunks, int n);
+    /* y = act(A^T sums A + bias + add_channel) + residual; y may be residual. */
+    void (*winograd_output)(const df_winograd_tile *t, df_act act, int m);
 
     /* Element-wise y[i] = f(x[i]) in f32, for the tests of accuracy. */
     void (*exp)(float *y, const float *x, int64_t n);

@@ -25,6 +25,7 @@ typedef struct run_cfg {
     int threads;
     df_product_way way; /* cpu only */
     const char *simd; /* cpu only; NULL: the best */
+    bool direct, fast_conv; /* cpu only: convolutions */
     bool over_residual; /* results lie on the residual, where there is one */
     float offset; /* added to all inputs */
 } run_cfg;
@@ -108,10 +109,14 @@ static inline void run_node_of(void *ctx, const run_cfg *cfg, const df_graph *g,
 static inline void *run_graph(const df_graph *g, const run_cfg *cfg, int64_t n_rows) {
     df_err err = { 0 };
     void *ctx = NULL;
-    test_check(cfg->backend->open(&ctx, &(df_backend_cfg) { .dtype = cfg->dtype, .threads = cfg->threads }, &err),
+    test_check(cfg->backend->open(
+                   &ctx,
+                   &(df_backend_cfg) { .dtype = cfg->dtype, .threads = cfg->threads, .fast_conv = cfg->fast_conv },
+                   &err),
                &err);
     if (cfg->backend == &df_backend_cpu) {
         ((df_cpu_ctx *)ctx)->way = cfg->way;
+        ((df_cpu_ctx *)ctx)->direct = cfg->direct;
         if (cfg->simd) ((df_cpu_ctx *)ctx)->simd = df_simd_find(cfg->simd, cfg->dtype);
     }
     void **values = calloc((size_t)g->n_values, sizeof *values);

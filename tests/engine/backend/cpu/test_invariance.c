@@ -84,8 +84,12 @@ static const df_dtype types[] = { DF_F32, DF_BF16 };
 static int n_types; /* that this machine computes in */
 
 static run_cfg base(df_dtype dtype) {
-    return (
-        run_cfg) { .backend = &df_backend_cpu, .dtype = dtype, .given = dtype, .threads = 1, .way = DF_PRODUCT_STRIPS };
+    return (run_cfg) { .backend = &df_backend_cpu,
+                       .dtype = dtype,
+                       .given = dtype,
+                       .threads = 1,
+                       .way = DF_PRODUCT_STRIPS,
+                       .direct = true };
 }
 
 /* All ways, batches and numbers of threads against rows computed one way; fewer of them for large graphs. */

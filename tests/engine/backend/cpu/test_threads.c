@@ -33,7 +33,7 @@ static void *call(void *arg) {
     omp_set_num_threads(7);
     for (int i = 0; i < ROUNDS; i++) {
         int64_t n = 1 + i % ROWS;
-        run_cfg cfg = { .backend = &df_backend_cpu, .dtype = DF_F32, .threads = c->threads, .way = DF_PRODUCT_AUTO };
+        run_cfg cfg = { .backend = &df_backend_cpu, .dtype = DF_F32, .threads = c->threads, .direct = true };
         float *y = run_graph(c->g, &cfg, n);
         c->wrong += memcmp(y, c->want, bytes / ROWS * (size_t)n) != 0;
         c->wrong += omp_get_max_threads() != 7;
@@ -45,7 +45,9 @@ static void *call(void *arg) {
 static void test_side_by_side(void **state) {
     (void)state;
     df_graph *g = build();
-    run_cfg one = { .backend = &df_backend_cpu, .dtype = DF_F32, .threads = 1, .way = DF_PRODUCT_STRIPS };
+    run_cfg one = {
+        .backend = &df_backend_cpu, .dtype = DF_F32, .threads = 1, .way = DF_PRODUCT_STRIPS, .direct = true
+    };
     float *want = run_graph(g, &one, ROWS);
     pthread_t threads[CALLERS];
     caller callers[CALLERS];
