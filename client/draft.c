@@ -38,6 +38,7 @@ df_sha256 *df_draft_hash_begin(const Diffarm__JobSpec *spec) {
     what.no_t5 = spec->no_t5;
     what.long_prompts = spec->long_prompts;
     what.prompt_weights = spec->prompt_weights;
+    what.fast_conv = spec->fast_conv;
     df_sha256 *hash = df_sha256_new();
     if (hash && hash_message(hash, &what.base, NULL)) df_sha256_end(&hash, (char[DF_SHA256_HEX_BYTES]) { 0 });
     return hash;
@@ -143,6 +144,7 @@ static df_code fill_spec(df_draft *job, const df_draft_request *rq, df_err *err)
         s->no_t5 = rq->no_t5;
         s->long_prompts = rq->syntax.chunks;
         s->prompt_weights = rq->syntax.weights;
+        s->fast_conv = o->fast_conv;
         s->model_config = rq->config_dir ? absolute(a, rq->config_dir) : (char *)"";
         s->dtype = (char *)o->dtype;
         s->noise = (char *)o->noise;
@@ -179,6 +181,17 @@ static bool place_files(df_line *line, df_arena *a) {
     return place_adapters(&line->lora, a) && place_adapters(&line->embedding, a) && whole;
 }
 
+static df_code check_arithmetic(const df_render_options *o, df_err *err) {
+    df_arithmetic how = { 0 };
+    df_arithmetic_of(o->dtype, &how);
+    if (o->fast_conv && how.dtype != DF_BF16)
+        return df_err_set(err, DF_EINVAL,
+                          "--fast-conv is for --dtype bf16 and int8: in %s convolutions are fast anyway", o->dtype);
+    if (o->int8_scales && !how.int8)
+        return df_err_set(err, DF_EINVAL, "--int8-scales is for --dtype int8, not %s", o->dtype);
+    return DF_OK;
+}
+
 /* The same for every row of the job. */
 static df_code take_int8_scales(df_draft *job, const df_draft_request *rq, df_err *err) {
     df_arithmetic how = { 0 };
@@ -186,8 +199,6 @@ static df_code take_int8_scales(df_draft *job, const df_draft_request *rq, df_er
     df_input_file *file = &job->int8_scales;
     df_int8_scales *scales = NULL;
     df_arithmetic_of(job->spec.dtype, &how);
-    if (!how.int8 && rq->options->int8_scales)
-        return df_err_set(err, DF_EINVAL, "--int8-scales is for --dtype int8, not %s", job->spec.dtype);
     if (!how.int8) return DF_OK;
     df_code rc = df_int8_scales_find(found, sizeof found, rq->model, rq->options->int8_scales, err);
     if (!rc && !(file->path = absolute(job->texts, found))) rc = df_err_set(err, DF_ENOMEM, "a job");
@@ -239,6 +250,7 @@ df_code df_draft_prepare(df_draft **out, const df_draft_request *rq, df_problems
         rc = df_err_set(err, DF_ENOMEM, "a job");
         goto fail;
     }
+    if ((rc = check_arithmetic(rq->options, err))) goto fail;
     const df_model_options how = { .config_dir = rq->config_dir, .no_t5 = rq->no_t5 };
     if ((rc = df_model_open_with(&job->model, rq->model, &how, err))) goto fail;
     if ((rc = df_model_check(job->model, err))) goto fail;

@@ -18,6 +18,7 @@ enum {
     OPT_NEGATIVE,
     OPT_DTYPE,
     OPT_INT8_SCALES,
+    OPT_FAST_CONV,
     OPT_NOISE,
     OPT_WORKERS,
     OPT_PIPELINE,
@@ -137,6 +138,7 @@ static error_t parse_text_option(int key, char *arg, struct argp_state *state, d
         return 0;
     case OPT_DTYPE: o->dtype = dtype_of(state, arg); return 0;
     case OPT_INT8_SCALES: o->int8_scales = arg; return 0;
+    case OPT_FAST_CONV: o->fast_conv = true; return 0;
     case OPT_NOISE: o->noise = noise_of(state, arg); return 0;
     case OPT_FORMAT: o->format = format_of(state, arg); return 0;
     default: return parse_field_option(key, arg, state, &o->asked);
@@ -174,6 +176,7 @@ static const struct argp_option render_options[] = {
     { "dtype", OPT_DTYPE, "D", 0,
       "Arithmetic: f32, bf16 with half the memory, or int8: bf16 with 8-bit products, less exact (f32)", 1 },
     { "int8-scales", OPT_INT8_SCALES, "FILE", 0, "What `diffarm calibrate` made, for int8 (beside the model)", 1 },
+    { "fast-conv", OPT_FAST_CONV, NULL, 0, "In bf16 and int8: faster convolutions, less exact, with more memory", 1 },
     { "noise", OPT_NOISE, "KIND", 0, "Noise generator: torch-cpu or torch-cuda, as PyTorch's on either", 1 },
     { "format", OPT_FORMAT, "F", 0, "png: a file a picture; tar: WebDataset shards of 1000 (png)", 1 },
     { "task", OPT_TASK, "TASK", 0,

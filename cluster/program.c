@@ -27,6 +27,7 @@ static uint64_t fingerprint_of(const df_graph *g, const df_cut *cut, const df_pr
     hash = mix(hash, &cfg->max_rows, sizeof cfg->max_rows);
     hash = mix(hash, &cfg->n_slots, sizeof cfg->n_slots);
     hash = mix(hash, &cfg->backend_cfg.dtype, sizeof cfg->backend_cfg.dtype);
+    hash = mix(hash, &cfg->backend_cfg.fast_conv, sizeof cfg->backend_cfg.fast_conv);
     for (const char *c = cfg->backend->name; *c; c++) hash = mix(hash, c, 1);
     for (int i = 0; i < g->n_nodes; i++) {
         for (const char *c = g->nodes[i].name; *c; c++) hash = mix(hash, c, 1);

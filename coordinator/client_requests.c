@@ -83,6 +83,7 @@ static df_job_spec spec_from_wire(const Diffarm__JobSpec *in) {
         .no_t5 = in->no_t5,
         .long_prompts = in->long_prompts,
         .prompt_weights = in->prompt_weights,
+        .fast_conv = in->fast_conv,
     };
 }
 

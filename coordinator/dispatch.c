@@ -123,6 +123,7 @@ static void spec_to_wire(Diffarm__JobSpec *out, const df_job_spec *in) {
     out->no_t5 = in->no_t5;
     out->long_prompts = in->long_prompts;
     out->prompt_weights = in->prompt_weights;
+    out->fast_conv = in->fast_conv;
 }
 
 static df_code read_rows(df_farm *f, const df_lease *lease, df_arena *arena, Diffarm__Row **rows, df_err *err) {

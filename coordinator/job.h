@@ -40,7 +40,7 @@ typedef struct df_job_spec { /* strings belong to the job's arena, or are borrow
     const char *manifest_sha256;
     const char *model_config; /* "": the model's own */
     uint32_t micro_batch;
-    bool no_t5, long_prompts, prompt_weights;
+    bool no_t5, long_prompts, prompt_weights, fast_conv;
 } df_job_spec;
 
 typedef struct df_job {

@@ -32,7 +32,8 @@ static json_t *options_of(const df_job_spec *spec) {
         bool on;
     } options[] = { { "no_t5", spec->no_t5 },
                     { "long_prompts", spec->long_prompts },
-                    { "prompt_weights", spec->prompt_weights } };
+                    { "prompt_weights", spec->prompt_weights },
+                    { "fast_conv", spec->fast_conv } };
     json_t *o = json_object();
     for (size_t i = 0; i < sizeof options / sizeof *options; i++)
         if (options[i].on) json_object_set_new(o, options[i].name, json_true());

@@ -112,7 +112,8 @@ static df_session_want want_of(const df_feeder *f, const Diffarm__JobSpec *job, 
                           .dtype = job->dtype,
                           .adapters = row->adapters,
                           .n_adapters = row->n_adapters,
-                          .no_t5 = job->no_t5 };
+                          .no_t5 = job->no_t5,
+                          .fast_conv = job->fast_conv };
     for (int i = 0; i < f->cfg.n_offers; i++)
         if (!strcmp(f->cfg.offers[i].sha256, job->model_sha256)) w.path = f->cfg.offers[i].path;
     int wanted = f->cfg.micro_batch ? f->cfg.micro_batch : (int)job->micro_batch;

@@ -164,6 +164,7 @@ void df_png_provenance(df_buf *out, const Diffarm__Row *row, const Diffarm__JobS
     put_true(out, "no_t5", job->no_t5);
     put_true(out, "long_prompts", job->long_prompts);
     put_true(out, "prompt_weights", job->prompt_weights);
+    put_true(out, "fast_conv", job->fast_conv);
     put_field(out, "backend", backend);
     put_field(out, "software", DF_SOFTWARE);
     df_buf_puts(out, "}");

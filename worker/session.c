@@ -37,7 +37,7 @@ typedef struct control {
     char path[PATH_MAX], config_dir[PATH_MAX];
     char sha256[DF_SHA256_HEX_BYTES];
     adapter adapters[MAX_ADAPTERS];
-    int32_t n_adapters, no_t5, int8;
+    int32_t n_adapters, no_t5, int8, fast_conv;
     char text[DF_ERR_TEXT_BYTES];
 } control;
 
@@ -50,7 +50,7 @@ struct df_session {
     char path[PATH_MAX], config_dir[PATH_MAX], sha256[DF_SHA256_HEX_BYTES];
     adapter adapters[MAX_ADAPTERS];
     int n_adapters;
-    bool no_t5, int8;
+    bool no_t5, int8, fast_conv;
     int micro_batch, n_slots;
     df_dtype dtype;
 };
@@ -102,6 +102,7 @@ static df_code open_model(df_session *s, const control *m, df_err *err) {
     memcpy(s->adapters, m->adapters, sizeof s->adapters);
     s->n_adapters = m->n_adapters;
     s->no_t5 = m->no_t5;
+    s->fast_conv = m->fast_conv;
     s->int8 = m->int8;
     s->micro_batch = m->micro_batch;
     s->dtype = (df_dtype)m->dtype;
@@ -121,10 +122,12 @@ static df_code open_model(df_session *s, const control *m, df_err *err) {
 
 static df_code open_pipeline(df_session *s, df_comm *comm, const df_session_cfg *cfg, df_err *err) {
     s->n_slots = df_worker_slots(comm->size);
-    const df_pipeline_cfg pc = { .backend = cfg->backend,
-                                 .backend_cfg = { .dtype = s->dtype, .threads = cfg->threads, .int8 = s->int8 },
-                                 .max_rows = 2 * s->micro_batch,
-                                 .n_slots = s->n_slots };
+    const df_pipeline_cfg pc = {
+        .backend = cfg->backend,
+        .backend_cfg = { .dtype = s->dtype, .threads = cfg->threads, .int8 = s->int8, .fast_conv = s->fast_conv },
+        .max_rows = 2 * s->micro_batch,
+        .n_slots = s->n_slots
+    };
     return df_pipeline_open(&s->pipeline, comm, s->model, &pc, err);
 }
 
@@ -164,6 +167,7 @@ static df_code say_what(control *m, const df_session_want *want, int place, df_e
     m->op = CONTROL_OPEN;
     m->micro_batch = want->micro_batch;
     m->no_t5 = want->no_t5;
+    m->fast_conv = want->fast_conv;
     df_arithmetic how;
     int n_scales = 0;
     if (!df_arithmetic_of(want->dtype, &how))
@@ -265,15 +269,16 @@ static bool same_adapters(const df_session *s, const df_session_want *want) {
     return true;
 }
 
-static bool same_arithmetic(const df_session *s, const char *dtype) {
+static bool same_arithmetic(const df_session *s, const df_session_want *want) {
     df_arithmetic how;
-    return df_arithmetic_of(dtype, &how) && s->dtype == how.dtype && s->int8 == how.int8;
+    return df_arithmetic_of(want->dtype, &how) && s->dtype == how.dtype && s->int8 == how.int8 &&
+           s->fast_conv == want->fast_conv;
 }
 
 bool df_session_fits(const df_session *s, const df_session_want *want) {
     return s && !strcmp(s->path, want->path) && !strcmp(s->config_dir, want->config_dir) &&
            !strcmp(s->sha256, want->sha256) && same_adapters(s, want) && s->no_t5 == want->no_t5 &&
-           s->micro_batch == want->micro_batch && same_arithmetic(s, want->dtype);
+           s->micro_batch == want->micro_batch && same_arithmetic(s, want);
 }
 
 df_pipeline *df_session_pipeline(const df_session *s) {

@@ -31,7 +31,7 @@ typedef struct df_session_want {
     Diffarm__Adapter *const *adapters; /* [n_adapters] of a row: a model with them is a model of its own */
     size_t n_adapters;
     int micro_batch;
-    bool no_t5;
+    bool no_t5, fast_conv;
     const char *dtype; /* as a job names it, "f32" */
 } df_session_want;
 

@@ -9,6 +9,7 @@ enum {
     OPT_SIZE,
     OPT_DTYPE,
     OPT_INT8_SCALES,
+    OPT_FAST_CONV,
     OPT_THREADS,
     OPT_RUNS,
     OPT_BACKEND,
@@ -35,6 +36,7 @@ static const struct argp_option option_table[] = {
     { "size", OPT_SIZE, "WxH", 0, "Size of the picture in pixels (the model's)", 1 },
     { "dtype", OPT_DTYPE, "D", 0, "Arithmetic: f32, bf16 or int8 (f32)", 1 },
     { "int8-scales", OPT_INT8_SCALES, "FILE", 0, "What `diffarm calibrate` made, for int8 (beside the model)", 1 },
+    { "fast-conv", OPT_FAST_CONV, NULL, 0, "In bf16 and int8: faster convolutions, less exact, with more memory", 1 },
     { "threads", OPT_THREADS, "T", 0, "Threads (all cores)", 1 },
     { "runs", OPT_RUNS, "N", 0, "How often it is run (5)", 1 },
     { "in-turns", OPT_IN_TURNS, NULL, 0, "Wait for a line on standard input before each run; its end ends the runs",
@@ -79,6 +81,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         return 0;
     case OPT_DTYPE: set_dtype(state, o, arg); return 0;
     case OPT_INT8_SCALES: o->int8_scales = arg; return 0;
+    case OPT_FAST_CONV: o->backend_cfg.fast_conv = true; return 0;
     case OPT_THREADS: o->backend_cfg.threads = (int)df_option_int(state, "threads", arg, 1, 1024); return 0;
     case OPT_RUNS: o->runs = (int)df_option_int(state, "runs", arg, 1, 1000); return 0;
     case OPT_IN_TURNS: o->in_turns = true; return 0;
@@ -89,6 +92,8 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         if (!o->what) argp_error(state, "say what: text, unet, transformer or vae");
         if (!o->model) argp_error(state, "give a model (-m MODEL)");
         if (o->int8_scales && !o->backend_cfg.int8) argp_error(state, "--int8-scales is for --dtype int8");
+        if (o->backend_cfg.fast_conv && o->backend_cfg.dtype != DF_BF16)
+            argp_error(state, "--fast-conv is for --dtype bf16 and int8");
         return 0;
     default: return ARGP_ERR_UNKNOWN;
     }

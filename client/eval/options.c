@@ -17,6 +17,7 @@ enum {
     OPT_BACKEND,
     OPT_DTYPE,
     OPT_INT8_SCALES,
+    OPT_FAST_CONV,
     OPT_THREADS,
     OPT_PIPELINE,
     OPT_CONFIG,
@@ -42,6 +43,7 @@ static const struct argp_option option_table[] = {
     { "dtype", OPT_DTYPE, "TYPE", 0,
       "What is computed in: f32 (default), bf16 or int8 (backend cpu) or f64 (backend reference)", 2 },
     { "int8-scales", OPT_INT8_SCALES, "FILE", 0, "What `diffarm calibrate` made, for int8 (beside the model)", 2 },
+    { "fast-conv", OPT_FAST_CONV, NULL, 0, "In bf16 and int8: faster convolutions, less exact, with more memory", 2 },
     { "threads", OPT_THREADS, "N", 0, "Threads of each rank (default: all cores)", 2 },
     { "pipeline", OPT_PIPELINE, "P", 0,
       "Ranks to spread the model over (default 1): threads of this process; under mpirun or srun the ranks of the job",
@@ -116,6 +118,8 @@ static void check_complete(struct argp_state *state, const df_eval_options *o) {
     if (o->backend_cfg.dtype == DF_BF16 && o->backend == &df_backend_reference)
         argp_error(state, "--dtype %s needs --backend cpu", o->backend_cfg.int8 ? "int8" : "bf16");
     if (o->int8_scales && !o->backend_cfg.int8) argp_error(state, "--int8-scales is for --dtype int8");
+    if (o->backend_cfg.fast_conv && o->backend_cfg.dtype != DF_BF16)
+        argp_error(state, "--fast-conv is for --dtype bf16 and int8");
 }
 
 static df_adapter_use *next_adapter(struct argp_state *state, df_eval_options *o) {
@@ -153,6 +157,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     case OPT_BACKEND: set_backend(state, o, arg); return 0;
     case OPT_DTYPE: set_dtype(state, o, arg); return 0;
     case OPT_INT8_SCALES: o->int8_scales = arg; return 0;
+    case OPT_FAST_CONV: o->backend_cfg.fast_conv = true; return 0;
     case OPT_THREADS: o->backend_cfg.threads = parse_int(state, "threads", arg, 1, 4096); return 0;
     case OPT_PIPELINE: o->pipeline = parse_int(state, "pipeline", arg, 1, 64); return 0;
     case ARGP_KEY_END: check_complete(state, o); return 0;

@@ -46,7 +46,7 @@ void album_free(album *a) {
 void album_render(const df_model *m, const album_setup *s, const df_request *requests, int n, album *out) {
     df_pipeline_cfg cfg = {
         .backend = s->backend,
-        .backend_cfg = { .dtype = s->dtype, .threads = 1 },
+        .backend_cfg = { .dtype = s->dtype, .threads = 1, .fast_conv = out->fast_conv },
         .max_rows = 2 * s->micro_batch,
         .n_slots = s->n_slots,
     };

@@ -21,6 +21,7 @@ typedef struct album {
     album_shot shot[ALBUM_MOST]; /* by id */
     df_renderer *renderer;
     uint64_t cancel_id; /* cancelled from its first on_step; 0: none */
+    bool fast_conv; /* asked for */
     int tile; /* every picture is decoded in tiles of so many pixels; 0: none is */
 } album;
 

@@ -73,7 +73,8 @@ static df_job *new_job(const char *job_id) {
                          .model_config = "/configs",
                          .micro_batch = 3,
                          .no_t5 = true,
-                         .prompt_weights = true };
+                         .prompt_weights = true,
+                         .fast_conv = true };
     return df_job_new(&spec);
 }
 
@@ -286,6 +287,7 @@ static void every_field_comes_back(void **state) {
     assert_int_equal(l.job->spec.micro_batch, 3);
     assert_string_equal(l.job->spec.model_config, "/configs");
     assert_true(l.job->spec.no_t5 && l.job->spec.prompt_weights && !l.job->spec.long_prompts);
+    assert_true(l.job->spec.fast_conv);
     assert_int_equal(l.job->n_duplicates, 5);
     df_job_free(&l.job);
     df_arena_free(&arena);

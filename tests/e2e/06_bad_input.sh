@@ -49,6 +49,7 @@ refused "unrecognized option" $try "$MODEL" --stpes 3
 refused "did you mean 'euler'" $try "$MODEL" --scheduler eluer
 refused "not available yet" $try "$MODEL" --dtype f16
 refused "f32, bf16 or int8" $try "$MODEL" --dtype int4
+refused "--fast-conv is for" $try "$MODEL" --fast-conv
 refused "BF16" $try "$MODEL" --dtype bf16 --backend reference
 refused "--workers and --pipeline belong" "$DIFFARM" submit m.jsonl -o out -m "$MODEL" --workers 2
 expect 2 "$DIFFARM" rendr

@@ -190,17 +190,23 @@ static void set_dtype(df_lease *l, const char *dtype) {
 
 /* A job's type is its own: the next one's is another session, on every rank. */
 static void a_job_is_computed_in_its_type(void **state) {
-    static const char *const types[] = { "f32", "bf16", "f32", "f80" };
-    uint8_t *rgb[4];
+    static const struct {
+        const char *dtype;
+        bool fast_conv;
+    } jobs[] = { { "f32", false },  { "bf16", false }, { "bf16", true },
+                 { "bf16", false }, { "f32", false },  { "f80", false } };
+    enum { JOBS = sizeof jobs / sizeof *jobs };
+    uint8_t *rgb[JOBS];
     ranks r;
     seen s = { 0 };
     (void)state;
     if (df_backend_can_compute_in(df_backend_find("cpu"), DF_BF16, NULL)) skip();
     start_ranks(&r, 2);
     df_feeder *f = open_feeder(r.comm[0], 1, &s);
-    for (int k = 0; k < 4; k++) {
+    for (int k = 0; k < JOBS; k++) {
         df_lease *l = lease_of(1, model_path, model_sha256);
-        set_dtype(l, types[k]);
+        set_dtype(l, jobs[k].dtype);
+        l->msg->lease->job->fast_conv = jobs[k].fast_conv;
         df_feeder_lease(f, &l);
         work_off(f);
         rgb[k] = s.rgb[0];
@@ -208,12 +214,14 @@ static void a_job_is_computed_in_its_type(void **state) {
     }
     df_feeder_close(&f);
     stop_ranks(&r);
-    assert_memory_equal(rgb[0], rgb[2], 64 * 64 * 3);
+    assert_memory_equal(rgb[0], rgb[4], 64 * 64 * 3);
+    assert_memory_equal(rgb[1], rgb[3], 64 * 64 * 3);
     assert_memory_not_equal(rgb[0], rgb[1], 64 * 64 * 3);
-    assert_null(rgb[3]);
+    assert_memory_not_equal(rgb[1], rgb[2], 64 * 64 * 3);
+    assert_null(rgb[5]);
     assert_int_equal(s.n_failed, 1);
     assert_non_null(strstr(s.error, "f80"));
-    for (int k = 0; k < 4; k++) free(rgb[k]);
+    for (int k = 0; k < JOBS; k++) free(rgb[k]);
 }
 
 static void give_int8_scales(df_lease *l, const char *path, const char *sha256) {
