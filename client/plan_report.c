@@ -24,7 +24,7 @@ typedef struct rank_need {
 
 typedef struct needs {
     int n_ranks, n_slots, n_rows;
-    df_dtype dtype; /* of weights and activations */
+    df_backend_cfg cfg; /* weights and activations are of its dtype */
     rank_need *rank;
 } needs;
 
@@ -32,7 +32,7 @@ static df_code add_activations(needs *n, const df_graph *g, const df_cut *cut, d
     df_code rc = DF_OK;
     for (int s = 0; !rc && s < n->n_ranks; s++) {
         df_memory_plan *plan = NULL;
-        if ((rc = df_memory_plan_new(&plan, g, cut, s, n->dtype, err))) break;
+        if ((rc = df_memory_plan_new(&plan, g, cut, s, n->cfg.dtype, err))) break;
         n->rank[s].activations += (double)n->n_rows * ((double)(plan->slot_bytes + plan->kept_bytes) * n->n_slots +
                                                        (double)plan->scratch_bytes);
         df_memory_plan_free(&plan);
@@ -40,14 +40,21 @@ static df_code add_activations(needs *n, const df_graph *g, const df_cut *cut, d
     return rc;
 }
 
+static df_code add_weights(needs *n, const df_graph *g, const df_plan *plan, df_err *err) {
+    size_t *of_node = calloc((size_t)g->n_nodes, sizeof *of_node);
+    if (!of_node) return df_err_set(err, DF_ENOMEM, "%d nodes", g->n_nodes);
+    df_backend_weight_bytes(&df_backend_cpu, &n->cfg, g, of_node);
+    for (int i = 0; i < g->n_nodes; i++) n->rank[plan->stage_of[i]].weights += (double)of_node[i];
+    free(of_node);
+    return DF_OK;
+}
+
 static df_code add_planned(needs *n, df_component c, const df_graph *g, const df_cost *cost, df_err *err) {
     df_plan *plan = NULL;
     df_cut *cut = NULL;
     df_code rc = df_plan_make(&plan, g, cost, n->n_ranks, DF_PLAN_FOLDED, err);
-    for (int s = 0; !rc && s < n->n_ranks; s++) {
-        n->rank[s].weights += (double)plan->stage[s].parameters * (double)df_dtype_bytes(n->dtype);
-        if (c == DF_UNET) n->rank[s].share = plan->stage[s].share;
-    }
+    for (int s = 0; !rc && s < n->n_ranks && c == DF_UNET; s++) n->rank[s].share = plan->stage[s].share;
+    if (!rc) rc = add_weights(n, g, plan, err);
     if (!rc) rc = df_cut_new(&cut, g, plan->stage_of, n->n_ranks, err);
     if (!rc) rc = add_activations(n, g, cut, err);
     df_cut_free(&cut);
@@ -128,10 +135,12 @@ int df_plan_report(const df_draft *job, const df_job_options *o) {
     df_arithmetic arithmetic = { 0 };
     df_arithmetic_of(job->spec.dtype, &arithmetic); /* the options have looked */
     int P = o->render.pipeline ? o->render.pipeline : 1, workers = o->render.workers ? o->render.workers : 1;
-    needs n = { .n_ranks = P,
-                .n_slots = df_worker_slots(P),
-                .n_rows = 2 * df_worker_micro_batch(o->render.micro_batch),
-                .dtype = arithmetic.dtype };
+    needs n = {
+        .n_ranks = P,
+        .n_slots = df_worker_slots(P),
+        .n_rows = 2 * df_worker_micro_batch(o->render.micro_batch),
+        .cfg = { .dtype = arithmetic.dtype, .threads = 1, .int8 = arithmetic.int8, .fast_conv = job->spec.fast_conv }
+    };
     n.rank = calloc((size_t)P, sizeof *n.rank);
     if (!n.rank) rc = df_err_set(&err, DF_ENOMEM, "a plan");
     for (df_component c = 0; !rc && c < DF_COMPONENT_COUNT; c++)

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "engine/backend/backend.h"
 #include "engine/graph/memory_plan.h"
 
 const df_inspect_dtype df_inspect_dtypes[DF_INSPECT_DTYPES] = { { DF_F32, "f32" }, { DF_BF16, "bf16" } };
@@ -23,22 +24,33 @@ static void count_weights(df_component_facts *c, const df_weights *w) {
     }
 }
 
+/* As the cpu backend of this machine packs them. */
+static int64_t packed_bytes(const df_component_facts *c, df_dtype dtype, size_t *of_node) {
+    int64_t bytes = 0;
+    df_backend_weight_bytes(&df_backend_cpu, &(df_backend_cfg) { .dtype = dtype, .threads = 1 }, c->graph, of_node);
+    for (int i = 0; i < c->graph->n_nodes; i++) bytes += (int64_t)of_node[i];
+    return bytes;
+}
+
 /* Of the whole graph on one rank. */
 static df_code measure_memory(df_component_facts *c, df_err *err) {
     df_cut *whole = NULL;
     int *stage_of = calloc((size_t)c->graph->n_nodes, sizeof *stage_of);
-    df_code rc = stage_of ? df_cut_new(&whole, c->graph, stage_of, 1, err) : df_err_set(err, DF_ENOMEM, "a cut");
+    size_t *of_node = calloc((size_t)c->graph->n_nodes, sizeof *of_node);
+    df_code rc =
+        stage_of && of_node ? df_cut_new(&whole, c->graph, stage_of, 1, err) : df_err_set(err, DF_ENOMEM, "a cut");
     for (int i = 0; i < DF_INSPECT_DTYPES && !rc; i++) {
         df_memory_plan *plan = NULL;
         rc = df_memory_plan_new(&plan, c->graph, whole, 0, df_inspect_dtypes[i].type, err);
         if (!rc)
             c->memory[i] = (df_memory_facts) {
-                .weight_bytes = c->parameters * (int64_t)df_dtype_bytes(df_inspect_dtypes[i].type),
+                .weight_bytes = packed_bytes(c, df_inspect_dtypes[i].type, of_node),
                 .activation_bytes = (int64_t)(plan->slot_bytes + plan->scratch_bytes),
             };
         df_memory_plan_free(&plan);
     }
     df_cut_free(&whole);
+    free(of_node);
     free(stage_of);
     return rc;
 }

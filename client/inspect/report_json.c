@@ -49,7 +49,7 @@ static json_t *json_of_memory(const df_memory_facts *memory) {
 static json_t *json_of_component(const df_component_facts *c) {
     json_t *o = json_pack("{s:s, s:I, s:I, s:I, s:f, s:i, s:o}", "name", c->graph->name, "parameters",
                           (json_int_t)c->parameters, "stored_bytes", (json_int_t)c->stored_bytes, "f32_bytes",
-                          (json_int_t)c->memory[0].weight_bytes, "flops_per_row", c->flops, "nodes", c->graph->n_nodes,
+                          (json_int_t)(4 * c->parameters), "flops_per_row", c->flops, "nodes", c->graph->n_nodes,
                           "memory", json_of_memory(c->memory));
     if (c->plan) json_object_set_new(o, "plan", json_of_plan(c));
     return o;
@@ -68,7 +68,7 @@ static json_t *json_of_facts(const df_facts *f) {
                   "latent_channels", info->latent_channels, "vae_factor", info->vae_factor, "text_tokens",
                   info->max_tokens, "text_width", info->text_width, "scheduler", s->name, "train_timesteps",
                   s->n_train_timesteps, "parameters", (json_int_t)f->parameters, "stored_bytes",
-                  (json_int_t)f->stored_bytes, "f32_bytes", (json_int_t)f->weight_bytes[0], "components", components);
+                  (json_int_t)f->stored_bytes, "f32_bytes", (json_int_t)(4 * f->parameters), "components", components);
     if (f->sha256[0]) json_object_set_new(o, "sha256", json_string(f->sha256));
     return o;
 }

@@ -30,6 +30,15 @@ bool df_arithmetic_of(const char *name, df_arithmetic *out) {
     return false;
 }
 
+void df_backend_weight_bytes(const df_backend *backend, const df_backend_cfg *cfg, const df_graph *g, size_t *of_node) {
+    void *ctx = NULL;
+    bool works = !backend->open(&ctx, cfg, NULL);
+    for (int i = 0; i < g->n_nodes; i++)
+        of_node[i] = works ? backend->node_weight_bytes(ctx, g, &g->nodes[i])
+                           : (size_t)df_node_parameters(g, &g->nodes[i]) * df_dtype_bytes(cfg->dtype);
+    if (works) backend->close(&ctx);
+}
+
 df_code df_backend_can_do(const df_backend *backend, df_arithmetic arithmetic, df_err *err) {
     void *ctx = NULL;
     const df_backend_cfg cfg = { .dtype = arithmetic.dtype, .threads = 1, .int8 = arithmetic.int8 };

@@ -45,6 +45,9 @@ typedef struct df_backend {
                          const float *const *weights, df_err *err);
     void (*node_close)(df_kernel **k); /* accepts NULL */
 
+    /* What the node's weights take once packed; the node need not be open. */
+    size_t (*node_weight_bytes)(void *ctx, const df_graph *g, const df_node *node);
+
     /* Makes the kernel runnable for n_rows (idempotent) and says what scratch a run needs. Never called in a step. */
     df_code (*node_prepare)(df_kernel *k, int64_t n_rows, size_t *scratch_bytes, df_err *err);
 
@@ -61,6 +64,10 @@ extern const df_backend df_backend_cpu;
 
 /* "reference", and "cpu" where it is built in; NULL if unknown. */
 const df_backend *df_backend_find(const char *name);
+
+/* What the weights of each node take once packed, of_node [g->n_nodes], without opening any. Where the backend cannot
+ * compute so on this machine: each once, in the type. */
+void df_backend_weight_bytes(const df_backend *backend, const df_backend_cfg *cfg, const df_graph *g, size_t *of_node);
 
 /* DF_OK if it computes in dtype on this machine, else DF_EUNSUPPORTED with the reason. */
 df_code df_backend_can_compute_in(const df_backend *backend, df_dtype dtype, df_err *err);

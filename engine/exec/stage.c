@@ -80,19 +80,10 @@ static df_code open_kernels(df_stage *s, df_err *err) {
     return DF_OK;
 }
 
-static bool is_int8(const df_graph *g, df_weight_id w) {
-    for (int i = 0; i < g->n_nodes; i++)
-        if (g->nodes[i].weight[0] == w && g->nodes[i].int8.scale > 0) return true;
-    return false;
-}
-
 static void count_weights(df_stage *s) {
     const df_graph *g = s->cfg.graph;
-    size_t unit = df_dtype_bytes(s->cfg.backend_cfg.dtype);
-    if (unit > sizeof(float)) unit = sizeof(float); /* the f64 reference keeps its weights in f32 */
-    for (df_weight_id w = 0; w < g->n_weights; w++)
-        if (df_cut_has_weight(s->cfg.cut, g, s->cfg.stage, w))
-            s->weight_bytes += (size_t)df_shape_elements(g->weights[w].shape) * (is_int8(g, w) ? 1 : unit);
+    for (int i = 0; i < g->n_nodes; i++)
+        if (runs_here(s, i)) s->weight_bytes += s->cfg.backend->node_weight_bytes(s->ctx, g, &g->nodes[i]);
 }
 
 static df_code open_stage(df_stage *s, df_err *err) {

@@ -57,7 +57,7 @@ void df_stage_set_tap(df_stage *s, df_stage_tap_fn fn, void *ctx);
 bool df_stage_all_finite(df_stage *s, int slot, df_value_id v, int64_t n_rows, int64_t *bad_row);
 
 typedef struct df_stage_memory {
-    size_t weight_bytes; /* of the tensors this stage holds, as computed with */
+    size_t weight_bytes; /* as the backend packs them */
     size_t slot_bytes, scratch_bytes; /* reserved */
 } df_stage_memory;
 df_stage_memory df_stage_memory_of(const df_stage *s);

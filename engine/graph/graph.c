@@ -34,6 +34,13 @@ int64_t df_shape_elements(df_shape s) {
     return n;
 }
 
+int64_t df_node_parameters(const df_graph *g, const df_node *n) {
+    int64_t elements = 0;
+    for (int i = 0; i < DF_NODE_MAX_WEIGHTS; i++)
+        if (n->weight[i] != DF_NO_WEIGHT) elements += df_shape_elements(g->weights[n->weight[i]].shape);
+    return elements;
+}
+
 int df_node_reads(const df_node *n, df_value_id reads[DF_NODE_MAX_READS]) {
     int count = 0;
     for (int i = 0; i < n->n_in; i++) reads[count++] = n->in[i];

@@ -305,6 +305,8 @@ int64_t df_shape_elements(df_shape s); /* of one row; shapes in a graph are chec
 /* Everything the node reads, fused operands included; returns how many. */
 int df_node_reads(const df_node *n, df_value_id reads[DF_NODE_MAX_READS]);
 
+int64_t df_node_parameters(const df_graph *g, const df_node *n); /* elements of its weights */
+
 /* True if the node reads kept inputs and nothing else. */
 bool df_node_is_kept(const df_graph *g, const df_node *n);
 

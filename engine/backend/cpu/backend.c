@@ -119,6 +119,12 @@ static void node_close(df_kernel **kernel) {
     *kernel = NULL;
 }
 
+static size_t node_weight_bytes(void *ctx, const df_graph *g, const df_node *node) {
+    const df_cpu_op *op = ops[node->op];
+    const df_kernel k = { .ctx = ctx, .g = g, .node = node, .op = op };
+    return op->weight_bytes ? op->weight_bytes(&k) : (size_t)df_node_parameters(g, node) * k.ctx->unit;
+}
+
 static df_code node_open(void *ctx, df_kernel **out, const df_graph *g, const df_node *node,
                          const float *const *weights, df_err *err) {
     df_kernel *k = calloc(1, sizeof *k);
@@ -164,6 +170,7 @@ const df_backend df_backend_cpu = {
     .close = backend_close,
     .node_open = node_open,
     .node_close = node_close,
+    .node_weight_bytes = node_weight_bytes,
     .node_prepare = node_prepare,
     .node_run = node_run,
 };

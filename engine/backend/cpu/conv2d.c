@@ -24,6 +24,13 @@ static df_code open_conv(df_kernel *k, const float *const *weights, df_err *err)
     return df_product_open(k, s, weights, err);
 }
 
-const df_cpu_op df_cpu_conv2d = {
-    .open = open_conv, .close = df_product_close, .prepare = df_product_prepare, .run = df_product_run, .does_all = true
-};
+static size_t weight_bytes(const df_kernel *k) {
+    return df_winograd_m(k) ? df_winograd_weight_bytes(k) : df_product_weight_bytes(k);
+}
+
+const df_cpu_op df_cpu_conv2d = { .open = open_conv,
+                                  .weight_bytes = weight_bytes,
+                                  .close = df_product_close,
+                                  .prepare = df_product_prepare,
+                                  .run = df_product_run,
+                                  .does_all = true };

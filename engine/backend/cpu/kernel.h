@@ -26,6 +26,7 @@ typedef struct df_cpu_run {
 struct df_cpu_op {
     /* Packs weights into k->state. NULL: nothing to keep. On failure k->state is still closed. */
     df_code (*open)(df_kernel *k, const float *const *weights, df_err *err);
+    size_t (*weight_bytes)(const df_kernel *k); /* of what open packs; NULL: each once, as activations are held */
     void (*close)(void *state); /* NULL: state is one malloc block, or none */
     df_code (*prepare)(df_kernel *k, int64_t n_rows, size_t *scratch_bytes, df_err *err); /* NULL: no scratch */
     df_code (*run)(df_kernel *k, const df_cpu_run *r, df_err *err);

@@ -15,6 +15,7 @@ static df_code open_linear(df_kernel *k, const float *const *weights, df_err *er
 }
 
 const df_cpu_op df_cpu_linear = { .open = open_linear,
+                                  .weight_bytes = df_product_weight_bytes,
                                   .close = df_product_close,
                                   .prepare = df_product_prepare,
                                   .run = df_product_run,

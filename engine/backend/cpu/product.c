@@ -39,6 +39,12 @@ static void plan_close(plan *q) {
     free(q);
 }
 
+size_t df_product_weight_bytes(const df_kernel *k) {
+    size_t unit = df_node_is_int8(k->node) ? 1 : k->ctx->unit;
+    return (size_t)df_shape_elements(k->g->weights[k->node->weight[0]].shape) * unit +
+           (k->node->weight[1] != DF_NO_WEIGHT ? (size_t)df_cpu_last_dim(df_cpu_out_shape(k)) * sizeof(float) : 0);
+}
+
 void df_product_close(void *state) {
     product *p = state;
     for (plan *q = p->plans, *next; q; q = next) {

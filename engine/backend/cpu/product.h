@@ -20,6 +20,7 @@
 
 /* To be called from an op's open; bias and sum of the shape are filled in here. */
 df_code df_product_open(df_kernel *k, df_product_shape shape, const float *const *weights, df_err *err);
+size_t df_product_weight_bytes(const df_kernel *k); /* of what open packs */
 void df_product_close(void *state);
 df_code df_product_prepare(df_kernel *k, int64_t n_rows, size_t *scratch_bytes, df_err *err);
 df_code df_product_run(df_kernel *k, const df_cpu_run *r, df_err *err);

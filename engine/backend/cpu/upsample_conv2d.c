@@ -137,6 +137,15 @@ static df_code run(df_kernel *k, const df_cpu_run *r, df_err *err) {
     return DF_OK;
 }
 
-const df_cpu_op df_cpu_upsample_conv2d = {
-    .open = open_upsample, .close = close_phases, .prepare = prepare, .run = run, .does_all = true
-};
+static size_t weight_bytes(const df_kernel *k) {
+    if (df_winograd_m(k)) return df_winograd_weight_bytes(k);
+    int64_t kernels = df_cpu_in_shape(k, 0).dim[2] * df_cpu_out_shape(k).dim[2];
+    return (size_t)(kernels * PHASES * TAPS) * k->ctx->unit;
+}
+
+const df_cpu_op df_cpu_upsample_conv2d = { .open = open_upsample,
+                                           .weight_bytes = weight_bytes,
+                                           .close = close_phases,
+                                           .prepare = prepare,
+                                           .run = run,
+                                           .does_all = true };

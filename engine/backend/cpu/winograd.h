@@ -39,6 +39,7 @@ df_code df_winograd_open(df_kernel *k, const float *const *weights, df_err *err)
 
 /* weights [oc][ic][3][3] -> U for the vector kernels of ctx; NULL when out of memory; to be freed. */
 void *df_winograd_pack(const df_cpu_ctx *ctx, const float *weights, int64_t oc, int64_t ic, int m);
+size_t df_winograd_weight_bytes(const df_kernel *k); /* of a node with df_winograd_m, packed */
 size_t df_winograd_packed_bytes(const df_cpu_ctx *ctx, int64_t oc, int64_t ic, int m);
 
 #endif

@@ -26,6 +26,11 @@ size_t df_winograd_packed_bytes(const df_cpu_ctx *ctx, int64_t oc, int64_t ic, i
     return (size_t)(points * rounded_up(oc, 2 * lanes) * rounded_up(ic, lanes)) * ctx->unit;
 }
 
+size_t df_winograd_weight_bytes(const df_kernel *k) {
+    df_winograd_layer l = df_winograd_layer_of(k);
+    return df_winograd_packed_bytes(k->ctx, l.oc, l.ic, df_winograd_m(k));
+}
+
 /* One input channel's kernels for the output channels of a panel: by tap, and by point. */
 typedef struct panel_channel {
     double tap[TAPS][MAX_WIDTH], half[MAX_SIDE][3][MAX_WIDTH];

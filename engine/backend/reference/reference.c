@@ -93,6 +93,12 @@ static df_code keep_weight(df_kernel *k, int i, const float *from, df_err *err) 
     return DF_OK;
 }
 
+/* Weights stay in f32, also where the arithmetic is f64 or they hold codes. */
+static size_t node_weight_bytes(void *ctx, const df_graph *g, const df_node *node) {
+    (void)ctx;
+    return (size_t)df_node_parameters(g, node) * sizeof(float);
+}
+
 static void node_close(df_kernel **kernel) {
     if (!kernel || !*kernel) return;
     for (int i = 0; i < DF_NODE_MAX_WEIGHTS; i++) free((*kernel)->weight[i]);
@@ -173,6 +179,7 @@ const df_backend df_backend_reference = {
     .close = reference_close,
     .node_open = node_open,
     .node_close = node_close,
+    .node_weight_bytes = node_weight_bytes,
     .node_prepare = node_prepare,
     .node_run = node_run,
 };

@@ -121,7 +121,9 @@ static void test_starter_on_two_ranks(void **state) {
     assert_int_equal(int_of(unet, "f32_bytes"), 4 * int_of(unet, "parameters"));
     json_t *memory = json_object_get(unet, "memory"), *f32 = json_object_get(memory, "f32"),
            *bf16 = json_object_get(memory, "bf16");
-    assert_int_equal(int_of(f32, "weight_bytes"), 2 * int_of(bf16, "weight_bytes"));
+    /* Convolutions with fewer products hold larger weights: none in bf16, some in f32. */
+    assert_true(int_of(f32, "weight_bytes") >= 2 * int_of(bf16, "weight_bytes"));
+    assert_true(int_of(bf16, "weight_bytes") >= 2 * int_of(unet, "parameters"));
     assert_true(int_of(bf16, "activation_bytes_per_row") > 0);
     assert_true(int_of(bf16, "activation_bytes_per_row") < int_of(f32, "activation_bytes_per_row"));
     assert_int_equal(int_of(unet, "stored_bytes"), 2 * int_of(unet, "parameters")); /* F16 */

@@ -151,8 +151,26 @@ static void test_bytes(void **state) {
     }
 }
 
+/* Tiles of 4 hold 36 numbers of a kernel's 9. */
+static void test_weight_bytes(void **state) {
+    (void)state;
+    df_graph *g = graph_of(&(layer) { 64, 64, 320, 640, 1, 3, 1 });
+    const size_t kernels = 320 * 640;
+    const df_backend_cfg f32 = { .dtype = DF_F32, .threads = 1 }, bf16 = { .dtype = DF_BF16, .threads = 1 };
+    size_t bytes;
+    df_backend_weight_bytes(&df_backend_reference, &f32, g, &bytes);
+    assert_int_equal(bytes, (9 * kernels + 640) * 4);
+    df_backend_weight_bytes(&df_backend_reference, &bf16, g, &bytes); /* it has none: as the model holds them */
+    assert_int_equal(bytes, (9 * kernels + 640) * 2);
+    df_backend_weight_bytes(&df_backend_cpu, &f32, g, &bytes);
+    if (df_simd_find("avx512", DF_F32)) assert_int_equal(bytes, 36 * kernels * 4);
+    df_backend_weight_bytes(&df_backend_cpu, &bf16, g, &bytes);
+    if (test_computes_in(DF_BF16)) assert_int_equal(bytes, 9 * kernels * 2 + 640 * 4);
+    df_graph_free(&g);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = { cmocka_unit_test(test_rule), cmocka_unit_test(test_bounds),
-                                        cmocka_unit_test(test_bytes) };
+                                        cmocka_unit_test(test_bytes), cmocka_unit_test(test_weight_bytes) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
