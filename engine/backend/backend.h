@@ -57,6 +57,17 @@ typedef struct df_backend {
      * scratch: 64-byte aligned, borrowed. Allocates nothing. */
     df_code (*node_run)(df_kernel *k, int64_t n_rows, const void *const *in, const void *add_channel,
                         const void *residual, void *out, void *scratch, df_err *err);
+
+    /* Lanes: threads that each take rows of their own through many nodes, without waiting for each other in between.
+     * All NULL where a backend has none: rows then run together. Results are the same bytes. */
+    int (*n_lanes)(const void *ctx);
+    /* Calls fn(arg, lane) for all lanes at once, each on a thread of its own, and returns when the last has. */
+    void (*each_lane)(void *ctx, void (*fn)(void *arg, int lane), void *arg);
+    /* As node_prepare and node_run, for one lane with n_rows rows or fewer: each lane has scratch of its own. Weights
+     * are shared; several lanes may run one kernel at once. */
+    df_code (*lane_prepare)(df_kernel *k, int64_t n_rows, size_t *scratch_bytes, df_err *err);
+    df_code (*lane_run)(df_kernel *k, int lane, int64_t n_rows, const void *const *in, const void *add_channel,
+                        const void *residual, void *out, void *scratch, df_err *err);
 } df_backend;
 
 extern const df_backend df_backend_reference;

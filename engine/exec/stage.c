@@ -27,7 +27,10 @@ struct df_stage {
     df_kept *kept;
     char *scratch; /* the plan's scratch for max_rows, then kernel_bytes for the kernel that runs */
     size_t scratch_bytes, kernel_bytes;
-    bool prepared[DF_MAX_ROWS + 1]; /* [n_rows] */
+    size_t lane_bytes; /* of kernel_bytes, those of a lane */
+    int n_lanes; /* 1: rows run together */
+    df_err *lane_errs; /* [n_lanes] of the last run */
+    bool prepared[2][DF_MAX_ROWS + 1]; /* [in lanes][n_rows] */
 
     df_stage_tap_fn tap;
     void *tap_ctx;
@@ -90,6 +93,9 @@ static df_code open_stage(df_stage *s, df_err *err) {
     const df_stage_cfg *cfg = &s->cfg;
     df_code rc = cfg->backend->open(&s->ctx, &cfg->backend_cfg, err);
     if (rc) return rc;
+    s->n_lanes = cfg->backend->n_lanes ? cfg->backend->n_lanes(s->ctx) : 1;
+    s->lane_errs = calloc((size_t)s->n_lanes, sizeof *s->lane_errs);
+    if (!s->lane_errs) return df_err_set(err, DF_ENOMEM, "stage %d: %d lanes", cfg->stage, s->n_lanes);
     rc = df_memory_plan_new(&s->plan, cfg->graph, cfg->cut, cfg->stage, cfg->backend_cfg.dtype, err);
     if (!rc) rc = df_kept_open(&s->kept, cfg->graph, cfg->cut, cfg->stage, s->plan, err);
     if (rc) return rc;
@@ -128,6 +134,7 @@ void df_stage_close(df_stage **stage) {
     if (s->ctx) s->cfg.backend->close(&s->ctx);
     free(s->slots);
     free(s->scratch);
+    free(s->lane_errs);
     free(s);
     *stage = NULL;
 }
@@ -185,12 +192,25 @@ static df_code reserve_scratch(df_stage *s, int64_t max_rows, size_t kernel_byte
     return DF_OK;
 }
 
+/* Rows that share well among the lanes; a tap sees results of all rows in one place. */
+static bool runs_in_lanes(const df_stage *s, int64_t n_rows) {
+    return s->n_lanes > 1 && !s->tap && (n_rows % s->n_lanes == 0 || n_rows >= 4 * s->n_lanes);
+}
+
+static df_code prepare_kernel(df_stage *s, df_kernel *k, int64_t n_rows, size_t *bytes, df_err *err) {
+    const df_backend *b = s->cfg.backend;
+    if (!runs_in_lanes(s, n_rows)) return b->node_prepare(k, n_rows, bytes, err);
+    df_code rc = b->lane_prepare(k, (n_rows + s->n_lanes - 1) / s->n_lanes, bytes, err);
+    if (*bytes > s->lane_bytes) s->lane_bytes = (*bytes + ALIGN - 1) / ALIGN * ALIGN;
+    *bytes = s->lane_bytes * (size_t)s->n_lanes;
+    return rc;
+}
+
 static df_code prepare_kernels(df_stage *s, int64_t n_rows, size_t *most, df_err *err) {
     for (int i = 0; i < s->cfg.graph->n_nodes; i++) {
         size_t bytes = 0;
         if (!s->kernels[i]) continue;
-        if (s->cfg.backend->node_prepare(s->kernels[i], n_rows, &bytes, err))
-            return node_error(s, &s->cfg.graph->nodes[i], err);
+        if (prepare_kernel(s, s->kernels[i], n_rows, &bytes, err)) return node_error(s, &s->cfg.graph->nodes[i], err);
         if (bytes > *most) *most = bytes;
     }
     return DF_OK;
@@ -200,13 +220,14 @@ df_code df_stage_prepare(df_stage *s, int64_t n_rows, df_err *err) {
     if (n_rows < 1 || n_rows > s->max_rows)
         return df_err_set(err, DF_EINVAL, "stage %d: %lld rows, room for %lld", s->cfg.stage, (long long)n_rows,
                           (long long)s->max_rows);
-    if (s->prepared[n_rows]) return DF_OK;
+    bool *prepared = &s->prepared[runs_in_lanes(s, n_rows)][n_rows];
+    if (*prepared) return DF_OK;
     df_err why = { 0 };
     size_t kernel_bytes = s->kernel_bytes;
     df_code rc = prepare_kernels(s, n_rows, &kernel_bytes, &why);
     if (!rc && kernel_bytes > s->kernel_bytes) rc = reserve_scratch(s, s->max_rows, kernel_bytes, &why);
     if (rc) return df_err_set(err, rc, "%s", why.text);
-    s->prepared[n_rows] = true;
+    *prepared = true;
     return DF_OK;
 }
 
@@ -229,12 +250,27 @@ df_stage_memory df_stage_memory_of(const df_stage *s) {
 
 /* Values */
 
-static void *value_at(df_stage *s, int slot, df_value_id v, int64_t n_rows) {
+/* Rows that run together: all of a batch, or a lane's. */
+typedef struct part {
+    int slot;
+    int64_t n_rows; /* of the batch */
+    int64_t first, count;
+} part;
+
+/* Where the part's rows of a value lie. Slots and kept results hold the batch; in scratch each part is by itself. */
+static void *value_at(df_stage *s, const part *p, df_value_id v) {
     df_placement at = s->plan->of[v];
     if (at.region == DF_REGION_NONE) return NULL;
-    if (at.region == DF_REGION_KEPT) return s->results + (size_t)slot * s->kept_bytes + at.offset * (size_t)s->max_rows;
-    char *region = at.region == DF_REGION_SLOT ? s->slots + (size_t)slot * s->slot_bytes : s->scratch;
-    return region + at.offset * (size_t)n_rows;
+    if (at.region == DF_REGION_SCRATCH)
+        return s->scratch + (size_t)p->first * s->plan->scratch_bytes + at.offset * (size_t)p->count;
+    char *rows = at.region == DF_REGION_KEPT
+                     ? s->results + (size_t)p->slot * s->kept_bytes + at.offset * (size_t)s->max_rows
+                     : s->slots + (size_t)p->slot * s->slot_bytes + at.offset * (size_t)p->n_rows;
+    return rows + df_stage_value_bytes(s, v, p->first);
+}
+
+static part all_rows(int slot, int64_t n_rows) {
+    return (part) { slot, n_rows, 0, n_rows };
 }
 
 static bool in_range(const df_stage *s, int slot, int64_t n_rows) {
@@ -243,7 +279,8 @@ static bool in_range(const df_stage *s, int slot, int64_t n_rows) {
 
 void *df_stage_value(df_stage *s, int slot, df_value_id v, int64_t n_rows) {
     if (v < 0 || v >= s->cfg.graph->n_values || !in_range(s, slot, n_rows)) return NULL;
-    return s->plan->of[v].region == DF_REGION_SLOT ? value_at(s, slot, v, n_rows) : NULL;
+    const part all = all_rows(slot, n_rows);
+    return s->plan->of[v].region == DF_REGION_SLOT ? value_at(s, &all, v) : NULL;
 }
 
 size_t df_stage_value_bytes(const df_stage *s, df_value_id v, int64_t n_rows) {
@@ -276,27 +313,33 @@ bool df_stage_all_finite(df_stage *s, int slot, df_value_id v, int64_t n_rows, i
 
 /* Run */
 
-static void *optional_value(df_stage *s, int slot, df_value_id v, int64_t n_rows) {
-    return v == DF_NO_VALUE ? NULL : value_at(s, slot, v, n_rows);
+static void *optional_value(df_stage *s, const part *p, df_value_id v) {
+    return v == DF_NO_VALUE ? NULL : value_at(s, p, v);
 }
 
-static df_code run_kernel(df_stage *s, int slot, int index, int64_t n_rows, void *out, df_err *err) {
+/* lane: WHOLE, where the rows run together on all threads. */
+enum { WHOLE = -1 };
+
+static df_code run_kernel(df_stage *s, const part *p, int lane, int index, void *out, df_err *err) {
     const df_node *n = &s->cfg.graph->nodes[index];
+    const df_backend *b = s->cfg.backend;
+    df_kernel *k = s->kernels[index];
     const void *in[DF_NODE_MAX_IN] = { NULL };
-    for (int i = 0; i < n->n_in; i++) in[i] = value_at(s, slot, n->in[i], n_rows);
-    const void *add_channel = optional_value(s, slot, n->fused_add_channel, n_rows);
-    const void *residual = optional_value(s, slot, n->residual, n_rows);
+    for (int i = 0; i < n->n_in; i++) in[i] = value_at(s, p, n->in[i]);
+    const void *add_channel = optional_value(s, p, n->fused_add_channel), *residual = optional_value(s, p, n->residual);
     char *scratch = s->scratch + s->plan->scratch_bytes * (size_t)s->max_rows;
-    df_code rc = s->cfg.backend->node_run(s->kernels[index], n_rows, in, add_channel, residual, out, scratch, err);
+    df_code rc = lane == WHOLE ? b->node_run(k, p->count, in, add_channel, residual, out, scratch, err)
+                               : b->lane_run(k, lane, p->count, in, add_channel, residual, out,
+                                             scratch + (size_t)lane * s->lane_bytes, err);
     return rc && err ? node_error(s, n, err) : rc;
 }
 
-static df_code run_node(df_stage *s, int slot, int index, int64_t n_rows, df_err *err) {
+static df_code run_node(df_stage *s, const part *p, int lane, int index, df_err *err) {
     const df_node *n = &s->cfg.graph->nodes[index];
-    void *out = value_at(s, slot, n->out, n_rows);
+    void *out = value_at(s, p, n->out);
     /* a reshape's result is its input's memory already */
-    df_code rc = n->op == DF_OP_RESHAPE ? DF_OK : run_kernel(s, slot, index, n_rows, out, err);
-    if (!rc && s->tap) s->tap(s->tap_ctx, n, out, n_rows);
+    df_code rc = n->op == DF_OP_RESHAPE ? DF_OK : run_kernel(s, p, lane, index, out, err);
+    if (!rc && s->tap) s->tap(s->tap_ctx, n, out, p->count);
     return rc;
 }
 
@@ -304,7 +347,8 @@ static df_code check_run(const df_stage *s, int slot, int segment, int64_t n_row
     const df_cut *cut = s->cfg.cut;
     if (segment < 0 || segment >= cut->n_segments || cut->segments[segment].stage != s->cfg.stage)
         return df_err_set(err, DF_EINVAL, "stage %d: segment %d is not its own", s->cfg.stage, segment);
-    if (!in_range(s, slot, n_rows) || !s->prepared[n_rows])
+    bool there = in_range(s, slot, n_rows);
+    if (!there || !s->prepared[runs_in_lanes(s, n_rows)][n_rows])
         return df_err_set(err, DF_EINVAL, "stage %d: slot %d, %lld rows: not prepared", s->cfg.stage, slot,
                           (long long)n_rows);
     return DF_OK;
@@ -314,19 +358,54 @@ df_code df_stage_run(df_stage *s, int slot, int segment, int64_t n_rows, df_err 
     return df_stage_run_timed(s, slot, segment, n_rows, NULL, err);
 }
 
-df_code df_stage_run_timed(df_stage *s, int slot, int segment, int64_t n_rows, int64_t *ns, df_err *err) {
-    df_code rc = check_run(s, slot, segment, n_rows, err);
-    if (rc) return rc;
-    const df_segment *seg = &s->cfg.cut->segments[segment];
-    bool still = df_kept_still(s->kept, s, slot, segment, n_rows) && !s->tap; /* a tap sees every node */
+/* One run of a segment. */
+typedef struct pass {
+    df_stage *s;
+    int slot, segment;
+    int64_t n_rows;
+    bool still; /* kept results stand */
+    int64_t *ns; /* NULL, or the time of each node */
+} pass;
+
+static df_code run_part(const pass *a, const part *p, int lane, int64_t *ns, df_err *err) {
+    const df_segment *seg = &a->s->cfg.cut->segments[a->segment];
     for (int i = seg->first_node; i < seg->end_node; i++) {
-        if (still && df_kept_has(s->kept, i)) continue;
+        if (a->still && df_kept_has(a->s->kept, i)) continue;
         int64_t start = ns ? df_clock_ns() : 0;
-        if ((rc = run_node(s, slot, i, n_rows, err))) return rc;
+        df_code rc = run_node(a->s, p, lane, i, err);
+        if (rc) return rc;
         if (ns) ns[i] += df_clock_ns() - start;
     }
-    df_kept_done(s->kept, slot, segment, n_rows);
     return DF_OK;
+}
+
+static void run_lane(void *arg, int lane) {
+    const pass *a = arg;
+    int64_t first = a->n_rows * lane / a->s->n_lanes, end = a->n_rows * (lane + 1) / a->s->n_lanes;
+    const part mine = { a->slot, a->n_rows, first, end - first };
+    df_err *err = &a->s->lane_errs[lane];
+    err->code = DF_OK;
+    run_part(a, &mine, lane, lane ? NULL : a->ns, err); /* lanes are alike: one is timed */
+}
+
+static df_code run_lanes(const pass *a, df_err *err) {
+    df_stage *s = a->s;
+    s->cfg.backend->each_lane(s->ctx, run_lane, (void *)(uintptr_t)a);
+    for (int i = 0; i < s->n_lanes; i++)
+        if (s->lane_errs[i].code) return df_err_set(err, s->lane_errs[i].code, "%s", s->lane_errs[i].text);
+    return DF_OK;
+}
+
+df_code df_stage_run_timed(df_stage *s, int slot, int segment, int64_t n_rows, int64_t *ns, df_err *err) {
+    df_code rc = s->tap ? df_stage_prepare(s, n_rows, err) : DF_OK; /* a tap may have come after the last prepare */
+    if (!rc) rc = check_run(s, slot, segment, n_rows, err);
+    if (rc) return rc;
+    bool still = df_kept_still(s->kept, s, slot, segment, n_rows) && !s->tap; /* a tap sees every node */
+    const pass a = { s, slot, segment, n_rows, still, ns };
+    const part all = all_rows(slot, n_rows);
+    rc = runs_in_lanes(s, n_rows) ? run_lanes(&a, err) : run_part(&a, &all, WHOLE, ns, err);
+    if (!rc) df_kept_done(s->kept, slot, segment, n_rows);
+    return rc;
 }
 
 void df_stage_set_tap(df_stage *s, df_stage_tap_fn fn, void *ctx) {

@@ -8,6 +8,7 @@
  *   df_stage_close(&s);
  *
  * Nodes that read kept inputs alone (graph.h) run when those have changed: kept.h.
+ * Rows that share well among the backend's lanes (backend.h) run side by side, each lane's through the whole segment.
  * A value is addressed for the number of rows it was written with: use the same n_rows for a slot from input to
  * output. Every kernel is prepared for each n_rows given to df_stage_reserve or df_stage_prepare; df_stage_run for
  * another n_rows is DF_EINVAL.
@@ -48,7 +49,8 @@ df_code df_stage_run(df_stage *s, int slot, int segment, int64_t n_rows, df_err 
 /* The same, timing each node: ns[node index] is added to for the nodes of the segment. For calibration and benches. */
 df_code df_stage_run_timed(df_stage *s, int slot, int segment, int64_t n_rows, int64_t *ns, df_err *err);
 
-/* Runs fn after each node of the segment with its result (tests: inner activations). */
+/* Runs fn after each node of the segment with its result (tests: inner activations; calibration). While it is set rows
+ * run together, and df_stage_run may allocate. */
 typedef void (*df_stage_tap_fn)(void *ctx, const df_node *node, const void *out, int64_t n_rows);
 void df_stage_set_tap(df_stage *s, df_stage_tap_fn fn, void *ctx);
 

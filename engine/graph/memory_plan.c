@@ -139,6 +139,17 @@ static void run_in_place(planner *p) {
     }
 }
 
+/* What lies in the slot keeps its place for the whole of each segment that it lives in: rows of the batch may run
+ * through a segment one after the other, or side by side. */
+static void settle_slot(planner *p) {
+    for (df_value_id v = 0; v < p->g->n_values; v++) {
+        block *b = &p->blocks[v];
+        if (b->region != DF_REGION_SLOT) continue;
+        if (b->first >= 0) b->first = p->cut->segments[p->segment_of[b->first]].first_node;
+        if (b->last < p->g->n_nodes) b->last = p->cut->segments[p->segment_of[b->last]].end_node - 1;
+    }
+}
+
 /* Roots, largest first; of the same size the earlier value first, so that plans are the same everywhere. */
 static int sort_blocks(planner *p) {
     int n = 0;
@@ -209,6 +220,7 @@ static void make_plan(planner *p, df_memory_plan *plan) {
     keep_over_passes(p);
     keep_across_segments(p);
     run_in_place(p);
+    settle_slot(p);
     place_all(p, plan);
 }
 

@@ -6,9 +6,10 @@
  * that read kept inputs alone, unless they travel, have a third region, one per micro-batch like the slots, where
  * nothing shares memory: they outlive the pass. Offsets are in bytes per row times rows: a value of b bytes a row at
  * offset o occupies [o * n, (o + b) * n) for n rows, so one plan serves every n up to the capacity. (In the kept region
- * it is always the capacity's rows: a place does not move with n.) Values whose lives do not overlap share memory; a
- * RESHAPE shares its input's; element-wise nodes may write over an input that dies there. Source: greedy by size,
- * Pisarchyk and Lee 2020, arXiv:2001.03288. */
+ * it is always the capacity's rows: a place does not move with n.) Rows need not run together: within a segment no
+ * value of the slot takes the place of another of other size, and scratch may be had once for each part of the rows.
+ * Values whose lives do not overlap share memory; a RESHAPE shares its input's; element-wise nodes may write over an
+ * input that dies there. Source: greedy by size, Pisarchyk and Lee 2020, arXiv:2001.03288. */
 #ifndef DF_ENGINE_GRAPH_MEMORY_PLAN_H
 #define DF_ENGINE_GRAPH_MEMORY_PLAN_H
 

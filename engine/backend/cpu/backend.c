@@ -164,6 +164,33 @@ static df_code node_run(df_kernel *k, int64_t n_rows, const void *const *in, con
     return rc;
 }
 
+static int n_lanes(const void *ctx) {
+    return ((const df_cpu_ctx *)ctx)->threads;
+}
+
+static void each_lane(void *ctx, void (*fn)(void *arg, int lane), void *arg) {
+    int lanes = n_lanes(ctx);
+#pragma omp parallel for schedule(static, 1) num_threads(lanes)
+    for (int lane = 0; lane < lanes; lane++) fn(arg, lane);
+}
+
+static df_kernel in_lane(const df_kernel *k, int lane) {
+    df_kernel mine = *k;
+    mine.ctx = &k->ctx->lanes[lane];
+    return mine;
+}
+
+static df_code lane_prepare(df_kernel *k, int64_t n_rows, size_t *scratch_bytes, df_err *err) {
+    df_kernel mine = in_lane(k, 0);
+    return node_prepare(&mine, n_rows, scratch_bytes, err);
+}
+
+static df_code lane_run(df_kernel *k, int lane, int64_t n_rows, const void *const *in, const void *add_channel,
+                        const void *residual, void *out, void *scratch, df_err *err) {
+    df_kernel mine = in_lane(k, lane);
+    return node_run(&mine, n_rows, in, add_channel, residual, out, scratch, err);
+}
+
 const df_backend df_backend_cpu = {
     .name = "cpu",
     .open = backend_open,
@@ -173,4 +200,8 @@ const df_backend df_backend_cpu = {
     .node_weight_bytes = node_weight_bytes,
     .node_prepare = node_prepare,
     .node_run = node_run,
+    .n_lanes = n_lanes,
+    .each_lane = each_lane,
+    .lane_prepare = lane_prepare,
+    .lane_run = lane_run,
 };

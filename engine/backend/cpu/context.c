@@ -12,6 +12,19 @@ static df_code streams_open(df_cpu_ctx *ctx, df_err *err) {
     return DF_OK;
 }
 
+static df_code lanes_open(df_cpu_ctx *ctx, df_err *err) {
+    ctx->lanes = calloc((size_t)ctx->threads, sizeof *ctx->lanes);
+    if (!ctx->lanes) return df_err_set(err, DF_ENOMEM, "backend cpu");
+    for (int i = 0; i < ctx->threads; i++) {
+        ctx->lanes[i] = *ctx;
+        ctx->lanes[i].lanes = NULL;
+        ctx->lanes[i].threads = 1;
+        ctx->lanes[i].first_thread = i;
+        ctx->lanes[i].streams = ctx->streams + i;
+    }
+    return DF_OK;
+}
+
 /* oneDNN multiplies bf16 from AVX-512 on, where the machine has no instruction for it by f32 (slower than F32 itself,
  * but with the same rounding of operands and results). */
 static bool has_isa(dnnl_cpu_isa_t isa) {
@@ -48,6 +61,7 @@ df_code df_cpu_ctx_open(df_cpu_ctx **out, const df_backend_cfg *cfg, df_err *err
     ctx->fast_conv = cfg->fast_conv;
     ctx->streams = calloc((size_t)ctx->threads, sizeof *ctx->streams);
     rc = ctx->streams ? streams_open(ctx, err) : df_err_set(err, DF_ENOMEM, "backend cpu");
+    if (!rc) rc = lanes_open(ctx, err);
     if (rc) {
         df_cpu_ctx_close(&ctx);
         return rc;
@@ -63,6 +77,7 @@ void df_cpu_ctx_close(df_cpu_ctx **ctx) {
         if (c->streams[i]) dnnl_stream_destroy(c->streams[i]);
     if (c->engine) dnnl_engine_destroy(c->engine);
     free(c->streams);
+    free(c->lanes);
     free(c);
     *ctx = NULL;
 }

@@ -26,10 +26,17 @@ typedef struct df_cpu_ctx {
     df_product_way way;
     bool fast_conv; /* of df_backend_cfg */
     bool direct; /* no convolution by Winograd's algorithm: for tests and benches */
+    struct df_cpu_ctx *lanes; /* [threads]: the context of each lane (backend.h); NULL in a lane's own */
+    int first_thread; /* of those of the whole backend: a lane's number */
 } df_cpu_ctx;
 
 df_code df_cpu_ctx_open(df_cpu_ctx **out, const df_backend_cfg *cfg, df_err *err);
 void df_cpu_ctx_close(df_cpu_ctx **ctx);
+
+/* A lane's context: one thread, of which others run beside it. */
+static inline bool df_cpu_is_lane(const df_cpu_ctx *ctx) {
+    return !ctx->lanes;
+}
 
 /* Makes `threads` the calling thread's number; returns what to hand to df_cpu_leave. */
 int df_cpu_enter(int threads);

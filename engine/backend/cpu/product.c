@@ -158,22 +158,28 @@ static size_t detour_bytes(const df_kernel *k, const product *p, int64_t n_rows)
     return (bytes + 63) / 64 * 64;
 }
 
+static df_code make_plan(const df_kernel *k, product *p, int64_t n_rows, df_err *err) {
+    plan *q = calloc(1, sizeof *q);
+    if (!q) return df_err_set(err, DF_ENOMEM, "%s", k->node->name);
+    q->n_rows = n_rows;
+    df_code rc = choose(k, p, q, err);
+    if (rc) {
+        plan_close(q);
+        return rc;
+    }
+    q->next = p->plans;
+    p->plans = q;
+    return DF_OK;
+}
+
+/* A lane runs STRIPS, which need no plan. */
 df_code df_product_prepare(df_kernel *k, int64_t n_rows, size_t *scratch_bytes, df_err *err) {
     product *p = k->state;
-    plan *q = plan_of(p, n_rows);
-    if (!q) {
-        q = calloc(1, sizeof *q);
-        if (!q) return df_err_set(err, DF_ENOMEM, "%s", k->node->name);
-        q->n_rows = n_rows;
-        df_code rc = choose(k, p, q, err);
-        if (rc) {
-            plan_close(q);
-            return rc;
-        }
-        q->next = p->plans;
-        p->plans = q;
-    }
-    size_t own = q->prim ? q->prim->scratch_bytes : (size_t)k->ctx->threads * p->strips.scratch_bytes;
+    bool lane = df_cpu_is_lane(k->ctx);
+    df_code rc = lane || plan_of(p, n_rows) ? DF_OK : make_plan(k, p, n_rows, err);
+    if (rc) return rc;
+    const plan *q = lane ? NULL : plan_of(p, n_rows);
+    size_t own = q && q->prim ? q->prim->scratch_bytes : (size_t)k->ctx->threads * p->strips.scratch_bytes;
     *scratch_bytes = detour_bytes(k, p, n_rows) + df_cpu_int8_input_bytes(k, n_rows) + own;
     return DF_OK;
 }
@@ -237,8 +243,9 @@ static df_code run_library(const plan *q, const pass *a, const df_operands *o, c
 
 df_code df_product_run(df_kernel *k, const df_cpu_run *r, df_err *err) {
     const product *p = k->state;
-    const plan *q = plan_of(p, r->n_rows);
-    if (!q) return df_err_set(err, DF_EINVAL, "%s: not prepared for %lld rows", k->node->name, (long long)r->n_rows);
+    const plan *q = df_cpu_is_lane(k->ctx) ? NULL : plan_of(p, r->n_rows);
+    if (!q && !df_cpu_is_lane(k->ctx))
+        return df_err_set(err, DF_EINVAL, "%s: not prepared for %lld rows", k->node->name, (long long)r->n_rows);
     size_t detour = detour_bytes(k, p, r->n_rows), input = df_cpu_int8_input_bytes(k, r->n_rows);
     const void *x = r->in[0];
     if (input) {
@@ -249,8 +256,9 @@ df_code df_product_run(df_kernel *k, const df_cpu_run *r, df_err *err) {
     bool epilogue = r->add_channel || k->node->act != DF_ACT_NONE || detour;
     df_strip_hooks hooks = { p->shape.sum && r->residual != r->out ? bring_residual : NULL, epilogue ? finish : NULL,
                              &a };
-    df_operands o = { x, q->prim ? q->packed : p->packed, p->bias, a.y, r->scratch + detour + input };
-    return q->prim ? run_library(q, &a, &o, &hooks, err)
+    bool library = q && q->prim;
+    df_operands o = { x, library ? q->packed : p->packed, p->bias, a.y, r->scratch + detour + input };
+    return library ? run_library(q, &a, &o, &hooks, err)
                    : df_strips_run(&p->strips, k->ctx, r->n_rows, &o, &hooks, err);
 }
 

@@ -100,7 +100,8 @@ static df_code run_strip(const df_strips *s, const df_cpu_ctx *ctx, int64_t row,
                          .y = df_cpu_to(ctx, o->y, (row * all->oh * all->ow + at) * all->oc),
                          .scratch = (char *)o->scratch + (size_t)thread * s->scratch_bytes };
     if (hooks->before) hooks->before(hooks->arg, row, at, positions);
-    df_code rc = df_prim_run(s->kind[kind], &s->args[thread * s->n_kinds + kind], ctx->streams[thread], &mine, err);
+    df_code rc = df_prim_run(s->kind[kind], &s->args[(ctx->first_thread + thread) * s->n_kinds + kind],
+                             ctx->streams[thread], &mine, err);
     if (!rc && hooks->after) hooks->after(hooks->arg, row, at, positions);
     return rc;
 }

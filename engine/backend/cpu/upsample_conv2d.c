@@ -85,12 +85,20 @@ static size_t result_bytes(const upsample_conv *u, int64_t n_rows) {
     return ((size_t)n_rows * u->phase_bytes + 63) / 64 * 64;
 }
 
+/* For the caller's threads, all or a lane's. */
+static df_kernel phase_of(const df_kernel *k, int phase) {
+    df_kernel of = ((const upsample_conv *)k->state)->phase[phase];
+    of.ctx = k->ctx;
+    return of;
+}
+
 static df_code prepare(df_kernel *k, int64_t n_rows, size_t *scratch_bytes, df_err *err) {
-    upsample_conv *u = k->state;
+    const upsample_conv *u = k->state;
     size_t most = 0;
     for (int p = 0; p < PHASES; p++) {
         size_t bytes = 0;
-        df_code rc = df_product_prepare(&u->phase[p], n_rows, &bytes, err);
+        df_kernel phase = phase_of(k, p);
+        df_code rc = df_product_prepare(&phase, n_rows, &bytes, err);
         if (rc) return rc;
         if (bytes > most) most = bytes;
     }
@@ -125,12 +133,13 @@ static void place(const df_kernel *k, const df_cpu_run *r, int phase) {
 }
 
 static df_code run(df_kernel *k, const df_cpu_run *r, df_err *err) {
-    upsample_conv *u = k->state;
+    const upsample_conv *u = k->state;
     for (int p = 0; p < PHASES; p++) {
         df_cpu_run mine = {
             .n_rows = r->n_rows, .in = r->in, .out = r->scratch, .scratch = r->scratch + result_bytes(u, r->n_rows)
         };
-        df_code rc = df_product_run(&u->phase[p], &mine, err);
+        df_kernel phase = phase_of(k, p);
+        df_code rc = df_product_run(&phase, &mine, err);
         if (rc) return rc;
         place(k, r, p);
     }

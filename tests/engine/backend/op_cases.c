@@ -599,14 +599,23 @@ static int shared_operand(const df_node *n, op_place place) {
     return place == OP_OVER_RESIDUAL ? n->n_in + (n->fused_add_channel != DF_NO_VALUE) : -1;
 }
 
+static df_code prepare(const op_run *r, int64_t n, size_t *scratch_bytes, df_err *err) {
+    return (r->lane ? r->backend->lane_prepare : r->backend->node_prepare)(r->kernel, n, scratch_bytes, err);
+}
+
+static df_code run(const op_run *r, int64_t n, const void *const *in, const void *add_channel, const void *residual,
+                   void *out, void *scratch, df_err *err) {
+    return r->lane ? r->backend->lane_run(r->kernel, r->lane - 1, n, in, add_channel, residual, out, scratch, err)
+                   : r->backend->node_run(r->kernel, n, in, add_channel, residual, out, scratch, err);
+}
+
 void *op_run_rows(op_run *r, int64_t first, int64_t n, op_place place) {
     const df_node *node = &r->g->nodes[0];
     df_err err = { 0 };
     size_t scratch_bytes = 0, out_bytes = r->out_row_bytes * (size_t)n;
     df_value_id reads[DF_NODE_MAX_READS];
     int n_reads = df_node_reads(node, reads), shared = shared_operand(node, place);
-    if (r->backend->node_prepare(r->kernel, n, &scratch_bytes, &err))
-        fail_msg("%s on %s: %s", r->g->name, r->backend->name, err.text);
+    if (prepare(r, n, &scratch_bytes, &err)) fail_msg("%s on %s: %s", r->g->name, r->backend->name, err.text);
     void *scratch = guarded(scratch_bytes), *operand[DF_NODE_MAX_READS];
     for (int i = 0; i < n_reads; i++) {
         operand[i] = guarded(r->row_bytes[i] * (size_t)n);
@@ -618,7 +627,7 @@ void *op_run_rows(op_run *r, int64_t first, int64_t n, op_place place) {
     const void *residual = node->residual == DF_NO_VALUE ? NULL : operand[at];
     const void *in[DF_NODE_MAX_IN] = { NULL };
     for (int i = 0; i < node->n_in; i++) in[i] = operand[i];
-    if (r->backend->node_run(r->kernel, n, in, add_channel, residual, out, scratch, &err))
+    if (run(r, n, in, add_channel, residual, out, scratch, &err))
         fail_msg("%s on %s: %s", r->g->name, r->backend->name, err.text);
     check_guard(r, "result", out, out_bytes);
     check_guard(r, "scratch", scratch, scratch_bytes);

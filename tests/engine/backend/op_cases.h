@@ -39,6 +39,7 @@ typedef struct op_run {
     void *operand[DF_NODE_MAX_READS]; /* in the order of df_node_reads; [rows][row] */
     size_t row_bytes[DF_NODE_MAX_READS], out_row_bytes;
     df_dtype dtype; /* of an activation */
+    int lane; /* 0: run on all threads; n: in the n-th lane */
 } op_run;
 
 /* given: the type that operands and weights are numbers of (I32 and timesteps apart), so that backends of different

@@ -93,6 +93,13 @@ static void same_bytes(op_run *r, const char *base, int64_t first, int64_t n, op
     free(got);
 }
 
+static void same_bytes_in_lanes(op_run *r, const char *base, int threads) {
+    for (r->lane = r->backend->n_lanes ? threads : 0; r->lane; r->lane--) {
+        same_bytes(r, base, 0, 3, OP_APART, threads);
+        same_bytes(r, base, ROWS - 1, 1, OP_APART, threads);
+    }
+}
+
 /* The same rows in other batches, on other threads, into other places: the same bytes. */
 static void check_bytes(const op_case *c, const df_backend *backend, df_backend_cfg cfg) {
     static const int64_t batches[] = { 1, 2, 3, 5, 8 };
@@ -109,6 +116,7 @@ static void check_bytes(const op_case *c, const df_backend *backend, df_backend_
         }
         if (df_op_can_run_in_place(node->op)) same_bytes(&r, base, 1, 3, OP_OVER_INPUT, thread_counts[t]);
         if (node->residual != DF_NO_VALUE) same_bytes(&r, base, 1, 3, OP_OVER_RESIDUAL, thread_counts[t]);
+        same_bytes_in_lanes(&r, base, thread_counts[t]);
         op_run_close(&r);
     }
     free(base);

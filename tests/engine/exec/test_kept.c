@@ -40,7 +40,7 @@ static void open_all(setup *s, const int *stage_of, int n_stages, int n_slots) {
     *s = (setup) { .g = cross_attention(), .n_stages = n_stages };
     assert_int_equal(df_cut_new(&s->cut, s->g, stage_of, n_stages, NULL), DF_OK);
     s->weights = fixture_weights(s->g, NULL, 0);
-    s->run = (fixture_run) { s->g, s->cut, s->weights, DF_F32, 0, MAX_ROWS };
+    s->run = (fixture_run) { .g = s->g, .cut = s->cut, .weights = s->weights, .dtype = DF_F32, .n_rows = MAX_ROWS };
     for (int i = 0; i < n_stages; i++) {
         s->stages[i] = fixture_stage(&s->run, i, n_slots);
         for (int64_t n = 1; n <= MAX_ROWS; n++) assert_int_equal(df_stage_prepare(s->stages[i], n, NULL), DF_OK);

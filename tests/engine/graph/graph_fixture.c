@@ -253,8 +253,8 @@ df_stage *fixture_stage(const fixture_run *run, int stage, int n_slots) {
                          .cut = run->cut,
                          .stage = stage,
                          .weights = own ? own : run->weights,
-                         .backend = &df_backend_reference,
-                         .backend_cfg = { .dtype = run->dtype, .threads = 1 } };
+                         .backend = run->backend ? run->backend : &df_backend_reference,
+                         .backend_cfg = { .dtype = run->dtype, .threads = run->threads ? run->threads : 1 } };
     if (df_stage_open(&s, &cfg, &err) || df_stage_reserve(s, run->n_rows, n_slots, &err))
         fail_msg("stage %d: %s", stage, err.text);
     df_weights_close(&own);

@@ -27,8 +27,10 @@ typedef struct fixture_run {
     const df_graph *g;
     const df_cut *cut;
     const df_weights *weights; /* NULL: a file is written for each stage, with what it needs only */
-    df_dtype dtype; /* of the reference backend */
+    df_dtype dtype;
     int64_t first_row, n_rows;
+    const df_backend *backend; /* NULL: reference */
+    int threads; /* 0: 1 */
 } fixture_run;
 
 /* All outputs, one after the other, each [n_rows][row]; malloc'd. */
@@ -38,7 +40,7 @@ void *fixture_outputs(const fixture_run *run, size_t *bytes);
 void fixture_fill_input(const df_graph *g, int input, int64_t first_row, int64_t n_rows, df_dtype activation,
                         void *data);
 
-/* One stage of the cut on the reference backend, opened and reserved. */
+/* One stage of the cut, opened and reserved. */
 df_stage *fixture_stage(const fixture_run *run, int stage, int n_slots);
 
 /* The edges that are due before segment `to`, copied from stage to stage. */

@@ -249,7 +249,8 @@ static void test_a_chain_needs_two_buffers(void **state) {
     assert_int_equal(df_cut_whole(&cut, g, NULL), DF_OK);
     df_memory_plan *plan = plan_of(g, cut, 0);
     assert_int_equal(plan->scratch_bytes, 2 * PICTURE);
-    assert_int_equal(plan->slot_bytes, PICTURE); /* the output takes the place of the input, which has died */
+    assert_int_equal(plan->slot_bytes,
+                     2 * PICTURE); /* input and output: one segment, whose rows may run side by side */
     df_memory_plan_free(&plan);
     df_cut_free(&cut);
     df_graph_free(&g);
