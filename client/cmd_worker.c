@@ -8,6 +8,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "base/cores.h"
 #include "client/exit_code.h"
 #include "client/options.h"
 #include "worker/child.h"
@@ -106,9 +107,16 @@ static void drain_on_signals(void) {
     sigaction(SIGUSR1, &act, NULL);
 }
 
-static int share_of_cores(int n_ranks) {
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    return cores / n_ranks > 1 ? (int)(cores / n_ranks) : 1;
+/* Ranks that could run on the same cores part them, unless they were told to have more threads than cores. */
+static int settle(const df_comm *comm, const worker_options *o, const df_log *log) {
+    char cores[128];
+    int threads = o->threads ? o->threads : df_cores_each(comm->shares);
+    if (comm->shares > 1 && threads <= df_cores_each(comm->shares)) df_cores_keep_part(comm->share, comm->shares);
+    bool tight = threads > df_cores_count(); /* a launcher that binds ranks must give each as many cores as threads */
+    df_log_event(log, tight ? DF_LOG_WARN : DF_LOG_INFO, tight ? "more_threads_than_cores" : "cores",
+                 "rank=%d of=%d threads=%d cores=%s", comm->rank, comm->size, threads,
+                 df_cores_text(cores, sizeof cores));
+    return threads;
 }
 
 static int run_ranks(df_comm *comm, const worker_options *o, const df_log *log) {
@@ -118,7 +126,7 @@ static int run_ranks(df_comm *comm, const worker_options *o, const df_log *log) 
                                 .models = o->model,
                                 .n_models = o->n_models,
                                 .backend = df_backend_find(o->backend),
-                                .threads = o->threads ? o->threads : share_of_cores(comm->size),
+                                .threads = settle(comm, o, log),
                                 .micro_batch = o->micro_batch,
                                 .drain = &drain,
                                 .drain_ms = o->drain_seconds * 1000,
@@ -177,7 +185,7 @@ static int run_supervised(const worker_options *o, char **argv, const df_log *lo
     const char *args[256] = { "worker" };
     int n = 1;
     for (char **a = argv + 1; *a && n < 250; a++) args[n++] = *a;
-    snprintf(threads, sizeof threads, "%d", o->threads ? o->threads : share_of_cores(o->pipeline));
+    snprintf(threads, sizeof threads, "%d", o->threads ? o->threads : df_cores_each(o->pipeline));
     args[n++] = "--threads";
     args[n] = threads;
     const char *const env[] = { "OMPI_ALLOW_RUN_AS_ROOT=1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1", NULL };

@@ -31,6 +31,9 @@ typedef struct df_comm_ops {
     /* Gives up a request, for shutting down after an error: the buffer is not touched after it returns, *req is nulled.
      * The message may or may not have been moved. */
     void (*cancel)(df_comm *c, df_comm_request **req);
+    /* From now on n requests may be posted at once without an allocation (large messages of mpi aside, which need one
+     * for their parts). */
+    df_code (*reserve)(df_comm *c, int n, df_err *err);
     /* Sleeps until some posted request of this rank may have moved, or timeout_us passed: what an idle rank does. */
     void (*idle)(df_comm *c, int64_t timeout_us);
     /* With requests still posted or given up this is the end after an error: other ranks that wait for this one get
@@ -41,6 +44,7 @@ typedef struct df_comm_ops {
 struct df_comm {
     const df_comm_ops *ops;
     int rank, size;
+    int share, shares; /* of the ranks that may run on the very cores that this one may: which it is, of how many */
 };
 
 df_code df_comm_self_open(df_comm **out, df_err *err);

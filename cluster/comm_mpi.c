@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <mpi.h>
 #include <sched.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -30,6 +31,7 @@ typedef struct mpi_comm {
     int tag_max;
     size_t chunk_bytes;
     df_comm_request *spare;
+    int n_requests; /* spare and posted ones */
     int n_posted;
     bool gave_up; /* a request was given up: the job cannot end in order */
     int n_idle; /* idle calls since something completed */
@@ -50,13 +52,16 @@ static df_comm_request *request_new(mpi_comm *m, size_t bytes) {
     df_comm_request *r = m->spare;
     if (r)
         m->spare = r->next;
-    else if (!(r = malloc(sizeof *r)))
+    else if ((r = malloc(sizeof *r)))
+        m->n_requests++;
+    else
         return NULL;
     size_t n_parts = bytes ? (bytes - 1) / m->chunk_bytes + 1 : 1;
     *r = (df_comm_request) { .bytes = bytes, .one = MPI_REQUEST_NULL, .n_parts = (int)n_parts };
     r->parts = &r->one;
     if (n_parts > 1 && !(r->parts = malloc(n_parts * sizeof *r->parts))) {
         free(r);
+        m->n_requests--;
         return NULL;
     }
     for (int i = 0; i < r->n_parts; i++) r->parts[i] = MPI_REQUEST_NULL;
@@ -72,6 +77,17 @@ static void request_free(mpi_comm *m, df_comm_request **req) {
     m->spare = r;
     m->n_posted--;
     *req = NULL;
+}
+
+static df_code mpi_reserve(df_comm *c, int n, df_err *err) {
+    mpi_comm *m = mpi_of(c);
+    for (; m->n_requests < n; m->n_requests++) {
+        df_comm_request *r = malloc(sizeof *r);
+        if (!r) return df_err_set(err, DF_ENOMEM, "%d messages at once", n);
+        r->next = m->spare;
+        m->spare = r;
+    }
+    return DF_OK;
 }
 
 static size_t part_bytes(const mpi_comm *m, const df_comm_request *r, int part) {
@@ -207,6 +223,7 @@ static const df_comm_ops mpi_ops = {
     .recv = mpi_recv,
     .test = mpi_test,
     .cancel = mpi_cancel,
+    .reserve = mpi_reserve,
     .idle = mpi_idle,
     .close = mpi_close,
 };
@@ -259,6 +276,24 @@ static void read_tag_max(mpi_comm *m) {
     m->tag_max = found ? *tag_ub : 32767; /* what the standard promises */
 }
 
+/* Ranks of one host with equal affinity masks have the same cores; a launcher that binds gives each its own. */
+static void find_shares(mpi_comm *m) {
+    MPI_Comm host, same;
+    cpu_set_t mask;
+    uint32_t hash = 2166136261u; /* FNV-1a */
+    CPU_ZERO(&mask);
+    sched_getaffinity(0, sizeof mask, &mask);
+    for (size_t i = 0; i < sizeof mask; i++) hash = (hash ^ ((const unsigned char *)&mask)[i]) * 16777619u;
+    m->base.shares = 1;
+    if (MPI_Comm_split_type(m->comm, MPI_COMM_TYPE_SHARED, m->base.rank, MPI_INFO_NULL, &host)) return;
+    if (!MPI_Comm_split(host, (int)(hash & INT_MAX), m->base.rank, &same)) {
+        MPI_Comm_rank(same, &m->base.share);
+        MPI_Comm_size(same, &m->base.shares);
+        MPI_Comm_free(&same);
+    }
+    MPI_Comm_free(&host);
+}
+
 df_code df_comm_mpi_open(df_comm **out, df_err *err) {
     df_code rc = init(err);
     if (rc) return rc;
@@ -274,6 +309,7 @@ df_code df_comm_mpi_open(df_comm **out, df_err *err) {
     MPI_Comm_rank(m->comm, &m->base.rank);
     MPI_Comm_size(m->comm, &m->base.size);
     m->chunk_bytes = CHUNK_BYTES;
+    find_shares(m);
     read_tag_max(m);
     *out = &m->base;
     return DF_OK;

@@ -31,6 +31,11 @@ static void self_cancel(df_comm *c, df_comm_request **req) {
     *req = NULL;
 }
 
+static df_code self_reserve(df_comm *c, int n, df_err *err) {
+    (void)c, (void)n, (void)err;
+    return DF_OK;
+}
+
 static void self_idle(df_comm *c, int64_t timeout_us) {
     (void)c;
     df_clock_sleep_ms((timeout_us + 999) / 1000);
@@ -48,6 +53,7 @@ static const df_comm_ops self_ops = {
     .recv = self_recv,
     .test = self_test,
     .cancel = self_cancel,
+    .reserve = self_reserve,
     .idle = self_idle,
     .close = self_close,
 };
@@ -55,7 +61,7 @@ static const df_comm_ops self_ops = {
 df_code df_comm_self_open(df_comm **out, df_err *err) {
     df_comm *c = malloc(sizeof *c);
     if (!c) return df_err_set(err, DF_ENOMEM, "communicator: %zu bytes", sizeof *c);
-    *c = (df_comm) { .ops = &self_ops, .rank = 0, .size = 1 };
+    *c = (df_comm) { .ops = &self_ops, .rank = 0, .size = 1, .shares = 1 };
     *out = c;
     return DF_OK;
 }

@@ -31,6 +31,7 @@ typedef struct seat {
     hub *hub;
     df_comm_request *posted; /* oldest first */
     df_comm_request *spare;
+    int n_requests; /* spare and posted ones */
     pthread_cond_t moved;
     uint64_t n_events, n_seen; /* completions made by others, and how many idle() has reported */
     bool closed;
@@ -50,9 +51,20 @@ static df_comm_request *take_spare(seat *s) {
     df_comm_request *r = s->spare;
     if (r)
         s->spare = r->next;
-    else
-        r = malloc(sizeof *r);
+    else if ((r = malloc(sizeof *r)))
+        s->n_requests++;
     return r;
+}
+
+static df_code threads_reserve(df_comm *c, int n, df_err *err) {
+    seat *s = seat_of(c);
+    for (; s->n_requests < n; s->n_requests++) {
+        df_comm_request *r = malloc(sizeof *r);
+        if (!r) return df_err_set(err, DF_ENOMEM, "%d messages at once", n);
+        r->next = s->spare;
+        s->spare = r;
+    }
+    return DF_OK;
 }
 
 static void append(seat *s, df_comm_request *r) {
@@ -223,6 +235,7 @@ static const df_comm_ops threads_ops = {
     .recv = threads_recv,
     .test = threads_test,
     .cancel = threads_cancel,
+    .reserve = threads_reserve,
     .idle = threads_idle,
     .close = threads_close,
 };
@@ -235,7 +248,7 @@ static seat *seat_new(hub *h, int rank) {
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&s->moved, &attr);
     pthread_condattr_destroy(&attr);
-    s->base = (df_comm) { .ops = &threads_ops, .rank = rank, .size = h->size };
+    s->base = (df_comm) { .ops = &threads_ops, .rank = rank, .size = h->size, .share = rank, .shares = h->size };
     s->hub = h;
     return s;
 }

@@ -105,6 +105,9 @@ df_code df_rank0_wait(df_pipeline *p, uint64_t fingerprint, df_err *err);
 df_code df_serve_listen(df_pipeline *p, df_err *err); /* posts the receive of the next command */
 df_code df_rank0_listen(df_pipeline *p, int rank, df_err *err); /* posts the receive of the next status of a rank */
 
+/* pipeline_programs.c: of a LOAD command, on every rank; on failure its place is empty. */
+df_code df_pipeline_open_program(df_pipeline *p, const df_command *c, df_err *err);
+
 /* pipeline_tick.c */
 df_code df_pipeline_test(df_pipeline *p, df_comm_request **req, bool *moved, df_err *err); /* NULL request: nothing */
 /* Everything that can be done without waiting, for at most one segment. */

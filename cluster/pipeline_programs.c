@@ -36,16 +36,25 @@ static df_code unload(df_pipeline *p, int place, df_err *err) {
     return rc ? rc : df_rank0_wait(p, 0, err);
 }
 
+df_code df_pipeline_open_program(df_pipeline *p, const df_command *c, df_err *err) {
+    df_program **q = &p->programs[c->program];
+    df_program_close(q);
+    df_code rc = df_program_open(q, &p->cfg, (df_component)c->component, &c->size, err);
+    if (rc) return rc;
+    /* Of each slot: all edges, a command to each rank or a status; and what listens. */
+    int most = p->n_slots * ((*q)->cut->n_edges + p->n_ranks) + 2 * p->n_ranks + 2;
+    if ((rc = p->comm->ops->reserve(p->comm, most, err))) df_program_close(q);
+    return rc;
+}
+
 /* All ranks load at the same time. If one cannot, all drop the program again. */
 static df_code load(df_pipeline *p, df_component c, const df_graph_size *size, int place, df_err *err) {
     df_command command = { .op = DF_COMMAND_LOAD, .program = place, .component = (int32_t)c, .size = *size };
     df_err why = { 0 };
-    df_program *q = NULL;
-    df_program_close(&p->programs[place]);
     df_code rc = df_rank0_command(p, &command, err);
     if (rc) return rc;
-    df_program_open(&q, &p->cfg, c, size, &why);
-    p->programs[place] = q;
+    df_pipeline_open_program(p, &command, &why);
+    df_program *q = p->programs[place];
     if ((rc = df_rank0_wait(p, q ? q->fingerprint : 0, err))) return rc;
     if (!why.code) why = p->reply.failure;
     if (why.code) return (rc = unload(p, place, err)) ? rc : df_err_set(err, why.code, "%s", why.text);

@@ -29,8 +29,7 @@ static df_code wait_sent(df_pipeline *p, df_comm_request **req, df_err *err) {
 }
 
 static void load(df_pipeline *p, const df_command *c, df_err *why) {
-    df_program_close(&p->programs[c->program]);
-    df_program_open(&p->programs[c->program], &p->cfg, (df_component)c->component, &c->size, why);
+    df_pipeline_open_program(p, c, why);
     if (why->code) df_err_wrap(why, "rank %d", p->rank);
 }
 

@@ -6,6 +6,7 @@
 #ifndef DF_WORKER_CHILD_H
 #define DF_WORKER_CHILD_H
 
+#include <sched.h>
 #include <stdbool.h>
 #include <sys/types.h>
 
@@ -15,6 +16,7 @@ typedef struct df_child_cfg {
     const char *const *argv; /* NULL at the end; argv[0] is looked for in PATH */
     const char *const *env; /* "NAME=VALUE", NULL at the end, added to ours; may be NULL */
     bool clean_launch; /* without what MPI and Slurm have told us about ourselves */
+    const cpu_set_t *cores; /* where it may run; NULL: where we may */
     const char *log_path; /* output is appended to it; NULL: goes where ours goes */
     int death_signal;
 } df_child_cfg;

@@ -2,8 +2,8 @@
 
 #include <limits.h>
 #include <stdlib.h>
-#include <unistd.h>
 
+#include "base/cores.h"
 #include "base/size.h"
 #include "client/eval/rows.h"
 #include "client/eval/team.h"
@@ -21,12 +21,9 @@ struct df_eval_runner {
     batch batches[MAX_SLOTS + 1];
 };
 
-static df_backend_cfg backend_cfg(const df_eval_options *o, int ranks) {
+static df_backend_cfg backend_cfg(const df_eval_options *o, const df_comm *comm) {
     df_backend_cfg cfg = o->backend_cfg;
-    if (!cfg.threads && ranks > 1) { /* ranks on one machine would fight for its cores */
-        long cores = sysconf(_SC_NPROCESSORS_ONLN);
-        cfg.threads = cores > ranks ? (int)(cores / ranks) : 1;
-    }
+    if (!cfg.threads) cfg.threads = df_cores_each(comm->shares); /* ranks on the same cores would fight for them */
     return cfg;
 }
 
@@ -38,7 +35,7 @@ df_code df_eval_runner_open(df_eval_runner **out, const df_model *model, const d
     df_comm *comm = df_eval_team_comm(r->team);
     df_pipeline_cfg cfg = {
         .backend = o->backend,
-        .backend_cfg = backend_cfg(o, comm->size),
+        .backend_cfg = backend_cfg(o, comm),
         .max_rows = MAX_ROWS,
         .n_slots = comm->size < MAX_SLOTS ? comm->size : MAX_SLOTS, /* a micro-batch for each rank */
     };

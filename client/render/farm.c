@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/cores.h"
 #include "base/file.h"
 #include "client/render/log_tail.h"
 #include "worker/keeper.h"
@@ -22,6 +23,7 @@
 typedef struct member {
     df_keeper keeper;
     char name[32], log_path[PATH_MAX];
+    cpu_set_t cores; /* where its keeper's child may run, if that names them */
 } member;
 
 struct df_farm_host {
@@ -65,13 +67,17 @@ static void write_command_lines(df_farm_host *f) {
     memcpy(f->worker_argv, worker, sizeof worker);
 }
 
-static df_code start_member(df_farm_host *f, member *m, const char *const *argv, df_err *err) {
+/* cores: NULL, or where it may run. */
+static df_code start_member(df_farm_host *f, member *m, const char *const *argv, const cpu_set_t *cores, df_err *err) {
     int n = snprintf(m->log_path, sizeof m->log_path, "%s/%s.log", f->state_dir, m->name);
     if (n < 0 || (size_t)n >= sizeof m->log_path) return df_err_set(err, DF_ELIMIT, "%s: path too long", f->state_dir);
-    m->keeper =
-        (df_keeper) { .child = { .argv = argv, .clean_launch = true, .log_path = m->log_path, .death_signal = SIGKILL },
-                      .name = m->name,
-                      .max_quick_failures = MAX_QUICK_FAILURES };
+    m->keeper = (df_keeper) { .child = { .argv = argv,
+                                         .clean_launch = true,
+                                         .cores = cores,
+                                         .log_path = m->log_path,
+                                         .death_signal = SIGKILL },
+                              .name = m->name,
+                              .max_quick_failures = MAX_QUICK_FAILURES };
     return df_keeper_start(&m->keeper, err);
 }
 
@@ -116,7 +122,7 @@ static df_code start_coordinator(df_farm_host *f, df_err *err) {
     bool there = false;
     snprintf(path, sizeof path, "%s/endpoint", f->state_dir);
     unlink(path); /* of an earlier run: its port may be another's by now */
-    df_code rc = start_member(f, &f->coordinator, f->coordinator_argv, err);
+    df_code rc = start_member(f, &f->coordinator, f->coordinator_argv, NULL, err);
     int64_t until = df_clock_ms() + START_MS;
     while (!rc && !(rc = read_endpoint(f, path, &there, err)) && !there) {
         if ((rc = df_farm_host_poll(f, err))) break;
@@ -127,11 +133,16 @@ static df_code start_coordinator(df_farm_host *f, df_err *err) {
     return rc;
 }
 
+/* Several workers part the cores, if these suffice for their threads. */
 static df_code start_workers(df_farm_host *f, df_err *err) {
     df_code rc = DF_OK;
-    for (int i = 0; !rc && i < f->cfg.n_workers; i++) {
-        snprintf(f->workers[i].name, sizeof f->workers[i].name, "worker-%d", i + 1);
-        rc = start_member(f, &f->workers[i], f->worker_argv, err);
+    int n = f->cfg.n_workers;
+    bool parted = n > 1 && f->cfg.threads * f->cfg.pipeline <= df_cores_each(n);
+    for (int i = 0; !rc && i < n; i++) {
+        member *m = &f->workers[i];
+        snprintf(m->name, sizeof m->name, "worker-%d", i + 1);
+        bool own = parted && df_cores_part(&m->cores, i, n);
+        rc = start_member(f, m, f->worker_argv, own ? &m->cores : NULL, err);
         f->n_started += !rc;
     }
     return rc;

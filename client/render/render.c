@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/cores.h"
 #include "client/exit_code.h"
 #include "client/follow.h"
 #include "client/job_options.h"
@@ -71,11 +72,6 @@ typedef struct render {
     uint64_t n_done;
 } render;
 
-static int share_of_cores(const df_render_options *o) {
-    long n = sysconf(_SC_NPROCESSORS_ONLN) / (o->workers * o->pipeline);
-    return n > 1 ? (int)n : 1;
-}
-
 /* while it runs */
 
 /* The state "stalled" is about OUT: the coordinator would try for ever, but here nobody else can make room. */
@@ -112,7 +108,7 @@ static df_code start(render *r, df_err *err) {
     const df_farm_cfg cfg = { .state_dir = state_dir,
                               .n_workers = o->workers,
                               .pipeline = o->pipeline,
-                              .threads = r->o->threads ? r->o->threads : share_of_cores(o),
+                              .threads = r->o->threads ? r->o->threads : df_cores_each(o->workers * o->pipeline),
                               .micro_batch = o->micro_batch,
                               .backend = r->o->backend };
     if ((rc = df_farm_host_start(&r->farm, &cfg, err))) return rc;

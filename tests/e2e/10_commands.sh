@@ -26,6 +26,15 @@ says out.txt '"timesteps":[null,499,999]'
 says err.txt "decoding 3 noise levels"
 [ -s strip.png ] || fail "no strip"
 
+# Weights are reordered when they are packed, and nothing is in a pass: four more passes, not one reorder more.
+reorders() { # reorders RUNS
+    ONEDNN_VERBOSE=1 "$DIFFARM" bench unet -m "$MODEL" --batch 3 --threads 2 --runs "$1" >verbose.txt
+    grep -c ',exec,.*,reorder,' verbose.txt
+}
+if [ "$(reorders 1)" != "$(reorders 5)" ] || ! grep -q ',exec,.*,matmul,' verbose.txt; then
+    fail "reorders in a pass, or no word of oneDNN"
+fi
+
 start_coordinator state
 expect 0 "$DIFFARM" jobs --connect "$ENDPOINT"
 says out.txt "no jobs"
