@@ -52,7 +52,7 @@ static df_code add_weights(needs *n, const df_graph *g, const df_plan *plan, df_
 static df_code add_planned(needs *n, df_component c, const df_graph *g, const df_cost *cost, df_err *err) {
     df_plan *plan = NULL;
     df_cut *cut = NULL;
-    df_code rc = df_plan_make(&plan, g, cost, n->n_ranks, DF_PLAN_FOLDED, err);
+    df_code rc = df_plan_make(&plan, g, cost, n->n_ranks, DF_PLAN_FOLDED, NULL, err);
     for (int s = 0; !rc && s < n->n_ranks && c == DF_UNET; s++) n->rank[s].share = plan->stage[s].share;
     if (!rc) rc = add_weights(n, g, plan, err);
     if (!rc) rc = df_cut_new(&cut, g, plan->stage_of, n->n_ranks, err);

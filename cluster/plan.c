@@ -1,6 +1,8 @@
 #include "cluster/plan.h"
 
+#include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "cluster/plan_search.h"
 
@@ -30,33 +32,26 @@ static df_code plan_new(df_plan **out, const df_graph *g, int n_stages, df_err *
     return DF_OK;
 }
 
-/* What every stage sends, by the rules of the cut. bytes_out may be NULL. */
-static df_code count_bytes(const df_search *s, const int *stage_of, int n_stages, df_plan_stage *stage, int64_t *total,
-                           df_err *err) {
+/* What every stage sends and receives, by the rules of the cut. stage may be NULL. */
+static df_code count_bytes(const df_search *s, const int *stage_of, df_plan_stage *stage, int64_t *total, df_err *err) {
     df_cut *cut = NULL;
-    df_code rc = df_cut_new(&cut, s->graph, stage_of, n_stages, err);
+    df_code rc = df_cut_new(&cut, s->graph, stage_of, s->n_stages, err);
     if (rc) return rc;
     *total = 0;
     for (int i = 0; i < cut->n_edges; i++) {
         int64_t bytes = s->value_bytes[cut->edges[i].value];
         *total += bytes;
-        if (stage) stage[cut->edges[i].from_stage].bytes_out += bytes;
+        if (!stage) continue;
+        stage[cut->edges[i].from_stage].bytes_out += bytes;
+        stage[cut->edges[i].to_stage].bytes_in += bytes;
     }
     df_cut_free(&cut);
     return DF_OK;
 }
 
-static df_code count_naive(df_plan *p, const df_search *s, df_err *err) {
-    int *stage_of = calloc(s->graph->n_nodes ? (size_t)s->graph->n_nodes : 1, sizeof *stage_of);
-    if (!stage_of) return df_err_set(err, DF_ENOMEM, "%s: plan for %d stages", s->graph->name, p->n_stages);
-    df_code rc = df_search_linear(s, p->n_stages, 0, stage_of, err);
-    if (!rc) rc = count_bytes(s, stage_of, p->n_stages, NULL, &p->bytes_crossing_naive, err);
-    free(stage_of);
-    return rc;
-}
-
 /* Each stage holds a weight once, however many of its nodes use it. */
-static df_code count_weights(df_plan *p, const df_graph *g, df_err *err) {
+static df_code count_weights(df_plan *p, const df_search *s, df_err *err) {
+    const df_graph *g = s->graph;
     size_t n = g->n_weights ? (size_t)g->n_weights : 1;
     int *last_stage = malloc(n * sizeof *last_stage);
     if (!last_stage) return df_err_set(err, DF_ENOMEM, "%s: plan of %d weights", g->name, g->n_weights);
@@ -69,55 +64,99 @@ static df_code count_weights(df_plan *p, const df_graph *g, df_err *err) {
                 if (w == DF_NO_WEIGHT || last_stage[w] == stage) continue;
                 last_stage[w] = stage;
                 p->stage[stage].parameters += df_shape_elements(g->weights[w].shape);
+                p->stage[stage].weight_bytes += (size_t)df_plan_weight_bytes(g, &g->nodes[i], w, s->ranks.dtype);
             }
         }
-        p->stage[stage].weight_bytes = (size_t)p->stage[stage].parameters * sizeof(float);
     }
     free(last_stage);
     return DF_OK;
 }
 
-static void count_seconds(df_plan *p, const df_graph *g, const df_cost *cost) {
-    double total = 0, largest = 0;
-    for (int i = 0; i < g->n_nodes; i++) p->stage[p->stage_of[i]].seconds += cost->node_seconds[i];
+/* The mean is what each stage would take if the work could be divided at will. */
+static void count_seconds(df_plan *p, const df_search *s, const df_cost *cost) {
+    double total = 0, speeds = 0, largest = 0;
+    for (int i = 0; i < s->graph->n_nodes; i++)
+        p->stage[p->stage_of[i]].seconds += cost->node_seconds[i] / df_search_speed(s, p->stage_of[i]);
     for (int i = 0; i < p->n_stages; i++) {
-        total += p->stage[i].seconds;
-        if (p->stage[i].seconds > largest) largest = p->stage[i].seconds;
+        df_plan_stage *stage = &p->stage[i];
+        double work = stage->seconds * df_search_speed(s, i), pace = df_search_pace(s, i, work, stage->bytes_in);
+        total += work;
+        speeds += df_search_speed(s, i);
+        stage->share = work;
+        if (stage->seconds > largest) largest = stage->seconds;
+        if (pace > p->largest_seconds) p->largest_seconds = pace;
     }
-    for (int i = 0; i < p->n_stages; i++) p->stage[i].share = total > 0 ? p->stage[i].seconds / total : 0;
-    double mean = total / p->n_stages;
+    for (int i = 0; i < p->n_stages; i++) p->stage[i].share = total > 0 ? p->stage[i].share / total : 0;
+    double mean = total / speeds;
     p->imbalance = mean > 0 ? largest / mean - 1 : 0;
     p->efficiency = largest > 0 ? mean / largest : 1;
 }
 
-static df_code make(df_plan *p, const df_graph *g, const df_cost *cost, df_plan_kind kind, df_err *err) {
-    df_search s;
-    df_code rc = df_search_open(&s, g, cost, err);
-    if (rc) return rc;
-    p->kind = kind == DF_PLAN_FOLDED && s.has_skips ? DF_PLAN_FOLDED : DF_PLAN_LINEAR;
-    if (p->kind == DF_PLAN_FOLDED)
-        rc = df_search_folded(&s, p->n_stages, SLACK, p->stage_of, err);
-    else
-        rc = df_search_linear(&s, p->n_stages, SLACK, p->stage_of, err);
-    if (!rc) rc = count_bytes(&s, p->stage_of, p->n_stages, p->stage, &p->bytes_crossing, err);
-    if (!rc) rc = count_naive(p, &s, err);
-    df_search_close(&s);
-    return rc;
+static double largest_of(const df_search *s, const int *stage_of, df_err *err) {
+    double largest = 0;
+    df_plan_stage *stage = calloc((size_t)s->n_stages, sizeof *stage);
+    int64_t bytes;
+    if (!stage || count_bytes(s, stage_of, stage, &bytes, err)) largest = INFINITY;
+    for (int i = 0; i < s->graph->n_nodes && stage; i++) stage[stage_of[i]].seconds += s->prefix[i + 1] - s->prefix[i];
+    for (int i = 0; i < s->n_stages && stage; i++)
+        largest = fmax(largest, df_search_pace(s, i, stage[i].seconds, stage[i].bytes_in));
+    free(stage);
+    return largest;
+}
+
+/* A fold over many ranks has fewer places to cut at, and sends what slices of the middle do not: p keeps the slices in
+ * `linear` where the fold is slower by more than the slack, or impossible. */
+static df_code fold_or_slice(df_plan *p, const df_search *s, const int *linear, df_err *err) {
+    df_code rc = df_search_folded(s, SLACK, p->stage_of, err);
+    bool fits = linear[0] >= 0;
+    p->kind = DF_PLAN_FOLDED;
+    if (rc && rc != DF_ELIMIT) return rc;
+    if (!fits || (!rc && largest_of(s, p->stage_of, err) <= largest_of(s, linear, err) * (1 + SLACK))) return rc;
+    p->kind = DF_PLAN_LINEAR;
+    memcpy(p->stage_of, linear, (size_t)s->graph->n_nodes * sizeof *linear);
+    return DF_OK;
+}
+
+/* linear[0] is -1 where slices have no room: a fold may still have. */
+static df_code slice(df_plan *p, const df_search *s, int *linear, df_err *err) {
+    df_code rc = df_search_linear(s, 0, linear, err);
+    if (!rc) rc = count_bytes(s, linear, NULL, &p->bytes_crossing_naive, err);
+    if (!rc) rc = df_search_linear(s, SLACK, linear, err);
+    if (rc != DF_ELIMIT || !s->has_skips) return rc;
+    linear[0] = -1;
+    return DF_OK;
+}
+
+static df_code make(df_plan *p, const df_search *s, df_plan_kind kind, df_err *err) {
+    int *linear = calloc(s->graph->n_nodes ? (size_t)s->graph->n_nodes : 1, sizeof *linear);
+    if (!linear) return df_err_set(err, DF_ENOMEM, "%s: plan for %d stages", s->graph->name, p->n_stages);
+    df_code rc = slice(p, s, linear, err);
+    if (!rc && kind == DF_PLAN_FOLDED && s->has_skips)
+        rc = fold_or_slice(p, s, linear, err);
+    else if (!rc && linear[0] < 0)
+        rc = df_search_no_room(s, err);
+    else if (!rc)
+        memcpy(p->stage_of, linear, (size_t)s->graph->n_nodes * sizeof *linear);
+    free(linear);
+    if (!rc) rc = count_bytes(s, p->stage_of, p->stage, &p->bytes_crossing, err);
+    return rc ? rc : count_weights(p, s, err);
 }
 
 df_code df_plan_make(df_plan **out, const df_graph *g, const df_cost *cost, int n_stages, df_plan_kind kind,
-                     df_err *err) {
+                     const df_plan_ranks *ranks, df_err *err) {
     if (n_stages < 1 || n_stages > 1024)
         return df_err_set(err, DF_EINVAL, "%s: %d stages: 1 to 1024 are possible", g->name, n_stages);
     df_plan *p = NULL;
+    df_search s = { 0 };
     df_code rc = plan_new(&p, g, n_stages, err);
-    if (!rc) rc = make(p, g, cost, kind, err);
-    if (!rc) rc = count_weights(p, g, err);
+    if (!rc) rc = df_search_open(&s, g, cost, n_stages, ranks, err);
+    if (!rc) rc = make(p, &s, kind, err);
+    if (!rc) count_seconds(p, &s, cost);
+    df_search_close(&s);
     if (rc) {
         df_plan_free(&p);
         return rc;
     }
-    count_seconds(p, g, cost);
     *out = p;
     return DF_OK;
 }

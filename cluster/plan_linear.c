@@ -4,79 +4,113 @@
 #include "cluster/plan_search.h"
 
 typedef struct best {
-    int64_t bytes; /* -1: not reachable */
-    double largest;
+    df_score score;
     int from; /* where the last slice begins */
 } best;
 
-/* The smallest limit under which n_stages slices suffice: bisection over a greedy fill, then the sum that was met. */
-static bool greedy(const df_search *s, int n_stages, double limit, double *largest) {
+typedef struct slicing {
+    const df_search *s;
+    df_window window;
+    best *table; /* [n_stages + 1][n_nodes + 1]: nodes before b done by the first k stages */
+} slicing;
+
+static best *cell_at(const slicing *l, int stage, int b) {
+    return &l->table[(size_t)stage * (size_t)(l->s->graph->n_nodes + 1) + (size_t)b];
+}
+
+static bool takes(const df_search *s, int stage, int a, int b, double limit) {
+    return df_search_takes(s, stage, df_search_seconds(s, a, b), df_search_weights(s, a, b), limit);
+}
+
+/* Can all nodes be done under the limit, when each stage takes as many as it can? Then also the largest it met. */
+static bool greedy(const df_search *s, double limit, double *largest) {
     int at = 0, n = s->graph->n_nodes;
     *largest = 0;
-    for (int stage = 0; stage < n_stages && at < n; stage++) {
+    for (int stage = 0; stage < s->n_stages; stage++) {
         int from = at;
-        while (at < n && df_search_fits(df_search_seconds(s, from, at + 1), limit)) at++;
-        if (df_search_seconds(s, from, at) > *largest) *largest = df_search_seconds(s, from, at);
+        while (at < n && takes(s, stage, from, at + 1, limit)) at++;
+        double load = df_search_load(s, stage, df_search_seconds(s, from, at));
+        if (load > *largest) *largest = load;
     }
     return at == n;
 }
 
-static double smallest_largest(const df_search *s, int n_stages) {
-    double low = 0, high = s->prefix[s->graph->n_nodes], found = high, largest;
+/* Links apart: bisection over a greedy fill, then the sum that was met. False: the weights have no room. */
+static bool smallest_largest(const df_search *s, double *found) {
+    double low, high, largest;
+    df_search_bounds(s, &low, &high);
+    if (!greedy(s, high, found)) return false;
     for (int i = 0; i < 60; i++) {
         double mid = (low + high) / 2;
-        if (greedy(s, n_stages, mid, &largest)) {
+        if (greedy(s, mid, &largest)) {
             high = mid;
-            if (largest < found) found = largest;
+            if (largest < *found) *found = largest;
         } else {
             low = mid;
         }
     }
-    return found;
+    return true;
 }
 
-static bool better(const best *a, const best *b) {
-    return b->bytes < 0 || a->bytes < b->bytes || (a->bytes == b->bytes && a->largest < b->largest);
-}
-
-/* table [n_stages + 1][n + 1]: nodes before b done by the first k stages. */
-static void extend(const df_search *s, df_window *w, best *table, int stage, double limit) {
-    int n = s->graph->n_nodes;
-    const best *before = table + (size_t)stage * (size_t)(n + 1);
-    best *after = table + (size_t)(stage + 1) * (size_t)(n + 1);
-    for (int a = 0; a <= n; a++) {
-        if (before[a].bytes < 0) continue;
-        df_window_reset(w, stage);
-        for (int b = a; b <= n && df_search_fits(df_search_seconds(s, a, b), limit); b++) {
-            if (b > a) df_window_add(w, b - 1, b);
-            double seconds = df_search_seconds(s, a, b);
-            best next = { before[a].bytes + w->bytes, seconds > before[a].largest ? seconds : before[a].largest, a };
-            if (better(&next, &after[b])) after[b] = next;
+static void extend(slicing *l, int stage, double limit, df_search_order order) {
+    const df_search *s = l->s;
+    for (int a = 0; a <= s->graph->n_nodes; a++) {
+        df_score before = cell_at(l, stage, a)->score;
+        if (before.bytes < 0) continue;
+        df_window_reset(&l->window, stage);
+        for (int b = a; b <= s->graph->n_nodes && takes(s, stage, a, b, limit); b++) {
+            if (b > a) df_window_add(&l->window, b - 1, b);
+            double pace = df_search_pace(s, stage, df_search_seconds(s, a, b), l->window.bytes);
+            if (!df_search_fits(pace, limit)) continue;
+            df_score next = { before.bytes + l->window.bytes, pace > before.largest ? pace : before.largest };
+            best *after = cell_at(l, stage + 1, b);
+            if (df_score_is_better(next, after->score, order)) *after = (best) { next, a };
         }
     }
 }
 
-df_code df_search_linear(const df_search *s, int n_stages, double slack, int *stage_of, df_err *err) {
-    int n = s->graph->n_nodes;
-    df_window w;
-    df_code rc = df_window_open(&w, s, err);
-    if (rc) return rc;
-    size_t n_cells = (size_t)(n_stages + 1) * (size_t)(n + 1);
-    best *table = malloc(n_cells * sizeof *table);
-    if (!table) {
-        df_window_close(&w);
-        return df_err_set(err, DF_ENOMEM, "%s: plan for %d stages", s->graph->name, n_stages);
+static df_score search(slicing *l, double limit, df_search_order order) {
+    size_t n_cells = (size_t)(l->s->n_stages + 1) * (size_t)(l->s->graph->n_nodes + 1);
+    for (size_t i = 0; i < n_cells; i++) l->table[i].score = (df_score) { .bytes = -1 };
+    cell_at(l, 0, 0)->score = (df_score) { 0 };
+    for (int stage = 0; stage < l->s->n_stages; stage++) extend(l, stage, limit, order);
+    return cell_at(l, l->s->n_stages, l->s->graph->n_nodes)->score;
+}
+
+/* With links the limit is raised until there is a plan; the best of those below it is the best of all. */
+static bool find_limit(slicing *l, double *limit) {
+    if (!smallest_largest(l->s, limit)) return false;
+    if (!l->s->has_links) return true;
+    for (double raised = *limit; raised <= *limit * DF_LINKS_WORST; raised *= DF_LINKS_RAISE) {
+        df_score found = search(l, raised, DF_LARGEST_FIRST);
+        if (found.bytes < 0) continue;
+        *limit = found.largest;
+        return true;
     }
-    for (size_t i = 0; i < n_cells; i++) table[i] = (best) { .bytes = -1 };
-    table[0] = (best) { .bytes = 0 };
-    double limit = smallest_largest(s, n_stages) * (1 + slack);
-    for (int stage = 0; stage < n_stages; stage++) extend(s, &w, table, stage, limit);
-    for (int stage = n_stages, b = n; stage > 0; stage--) {
-        int a = table[(size_t)stage * (size_t)(n + 1) + (size_t)b].from;
+    return false;
+}
+
+static void assign(const slicing *l, int *stage_of) {
+    for (int stage = l->s->n_stages, b = l->s->graph->n_nodes; stage > 0; stage--) {
+        int a = cell_at(l, stage, b)->from;
         for (int i = a; i < b; i++) stage_of[i] = stage - 1;
         b = a;
     }
-    free(table);
-    df_window_close(&w);
-    return DF_OK;
+}
+
+df_code df_search_linear(const df_search *s, double slack, int *stage_of, df_err *err) {
+    slicing l = { .s = s };
+    double limit;
+    size_t n_cells = (size_t)(s->n_stages + 1) * (size_t)(s->graph->n_nodes + 1);
+    df_code rc = df_window_open(&l.window, s, err);
+    if (rc) return rc;
+    if (!(l.table = malloc(n_cells * sizeof *l.table)))
+        rc = df_err_set(err, DF_ENOMEM, "%s: plan for %d stages", s->graph->name, s->n_stages);
+    else if (find_limit(&l, &limit) && search(&l, limit * (1 + slack), DF_BYTES_FIRST).bytes >= 0)
+        assign(&l, stage_of);
+    else
+        rc = df_search_no_room(s, err);
+    free(l.table);
+    df_window_close(&l.window);
+    return rc;
 }

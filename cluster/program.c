@@ -45,7 +45,7 @@ static df_code make_cut(df_program *p, const df_program_cfg *cfg, df_err *err) {
     df_cost cost = { 0 };
     df_plan *plan = NULL;
     df_code rc = df_cost_model(&cost, p->graph, err);
-    if (!rc) rc = df_plan_make(&plan, p->graph, &cost, cfg->n_ranks, DF_PLAN_FOLDED, err);
+    if (!rc) rc = df_plan_make(&plan, p->graph, &cost, cfg->n_ranks, DF_PLAN_FOLDED, NULL, err);
     if (!rc) rc = df_cut_new(&p->cut, p->graph, plan->stage_of, cfg->n_ranks, err);
     if (!rc && p->cut->n_edges > DF_PROGRAM_MAX_EDGES)
         rc = df_err_set(err, DF_ELIMIT, "%s: %d values cross between %d ranks, %d are possible", p->graph->name,

@@ -65,7 +65,7 @@ static df_code gather_component(df_facts *f, df_component id, df_err *err) {
     count_weights(c, df_model_weights(f->model, id));
     rc = measure_memory(c, err);
     for (int i = 0; i < cost.n_nodes; i++) c->flops += cost.node_flops[i];
-    if (!rc && f->n_ranks) rc = df_plan_make(&c->plan, c->graph, &cost, f->n_ranks, DF_PLAN_FOLDED, err);
+    if (!rc && f->n_ranks) rc = df_plan_make(&c->plan, c->graph, &cost, f->n_ranks, DF_PLAN_FOLDED, NULL, err);
     if (!rc && f->n_ranks) rc = df_cut_new(&c->cut, c->graph, c->plan->stage_of, f->n_ranks, err);
     df_cost_free(&cost);
     f->parameters += c->parameters;

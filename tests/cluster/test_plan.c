@@ -4,6 +4,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,25 +61,65 @@ static df_cost random_cost(const df_graph *g, unsigned seed) {
     return c;
 }
 
+/* Some ranks are faster, have other work, little memory, slow links. Which of these, the seed says. */
+typedef struct farm {
+    double speed[4], busy[4], rate[4];
+    int64_t room[4];
+    df_plan_ranks ranks;
+} farm;
+
+enum { FARM_SPEED = 1, FARM_BUSY = 2, FARM_ROOM = 4, FARM_LINKS = 8 };
+
+static void random_farm(farm *f, unsigned what, unsigned seed, int64_t weights) {
+    unsigned state = seed * 7919u + what;
+    *f = (farm) { .ranks.dtype = seed % 2 ? DF_F32 : DF_BF16 };
+    for (int i = 0; i < 4; i++) {
+        f->speed[i] = 0.5 * (1 + draw(&state, 4));
+        f->busy[i] = 0.25 * draw(&state, 12);
+        f->room[i] = weights * (20 + draw(&state, 60)) / 100;
+        f->rate[i] = 8 << draw(&state, 6);
+    }
+    if (what & FARM_SPEED) f->ranks.speed = f->speed;
+    if (what & FARM_BUSY) f->ranks.busy_seconds = f->busy;
+    if (what & FARM_ROOM) f->ranks.room_bytes = f->room;
+    if (what & FARM_LINKS) f->ranks.bytes_per_second = f->rate;
+}
+
 typedef struct score {
-    double largest;
+    double largest; /* INFINITY: the weights have no room */
     int64_t bytes;
 } score;
 
+static int64_t weight_bytes_on(const df_graph *g, const int *stage_of, int stage, df_dtype dtype) {
+    int64_t sum = 0;
+    for (int i = 0; i < g->n_nodes; i++)
+        for (int k = 0; k < DF_NODE_MAX_WEIGHTS && (stage < 0 || stage_of[i] == stage); k++)
+            if (g->nodes[i].weight[k] != DF_NO_WEIGHT)
+                sum += df_shape_elements(g->weights[g->nodes[i].weight[k]].shape) * (int64_t)df_dtype_bytes(dtype);
+    return sum;
+}
+
 /* Counted from the cut itself, not from the search's own bookkeeping. */
-static score score_of(const df_graph *g, const df_cost *cost, const int *stage_of, int n_stages) {
+static score score_of(const df_graph *g, const df_cost *cost, const farm *f, const int *stage_of, int n_stages) {
     score s = { 0 };
     df_cut *cut = NULL;
+    double received[4] = { 0 };
     assert_int_equal(df_cut_new(&cut, g, stage_of, n_stages, NULL), DF_OK);
     for (int i = 0; i < cut->n_edges; i++) {
         const df_value *v = &g->values[cut->edges[i].value];
-        s.bytes += df_shape_elements(v->shape) * (int64_t)df_dtype_bytes(v->dtype);
+        int64_t bytes = df_shape_elements(v->shape) * (int64_t)df_dtype_bytes(f->ranks.dtype);
+        s.bytes += bytes;
+        received[cut->edges[i].to_stage] += (double)bytes;
     }
     df_cut_free(&cut);
     for (int stage = 0; stage < n_stages; stage++) {
         double sum = 0;
         for (int i = 0; i < g->n_nodes; i++)
             if (stage_of[i] == stage) sum += cost->node_seconds[i];
+        if (f->ranks.speed) sum /= f->speed[stage];
+        if (f->ranks.busy_seconds) sum += f->busy[stage];
+        if (f->ranks.bytes_per_second && received[stage] / f->rate[stage] > sum) sum = received[stage] / f->rate[stage];
+        if (f->ranks.room_bytes && weight_bytes_on(g, stage_of, stage, f->ranks.dtype) > f->room[stage]) sum = INFINITY;
         if (sum > s.largest) s.largest = sum;
     }
     return s;
@@ -87,9 +128,10 @@ static score score_of(const df_graph *g, const df_cost *cost, const int *stage_o
 typedef struct brute {
     const df_graph *g;
     const df_cost *cost;
+    const farm *farm;
     int n_stages, n_cuts;
     bool folded;
-    double limit; /* 0: look for the smallest largest stage; else for the fewest bytes below it */
+    double limit; /* below 0: look for the smallest largest stage; else for the fewest bytes below it */
     score best;
 } brute;
 
@@ -100,9 +142,9 @@ static void brute_try(brute *b, const int *cuts) {
         while (slice < b->n_cuts && i >= cuts[slice]) slice++;
         stage_of[i] = slice < b->n_stages ? slice : b->n_cuts - slice;
     }
-    score s = score_of(b->g, b->cost, stage_of, b->n_stages);
-    if (b->limit == 0) {
-        if (b->best.largest < 0 || s.largest < b->best.largest) b->best.largest = s.largest;
+    score s = score_of(b->g, b->cost, b->farm, stage_of, b->n_stages);
+    if (b->limit < 0) {
+        if (s.largest < b->best.largest) b->best.largest = s.largest;
     } else if (s.largest <= b->limit * (1 + 1e-9) && (b->best.bytes < 0 || s.bytes < b->best.bytes)) {
         b->best.bytes = s.bytes;
     }
@@ -122,34 +164,41 @@ static void brute_walk(brute *b, int *cuts, int depth) {
 static void brute_force(brute *b) {
     int cuts[8];
     b->n_cuts = b->folded ? 2 * b->n_stages - 2 : b->n_stages - 1;
-    b->best = (score) { .largest = -1, .bytes = -1 };
+    b->best = (score) { .largest = INFINITY, .bytes = -1 };
     brute_walk(b, cuts, 0);
 }
 
-static void check_against_brute_force(unsigned seed, bool folded, int n_stages, double slack) {
+static void compare(brute *b, const int *stage_of, df_code rc, unsigned seed, unsigned what, double slack) {
+    b->limit = -1;
+    brute_force(b);
+    double smallest = b->best.largest;
+    if (isinf(smallest) != (rc == DF_ELIMIT))
+        fail_msg("seed %u, farm %u: code %d, largest stage %g", seed, what, rc, smallest);
+    if (rc == DF_ELIMIT || smallest == 0) return;
+    if (rc) fail_msg("seed %u, farm %u, %d stages: code %d", seed, what, b->n_stages, rc);
+    b->limit = smallest * (1 + slack);
+    brute_force(b);
+    score found = score_of(b->g, b->cost, b->farm, stage_of, b->n_stages);
+    if (found.largest > b->limit * (1 + 1e-6) || found.bytes != b->best.bytes)
+        fail_msg("seed %u, farm %u, %d stages, %s, slack %g: found %g and %lld bytes, best %g (limit %g) and %lld",
+                 seed, what, b->n_stages, b->folded ? "folded" : "linear", slack, found.largest, (long long)found.bytes,
+                 smallest, b->limit, (long long)b->best.bytes);
+}
+
+static void check_against_brute_force(unsigned seed, bool folded, int n_stages, double slack, unsigned what) {
     df_graph *g = random_graph(seed);
     df_err err;
     output_the_rest(g);
     if (df_graph_finish(g, &err)) fail_msg("seed %u: %s", seed, err.text);
     df_cost cost = random_cost(g, seed);
     df_search s;
+    farm f;
     int stage_of[NODES_MAX + 2];
-    assert_int_equal(df_search_open(&s, g, &cost, &err), DF_OK);
-    df_code rc = folded ? df_search_folded(&s, n_stages, slack, stage_of, &err)
-                        : df_search_linear(&s, n_stages, slack, stage_of, &err);
-    if (rc) fail_msg("seed %u: %s", seed, err.text);
-    score found = score_of(g, &cost, stage_of, n_stages);
-    brute b = { .g = g, .cost = &cost, .n_stages = n_stages, .folded = folded };
-    brute_force(&b);
-    double smallest = b.best.largest;
-    b.limit = smallest * (1 + slack);
-    if (b.limit > 0) {
-        brute_force(&b);
-        if (found.largest > b.limit * (1 + 1e-6) || found.bytes != b.best.bytes)
-            fail_msg("seed %u, %d stages, %s, slack %g: found %g and %lld bytes, best %g (limit %g) and %lld", seed,
-                     n_stages, folded ? "folded" : "linear", slack, found.largest, (long long)found.bytes, smallest,
-                     b.limit, (long long)b.best.bytes);
-    }
+    random_farm(&f, what, seed, weight_bytes_on(g, NULL, -1, seed % 2 ? DF_F32 : DF_BF16));
+    assert_int_equal(df_search_open(&s, g, &cost, n_stages, &f.ranks, &err), DF_OK);
+    df_code rc = folded ? df_search_folded(&s, slack, stage_of, &err) : df_search_linear(&s, slack, stage_of, &err);
+    brute b = { .g = g, .cost = &cost, .farm = &f, .n_stages = n_stages, .folded = folded };
+    compare(&b, stage_of, rc, seed, what, slack);
     df_search_close(&s);
     df_cost_free(&cost);
     df_graph_free(&g);
@@ -158,16 +207,51 @@ static void check_against_brute_force(unsigned seed, bool folded, int n_stages, 
 static void test_linear_is_optimal(void **state) {
     (void)state;
     for (unsigned seed = 1; seed <= 150; seed++)
-        for (int n_stages = 1; n_stages <= 4; n_stages++) check_against_brute_force(seed, false, n_stages, 0.1);
+        for (int n_stages = 1; n_stages <= 4; n_stages++) check_against_brute_force(seed, false, n_stages, 0.1, 0);
 }
 
 static void test_folded_is_optimal(void **state) {
     (void)state;
     for (unsigned seed = 1; seed <= 150; seed++) {
-        check_against_brute_force(seed, true, 1, 0.1);
-        check_against_brute_force(seed, true, 2, seed % 2 ? 0 : 0.5);
-        check_against_brute_force(seed, true, 3, seed % 2 ? 0.02 : 0.3);
+        check_against_brute_force(seed, true, 1, 0.1, 0);
+        check_against_brute_force(seed, true, 2, seed % 2 ? 0 : 0.5, 0);
+        check_against_brute_force(seed, true, 3, seed % 2 ? 0.02 : 0.3, 0);
     }
+}
+
+static void test_unequal_ranks(void **state) {
+    (void)state;
+    for (unsigned seed = 1; seed <= 120; seed++)
+        for (unsigned what = 1; what < 16; what++) {
+            double slack = seed % 3 ? 0.1 : 0;
+            for (int n_stages = 1; n_stages <= 3; n_stages++)
+                check_against_brute_force(seed, false, n_stages, slack, what);
+            check_against_brute_force(seed, true, 2, slack, what);
+            if (seed % 4 == 0) check_against_brute_force(seed, true, 3, slack, what);
+        }
+}
+
+/* Of two equal ranks the second has more memory: it takes the wide layers. */
+static void test_no_room_is_said(void **state) {
+    (void)state;
+    df_graph *g = df_graph_new("wide");
+    df_cost cost;
+    df_plan *p = NULL;
+    df_err err;
+    const int64_t room[2] = { 4000, 40000 };
+    const df_plan_ranks ranks = { .room_bytes = room, .dtype = DF_F32 };
+    df_value_id x = df_graph_input(g, "x", DF_F32, DF_SHAPE(8));
+    for (int i = 0; i < 6; i++) x = df_g_linear(g, df_graph_name(g, "l%d", i), x, i < 3 ? 8 : 64, false);
+    df_graph_output(g, "y", x);
+    assert_int_equal(df_graph_finish(g, &err), DF_OK);
+    assert_int_equal(df_cost_model(&cost, g, &err), DF_OK);
+    assert_int_equal(df_plan_make(&p, g, &cost, 2, DF_PLAN_FOLDED, &ranks, &err), DF_OK);
+    assert_true(p->stage[0].weight_bytes <= 4000 && p->stage[1].weight_bytes <= 40000);
+    df_plan_free(&p);
+    assert_int_equal(df_plan_make(&p, g, &cost, 1, DF_PLAN_FOLDED, &ranks, &err), DF_ELIMIT);
+    assert_non_null(strstr(err.text, "wide: weights of"));
+    df_cost_free(&cost);
+    df_graph_free(&g);
 }
 
 /* Down, middle, up, with the last down value joined first: the pattern of a U-Net under names that say nothing. */
@@ -194,7 +278,7 @@ static void test_fold_keeps_skips_home(void **state) {
     assert_int_equal(df_cost_model(&cost, g, &err), DF_OK);
     for (int i = 0; i < g->n_nodes; i++) cost.node_seconds[i] = g->nodes[i].op == DF_OP_LINEAR;
     for (int n_stages = 2; n_stages <= 4; n_stages++) {
-        assert_int_equal(df_plan_make(&p, g, &cost, n_stages, DF_PLAN_FOLDED, &err), DF_OK);
+        assert_int_equal(df_plan_make(&p, g, &cost, n_stages, DF_PLAN_FOLDED, NULL, &err), DF_OK);
         assert_int_equal(p->kind, DF_PLAN_FOLDED);
         assert_int_equal(p->stage_of[0], 0);
         assert_int_equal(p->stage_of[g->n_nodes - 1], 0);
@@ -223,7 +307,7 @@ static void test_a_chain_is_not_folded(void **state) {
     df_err err;
     assert_int_equal(df_graph_finish(g, &err), DF_OK);
     assert_int_equal(df_cost_model(&cost, g, &err), DF_OK);
-    assert_int_equal(df_plan_make(&p, g, &cost, 4, DF_PLAN_FOLDED, &err), DF_OK);
+    assert_int_equal(df_plan_make(&p, g, &cost, 4, DF_PLAN_FOLDED, NULL, &err), DF_OK);
     assert_int_equal(p->kind, DF_PLAN_LINEAR);
     for (int i = 0; i < 8; i++) assert_int_equal(p->stage_of[i], i / 2);
     assert_true(p->imbalance < 1e-9);
@@ -249,13 +333,13 @@ static void test_more_stages_than_nodes(void **state) {
         df_err err;
         assert_int_equal(df_graph_finish(g, &err), DF_OK);
         assert_int_equal(df_cost_model(&cost, g, &err), DF_OK);
-        assert_int_equal(df_plan_make(&p, g, &cost, 40, DF_PLAN_FOLDED, &err), DF_OK);
+        assert_int_equal(df_plan_make(&p, g, &cost, 40, DF_PLAN_FOLDED, NULL, &err), DF_OK);
         int64_t parameters = 0, weights = 0;
         for (int i = 0; i < 40; i++) parameters += p->stage[i].parameters;
         for (int i = 0; i < g->n_weights; i++) weights += df_shape_elements(g->weights[i].shape);
         assert_int_equal(parameters, weights);
         df_plan_free(&p);
-        assert_int_equal(df_plan_make(&p, g, &cost, 0, DF_PLAN_LINEAR, &err), DF_EINVAL);
+        assert_int_equal(df_plan_make(&p, g, &cost, 0, DF_PLAN_LINEAR, NULL, &err), DF_EINVAL);
         df_cost_free(&cost);
         df_graph_free(&g);
     }
@@ -284,6 +368,7 @@ static void test_flops(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_linear_is_optimal),      cmocka_unit_test(test_folded_is_optimal),
+        cmocka_unit_test(test_unequal_ranks),          cmocka_unit_test(test_no_room_is_said),
         cmocka_unit_test(test_fold_keeps_skips_home),  cmocka_unit_test(test_a_chain_is_not_folded),
         cmocka_unit_test(test_more_stages_than_nodes), cmocka_unit_test(test_flops),
     };
