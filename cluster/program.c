@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "cluster/plan.h"
+#include "cluster/model_plan.h"
 
 void df_program_close(df_program **p) {
     if (!p || !*p) return;
@@ -41,18 +41,27 @@ static uint64_t fingerprint_of(const df_graph *g, const df_cut *cut, const df_pr
     return hash;
 }
 
+static df_code make_whole(df_program *p, const df_program_cfg *cfg, df_err *err) {
+    df_code rc = df_model_graph_of(cfg->model, p->component, &p->size, &p->graph, err);
+    return rc ? rc : df_cut_whole(&p->cut, p->graph, err);
+}
+
+/* Terms of its own a worker has none: every rank plans as `inspect` does by itself. */
 static df_code make_cut(df_program *p, const df_program_cfg *cfg, df_err *err) {
-    df_cost cost = { 0 };
-    df_plan *plan = NULL;
-    df_code rc = df_cost_model(&cost, p->graph, err);
-    if (!rc) rc = df_plan_make(&plan, p->graph, &cost, cfg->n_ranks, DF_PLAN_FOLDED, NULL, err);
-    if (!rc) rc = df_cut_new(&p->cut, p->graph, plan->stage_of, cfg->n_ranks, err);
-    if (!rc && p->cut->n_edges > DF_PROGRAM_MAX_EDGES)
-        rc = df_err_set(err, DF_ELIMIT, "%s: %d values cross between %d ranks, %d are possible", p->graph->name,
-                        p->cut->n_edges, cfg->n_ranks, DF_PROGRAM_MAX_EDGES);
-    df_plan_free(&plan);
-    df_cost_free(&cost);
-    return rc;
+    df_model_plan *plan = NULL;
+    if (cfg->n_ranks == 1) return make_whole(p, cfg, err);
+    const df_plan_terms terms = { .n_ranks = cfg->n_ranks, .dtype = cfg->backend_cfg.dtype };
+    df_code rc = df_model_plan_new(&plan, cfg->model, &p->size, &terms, p->component, err);
+    if (rc) return rc;
+    df_component_plan *mine = &plan->component[p->component];
+    p->graph = mine->graph;
+    p->cut = mine->cut;
+    mine->graph = NULL;
+    mine->cut = NULL;
+    df_model_plan_free(&plan);
+    if (p->cut->n_edges <= DF_PROGRAM_MAX_EDGES) return DF_OK;
+    return df_err_set(err, DF_ELIMIT, "%s: %d values cross between %d ranks, %d are possible", p->graph->name,
+                      p->cut->n_edges, cfg->n_ranks, DF_PROGRAM_MAX_EDGES);
 }
 
 static df_code list_local(df_program *p, const df_program_cfg *cfg, df_err *err) {
@@ -82,8 +91,7 @@ df_code df_program_open(df_program **out, const df_program_cfg *cfg, df_componen
     df_program *p = calloc(1, sizeof *p);
     if (!p) return df_err_set(err, DF_ENOMEM, "%s: program", df_component_name(c));
     *p = (df_program) { .component = c, .size = *size };
-    df_code rc = df_model_graph_of(cfg->model, c, size, &p->graph, err);
-    if (!rc) rc = make_cut(p, cfg, err);
+    df_code rc = make_cut(p, cfg, err);
     if (!rc) rc = list_local(p, cfg, err);
     if (!rc) rc = open_stage(p, cfg, err);
     if (rc) {

@@ -168,7 +168,7 @@ static void test_text(void **state) {
     const char *hash = strstr(p.out, "sha256        ");
     assert_non_null(hash);
     assert_int_equal(strspn(hash + strlen("sha256        "), "0123456789abcdef"), 64);
-    assert_null(strstr(p.out, "plan"));
+    assert_null(strstr(p.out, " plan\n"));
     printed_free(&p);
 }
 

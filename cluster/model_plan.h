@@ -1,0 +1,69 @@
+/* The plan of a whole model: every component on the same ranks, and what that makes of each rank.
+ *
+ *   df_model_plan_new(&p, model, &size, &terms, DF_COMPONENT_COUNT, &err);
+ *   p->component[DF_DENOISER].cut ...     p->busy_seconds[rank], p->memory_bytes[rank]
+ *   df_model_plan_free(&p);
+ *
+ * The denoiser is planned first: it runs many times for a picture. The others run once, and are laid where its stages
+ * leave gaps: a rank counts what it does already for a picture, so that the lightest ranks take most, or all, of them.
+ * First the decoder, then the text encoders, last the encoder of pictures, which not every picture needs.
+ * A rank that opens a program makes the same plan with the same terms: what is printed is what runs. It depends on
+ * nothing else, so that all ranks make the same. Pictures do not depend on it. Threads: pure functions. */
+#ifndef DF_CLUSTER_MODEL_PLAN_H
+#define DF_CLUSTER_MODEL_PLAN_H
+
+#include "cluster/hop.h"
+#include "cluster/plan.h"
+#include "engine/models/model.h"
+
+#define DF_PLAN_STEPS 25 /* of a picture, where nobody says otherwise */
+#define DF_PLAN_ROWS 2 /* of the denoiser for a step of a picture: guidance */
+
+/* Where other than modelled costs come from; false: it has none of this graph. */
+typedef struct df_cost_source df_cost_source;
+struct df_cost_source {
+    bool (*find)(const df_cost_source *s, df_component c, const df_graph *g, df_cost *out);
+};
+
+typedef struct df_plan_terms {
+    int n_ranks;
+    df_dtype dtype; /* that is computed in */
+    int steps, rows_per_step; /* of a picture; 0: DF_PLAN_STEPS, DF_PLAN_ROWS */
+    const double *speed; /* [n_ranks] of each rank against the others; NULL: equal */
+    const df_hops *hops; /* NULL: nothing to pay */
+    const df_cost_source *costs; /* NULL: modelled */
+    int64_t device_bytes; /* of memory a rank has; 0: any */
+    int max_rows, n_slots; /* with device_bytes: rows of a micro-batch, micro-batches in flight */
+} df_plan_terms;
+
+typedef struct df_component_plan {
+    df_graph *graph; /* NULL: not planned */
+    df_cost cost;
+    df_plan *plan;
+    df_cut *cut;
+    double rows_per_picture;
+    int64_t *memory_bytes; /* [n_ranks] weights, and activations of max_rows rows in n_slots slots */
+} df_component_plan;
+
+typedef struct df_model_plan {
+    int n_ranks;
+    df_component_plan component[DF_COMPONENT_COUNT];
+    double *busy_seconds; /* [n_ranks] for a picture, encoder of pictures apart */
+    double *receive_seconds; /* [n_ranks] the same, of what arrives */
+    int64_t *memory_bytes; /* [n_ranks] encoder of pictures apart */
+} df_model_plan;
+
+/* size: of the picture. `last`: nothing behind this component in the order above; DF_COMPONENT_COUNT: all of them. A
+ * text encoder's place does not depend on the size of the picture: the model's own size counts there. A component that
+ * has no graph of such a size is left out, unless it is `last`.
+ * Errors: DF_ELIMIT if it has no room on the ranks, with the component. */
+df_code df_model_plan_new(df_model_plan **out, const df_model *model, const df_graph_size *size,
+                          const df_plan_terms *terms, df_component last, df_err *err);
+void df_model_plan_free(df_model_plan **p);
+
+/* What bounds the pace: seconds of the busiest rank or slowest link for a picture. */
+double df_model_plan_pace(const df_model_plan *p);
+/* Of a rank's time at that pace, the share it computes, over all ranks. */
+double df_model_plan_efficiency(const df_model_plan *p);
+
+#endif

@@ -1,0 +1,131 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <math.h>
+#include <string.h>
+
+#include "cluster/model_plan.h"
+#include "tests/support/golden.h"
+
+static df_model *starter(void) {
+    df_model *m = NULL;
+    df_err err;
+    if (df_model_open(&m, golden_source_path("models/starter"), &err)) fail_msg("%s", err.text);
+    return m;
+}
+
+static df_model_plan *plan(const df_model *m, int latent, const df_plan_terms *terms, df_component last) {
+    df_model_plan *p = NULL;
+    df_err err;
+    df_graph_size size = { .latent_h = latent, .latent_w = latent };
+    if (last < DF_DENOISER) size = (df_graph_size) { 0 };
+    if (df_model_plan_new(&p, m, &size, terms, last, &err)) fail_msg("%s", err.text);
+    return p;
+}
+
+static bool same_cut(const df_model_plan *a, const df_model_plan *b, df_component c) {
+    const df_component_plan *x = &a->component[c], *y = &b->component[c];
+    return x->graph->n_nodes == y->graph->n_nodes &&
+           !memcmp(x->cut->stage_of, y->cut->stage_of, (size_t)x->graph->n_nodes * sizeof *x->cut->stage_of);
+}
+
+/* A rank loads programs one by one, `inspect` looks at the whole model, at any size. */
+static void test_one_component_is_planned_as_in_the_whole(void **state) {
+    (void)state;
+    static const df_component all[] = { DF_TEXT_ENCODER, DF_DENOISER, DF_VAE_DECODER, DF_VAE_ENCODER };
+    static const int latents[] = { 16, 24 };
+    df_model *m = starter();
+    for (int n = 2; n <= 4; n++)
+        for (int k = 0; k < 2; k++) {
+            const df_plan_terms terms = { .n_ranks = n, .dtype = DF_BF16 };
+            df_model_plan *whole = plan(m, latents[k], &terms, DF_COMPONENT_COUNT);
+            for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+                df_model_plan *one = plan(m, latents[k], &terms, all[i]);
+                if (!same_cut(whole, one, all[i]))
+                    fail_msg("component %d on %d ranks, latents %d", all[i], n, latents[k]);
+                df_model_plan_free(&one);
+            }
+            df_model_plan_free(&whole);
+        }
+    df_model_close(&m);
+}
+
+/* What runs once for a picture goes to the ranks whose share of the denoiser is small. */
+static void test_gaps_are_filled(void **state) {
+    (void)state;
+    df_model *m = starter();
+    const double speed[3] = { 1, 2, 0.5 };
+    for (int unequal = 0; unequal < 2; unequal++) {
+        const df_plan_terms terms = { .n_ranks = 3, .dtype = DF_F32, .speed = unequal ? speed : NULL };
+        df_model_plan *p = plan(m, 16, &terms, DF_COMPONENT_COUNT);
+        double denoiser = 0, all = 0, total = 0;
+        for (int r = 0; r < 3; r++) {
+            double here = p->component[DF_DENOISER].plan->stage[r].seconds * DF_PLAN_STEPS * DF_PLAN_ROWS;
+            if (here > denoiser) denoiser = here;
+            if (p->busy_seconds[r] > all) all = p->busy_seconds[r];
+            total += p->busy_seconds[r] * (unequal ? speed[r] : 1);
+        }
+        assert_true(all >= denoiser && all <= denoiser * 1.05);
+        assert_true(all <= total / (unequal ? 3.5 : 3) * 1.04);
+        assert_float_equal(df_model_plan_pace(p), all, 0);
+        df_model_plan_free(&p);
+    }
+    df_model_close(&m);
+}
+
+static void test_memory_is_kept(void **state) {
+    (void)state;
+    df_model *m = starter();
+    df_plan_terms terms = { .n_ranks = 1, .dtype = DF_F32, .max_rows = 8, .n_slots = 4, .device_bytes = 1 << 30 };
+    df_model_plan *p = plan(m, 16, &terms, DF_COMPONENT_COUNT), *cut = NULL;
+    int64_t all = p->memory_bytes[0];
+    assert_true(all > 35 << 20);
+    df_model_plan_free(&p);
+    df_err err;
+    df_graph_size size = { .latent_h = 16, .latent_w = 16 };
+    terms.device_bytes = all - 1;
+    assert_int_equal(df_model_plan_new(&p, m, &size, &terms, DF_COMPONENT_COUNT, &err), DF_ELIMIT);
+    assert_null(p);
+    terms.n_ranks = 4;
+    terms.device_bytes = all * 60 / 100;
+    cut = plan(m, 16, &terms, DF_COMPONENT_COUNT);
+    for (int r = 0; r < 4; r++) assert_true(cut->memory_bytes[r] <= terms.device_bytes);
+    df_model_plan_free(&cut);
+    terms.device_bytes = 1 << 20;
+    assert_int_equal(df_model_plan_new(&p, m, &size, &terms, DF_COMPONENT_COUNT, &err), DF_ELIMIT);
+    df_model_close(&m);
+}
+
+/* Where bytes are dear fewer of them cross, and the pace is that of the link. */
+static void test_slow_links_carry_less(void **state) {
+    (void)state;
+    df_model *m = starter();
+    df_hops hops;
+    df_err err;
+    assert_int_equal(df_hops_open(&hops, 4, &err), DF_OK);
+    assert_int_equal(df_hops_set(&hops, "20MB/s", &err), DF_OK);
+    const df_plan_terms fast = { .n_ranks = 4, .dtype = DF_F32 },
+                        slow = { .n_ranks = 4, .dtype = DF_F32, .hops = &hops };
+    df_model_plan *a = plan(m, 16, &fast, DF_COMPONENT_COUNT), *b = plan(m, 16, &slow, DF_COMPONENT_COUNT);
+    const df_plan *pa = a->component[DF_DENOISER].plan, *pb = b->component[DF_DENOISER].plan;
+    assert_true(pb->bytes_crossing < pa->bytes_crossing);
+    assert_true(df_model_plan_pace(b) > df_model_plan_pace(a));
+    assert_true(df_model_plan_efficiency(b) < df_model_plan_efficiency(a));
+    df_model_plan_free(&a);
+    df_model_plan_free(&b);
+    df_hops_close(&hops);
+    df_model_close(&m);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_one_component_is_planned_as_in_the_whole),
+        cmocka_unit_test(test_gaps_are_filled),
+        cmocka_unit_test(test_memory_is_kept),
+        cmocka_unit_test(test_slow_links_carry_less),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
