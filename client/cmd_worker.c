@@ -14,6 +14,7 @@
 #include "worker/child.h"
 #include "worker/defaults.h"
 #include "worker/supervisor.h"
+#include "worker/wait_policy.h"
 #include "worker/worker.h"
 
 #define MAX_MODELS 64
@@ -76,7 +77,8 @@ static const struct argp_option options[] = {
     { "model", 'm', "MODEL", 0, "A model to offer; may be repeated (any that a job names)", 0 },
     { "pipeline", OPT_PIPELINE, "P", 0, "Ranks that share the model (1, or as many as mpirun or srun started)", 0 },
     { "threads", OPT_THREADS, "T", 0, "Threads of each rank (its share of the cores)", 0 },
-    { "micro-batch", OPT_MICRO_BATCH, "B", 0, "Pictures computed together (what the job says, else 4)", 0 },
+    { "micro-batch", OPT_MICRO_BATCH, "B", 0, "Pictures computed together (the job's choice, else 4 or, if small, 8)",
+      0 },
     { "backend", OPT_BACKEND, "NAME", 0, "cpu or reference (cpu)", 0 },
     { "drain-seconds", OPT_DRAIN, "S", 0, "After SIGTERM, SIGINT or SIGUSR1: time to finish what is begun (30)", 0 },
     { "log", OPT_LOG, "LEVEL", 0, "debug, info, warn, error or off (info)", 0 },
@@ -162,20 +164,18 @@ static int run_alone(const worker_options *o, const df_log *log) {
     return code;
 }
 
-/* OpenMP's threads must not spin while they wait: as soon as anything else wants a core, a spinning one holds up those
- * it waits for (measured beside other load: five times slower). OpenMP reads its environment when the program is
- * loaded, so the program is loaded again with it; whoever has set it otherwise is heeded. */
+/* Loads the program again with the environment that OpenMP reads (wait_policy.h), unless it was started with it. */
 static void wait_without_spinning(char **argv) {
     char self[PATH_MAX];
     char *args[256] = { self, (char *)"worker" };
-    if (getenv("OMP_WAIT_POLICY") || getenv("GOMP_SPINCOUNT") || df_child_self(self, sizeof self, NULL)) return;
+    const char *const *env = df_wait_policy_env();
+    if (!env || df_child_self(self, sizeof self, NULL)) return;
     int n = 2;
     for (char **a = argv + 1; *a; a++) {
         if (n == 255) return;
         args[n++] = *a;
     }
-    setenv("OMP_WAIT_POLICY", "passive", 1);
-    setenv("GOMP_SPINCOUNT", "0", 1);
+    for (; *env; env++) putenv((char *)(uintptr_t)*env);
     execv(self, args); /* where it fails we are merely slower */
 }
 

@@ -5,7 +5,7 @@
 #include "base/clock.h"
 #include "client/report.h"
 
-#define ASK_EVERY_MS 250
+#define ASK_EVERY_MS 100
 
 static const Diffarm__JobStatus *find(const Diffarm__JobList *list, const char *job_id) {
     for (size_t i = 0; i < list->n_jobs; i++)

@@ -17,6 +17,7 @@
 #define SEND_AGAIN_MS 30000
 #define SILENT_HEARTBEATS 3
 #define MAX_SLICE_MS 200
+#define CONNECT_MS 20
 
 /* What other threads ask of the uplink. */
 typedef struct order {
@@ -194,7 +195,7 @@ static void say_hello(df_uplink *u, int64_t now) {
     if (now < u->hello_due) return;
     /* Not connected yet: look again soon. Sent: be patient. */
     bool sent = !df_uplink_send_hello(u->socket, &u->cfg, u->worker_id, &u->book, NULL);
-    u->hello_due = now + (sent ? u->heartbeat_ms : 100);
+    u->hello_due = now + (sent ? u->heartbeat_ms : CONNECT_MS);
     if (!u->lost_said && now - u->heard > 5000) {
         df_log_event(u->cfg.log, DF_LOG_WARN, "coordinator_away", "endpoint=%s", u->cfg.endpoint);
         u->lost_said = true;
@@ -238,7 +239,7 @@ static void do_what_is_due(df_uplink *u) {
 
 static int slice_ms(const df_uplink *u) {
     int slice = u->heartbeat_ms / 4;
-    if (!u->welcomed || u->finish_by) slice = 20;
+    if (!u->welcomed || u->finish_by) slice = CONNECT_MS;
     return slice < 1 ? 1 : slice > MAX_SLICE_MS ? MAX_SLICE_MS : slice;
 }
 

@@ -8,7 +8,7 @@
 #include "worker/feeder.h"
 
 #define MAX_LEASE_ROWS 1024
-#define IDLE_MS 100
+#define IDLE_MS 20 /* it looks so often whether it is to drain */
 #define FINISH_MS 10000
 
 /* Rank 0's parts. */
