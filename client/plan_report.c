@@ -138,7 +138,7 @@ int df_plan_report(const df_draft *job, const df_job_options *o) {
     needs n = {
         .n_ranks = P,
         .n_slots = df_worker_slots(P),
-        .n_rows = 2 * df_worker_micro_batch(o->render.micro_batch),
+        .n_rows = 2 * df_worker_micro_batch(o->render.micro_batch, df_model_info_of(job->model)),
         .cfg = { .dtype = arithmetic.dtype, .threads = 1, .int8 = arithmetic.int8, .fast_conv = job->spec.fast_conv }
     };
     n.rank = calloc((size_t)P, sizeof *n.rank);

@@ -2,11 +2,17 @@
 #ifndef DF_WORKER_DEFAULTS_H
 #define DF_WORKER_DEFAULTS_H
 
+#include "engine/models/model.h"
+
 #define DF_WORKER_MAX_MICRO_BATCH 64
 
-/* Pictures of one micro-batch. */
-static inline int df_worker_micro_batch(int wanted) {
-    return wanted > 0 ? wanted : 4;
+/* Pictures of one micro-batch, 0 wanted: a default. What a model draws small needs little memory, and more rows to be
+ * worth reading the weights for. */
+static inline int df_worker_micro_batch(int wanted, const df_model_info *model) {
+    enum { SMALL_SIDE = 256 };
+    bool small = model->default_width <= SMALL_SIDE && model->default_height <= SMALL_SIDE;
+    if (wanted > DF_WORKER_MAX_MICRO_BATCH) return DF_WORKER_MAX_MICRO_BATCH;
+    return wanted > 0 ? wanted : small ? 8 : 4;
 }
 
 /* Micro-batches in flight: a folded plan visits every rank twice, so that twice as many as ranks keep all busy. */

@@ -116,8 +116,7 @@ static df_session_want want_of(const df_feeder *f, const Diffarm__JobSpec *job, 
                           .fast_conv = job->fast_conv };
     for (int i = 0; i < f->cfg.n_offers; i++)
         if (!strcmp(f->cfg.offers[i].sha256, job->model_sha256)) w.path = f->cfg.offers[i].path;
-    int wanted = f->cfg.micro_batch ? f->cfg.micro_batch : (int)job->micro_batch;
-    w.micro_batch = df_worker_micro_batch(wanted < DF_WORKER_MAX_MICRO_BATCH ? wanted : DF_WORKER_MAX_MICRO_BATCH);
+    w.micro_batch = f->cfg.micro_batch ? f->cfg.micro_batch : (int)job->micro_batch;
     return w;
 }
 
@@ -142,15 +141,14 @@ static df_code grow_live(df_feeder *f, df_err *err) {
 }
 
 static df_code open_session(df_feeder *f, const df_session_want *want, df_err *err) {
-    const df_renderer_cfg rc_cfg = {
-        .micro_batch = want->micro_batch, .ctx = f, .on_image = on_image, .on_step = on_step, .on_failed = on_failed
-    };
+    df_renderer_cfg rc_cfg = { .ctx = f, .on_image = on_image, .on_step = on_step, .on_failed = on_failed };
     int64_t start = df_clock_ms();
     bool opened;
     leave_session(f);
     df_code rc = df_shelf_take(f->shelf, want, &f->session, &opened, err);
     if (rc) return rc;
     rc = grow_live(f, err);
+    rc_cfg.micro_batch = df_session_micro_batch(f->session);
     if (!rc)
         rc =
             df_renderer_open(&f->renderer, df_session_pipeline(f->session), df_session_model(f->session), &rc_cfg, err);
@@ -161,7 +159,7 @@ static df_code open_session(df_feeder *f, const df_session_want *want, df_err *e
     }
     df_log_event(f->cfg.log, DF_LOG_INFO, opened ? "model_open" : "model_resumed",
                  "path=%s adapters=%zu dtype=%s micro_batch=%d ms=%lld", want->path, want->n_adapters, want->dtype,
-                 want->micro_batch, (long long)(df_clock_ms() - start));
+                 rc_cfg.micro_batch, (long long)(df_clock_ms() - start));
     return DF_OK;
 }
 

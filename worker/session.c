@@ -51,7 +51,7 @@ struct df_session {
     adapter adapters[MAX_ADAPTERS];
     int n_adapters;
     bool no_t5, int8, fast_conv;
-    int micro_batch, n_slots;
+    int wanted_micro_batch, micro_batch, n_slots;
     df_dtype dtype;
 };
 
@@ -104,7 +104,7 @@ static df_code open_model(df_session *s, const control *m, df_err *err) {
     s->no_t5 = m->no_t5;
     s->fast_conv = m->fast_conv;
     s->int8 = m->int8;
-    s->micro_batch = m->micro_batch;
+    s->wanted_micro_batch = m->micro_batch;
     s->dtype = (df_dtype)m->dtype;
     for (int i = 0; i < s->n_adapters; i++)
         use[i] = (df_adapter_use) { .kind = (df_adapter_kind)s->adapters[i].kind,
@@ -117,7 +117,9 @@ static df_code open_model(df_session *s, const control *m, df_err *err) {
                                    .n_adapters = s->n_adapters,
                                    .no_t5 = s->no_t5 };
     df_code rc = df_model_open_with(&s->model, s->path, &how, err);
-    return rc ? rc : check_content(s->model, s->path, s->sha256, err);
+    if (rc) return rc;
+    s->micro_batch = df_worker_micro_batch(s->wanted_micro_batch, df_model_info_of(s->model));
+    return check_content(s->model, s->path, s->sha256, err);
 }
 
 static df_code open_pipeline(df_session *s, df_comm *comm, const df_session_cfg *cfg, df_err *err) {
@@ -278,7 +280,7 @@ static bool same_arithmetic(const df_session *s, const df_session_want *want) {
 bool df_session_fits(const df_session *s, const df_session_want *want) {
     return s && !strcmp(s->path, want->path) && !strcmp(s->config_dir, want->config_dir) &&
            !strcmp(s->sha256, want->sha256) && same_adapters(s, want) && s->no_t5 == want->no_t5 &&
-           s->micro_batch == want->micro_batch && same_arithmetic(s, want);
+           s->wanted_micro_batch == want->micro_batch && same_arithmetic(s, want);
 }
 
 df_pipeline *df_session_pipeline(const df_session *s) {
@@ -287,6 +289,10 @@ df_pipeline *df_session_pipeline(const df_session *s) {
 
 const df_model *df_session_model(const df_session *s) {
     return s->model;
+}
+
+int df_session_micro_batch(const df_session *s) {
+    return s->micro_batch;
 }
 
 int df_session_capacity(const df_session *s) {

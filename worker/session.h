@@ -30,7 +30,7 @@ typedef struct df_session_want {
     const char *config_dir; /* of a model in one file; "": none */
     Diffarm__Adapter *const *adapters; /* [n_adapters] of a row: a model with them is a model of its own */
     size_t n_adapters;
-    int micro_batch;
+    int micro_batch; /* 0: a default (defaults.h) */
     bool no_t5, fast_conv;
     const char *dtype; /* as a job names it, "f32" */
 } df_session_want;
@@ -47,6 +47,7 @@ size_t df_session_bytes(const df_session *s); /* that its model takes on rank 0 
 bool df_session_fits(const df_session *s, const df_session_want *want); /* false for NULL */
 df_pipeline *df_session_pipeline(const df_session *s);
 const df_model *df_session_model(const df_session *s);
+int df_session_micro_batch(const df_session *s);
 int df_session_capacity(const df_session *s); /* pictures in flight */
 
 void df_session_dismiss(df_comm *comm);
