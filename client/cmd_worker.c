@@ -20,14 +20,23 @@
 #define MAX_MODELS 64
 #define DF_EXIT_WORKER_FAILED 1 /* a supervisor starts it again */
 
-enum { OPT_CONNECT = 0x5000, OPT_PIPELINE, OPT_THREADS, OPT_MICRO_BATCH, OPT_BACKEND, OPT_DRAIN, OPT_LOG };
+enum {
+    OPT_CONNECT = 0x5000,
+    OPT_PIPELINE,
+    OPT_THREADS,
+    OPT_MICRO_BATCH,
+    OPT_BACKEND,
+    OPT_DRAIN,
+    OPT_LOG,
+    OPT_PACKED_CACHE
+};
 
 typedef struct worker_options {
     const char *endpoint;
     const char *model[MAX_MODELS];
     int n_models;
     int pipeline, threads, micro_batch, drain_seconds;
-    const char *backend;
+    const char *backend, *packed_dir;
     df_log_level level;
 } worker_options;
 
@@ -43,6 +52,7 @@ static error_t parse_more(int key, char *arg, struct argp_state *state, worker_o
         o->backend = arg;
         return 0;
     case OPT_DRAIN: o->drain_seconds = (int)df_option_int(state, "drain-seconds", arg, 0, 86400); return 0;
+    case OPT_PACKED_CACHE: o->packed_dir = arg; return 0;
     case OPT_LOG:
         if ((level = df_log_level_of(arg)) < 0) argp_error(state, "--log must be debug, info, warn, error or off");
         o->level = (df_log_level)level;
@@ -81,6 +91,7 @@ static const struct argp_option options[] = {
       0 },
     { "backend", OPT_BACKEND, "NAME", 0, "cpu or reference (cpu)", 0 },
     { "drain-seconds", OPT_DRAIN, "S", 0, "After SIGTERM, SIGINT or SIGUSR1: time to finish what is begun (30)", 0 },
+    { "packed-cache", OPT_PACKED_CACHE, "DIR", 0, "Keep packed weights there, and start from them the next time", 0 },
     { "log", OPT_LOG, "LEVEL", 0, "debug, info, warn, error or off (info)", 0 },
     { 0 },
 };
@@ -130,6 +141,7 @@ static int run_ranks(df_comm *comm, const worker_options *o, const df_log *log) 
                                 .backend = df_backend_find(o->backend),
                                 .threads = settle(comm, o, log),
                                 .micro_batch = o->micro_batch,
+                                .packed_dir = o->packed_dir,
                                 .drain = &drain,
                                 .drain_ms = o->drain_seconds * 1000,
                                 .log = log };

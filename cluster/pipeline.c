@@ -94,6 +94,8 @@ df_code df_pipeline_open(df_pipeline **out, df_comm *comm, const df_model *model
         .n_ranks = comm->size,
         .max_rows = cfg->max_rows,
         .n_slots = cfg->n_slots,
+        .packed_dir = cfg->packed_dir,
+        .model_key = cfg->model_key,
         .denoiser_tap = cfg->denoiser_tap,
         .tap_ctx = cfg->tap_ctx,
     };

@@ -37,6 +37,9 @@ typedef struct df_pipeline_cfg {
     df_backend_cfg backend_cfg;
     int max_rows; /* rows of a micro-batch as the model sees them: twice the images under guidance */
     int n_slots; /* micro-batches in flight */
+    /* Packed weights are kept in packed_dir (engine/weights/packed.h) for models of the same key: text that says what
+     * the model's weights are, to the byte. Either NULL: they are not. Both borrowed, outlive the pipeline. */
+    const char *packed_dir, *model_key;
     df_stage_tap_fn denoiser_tap; /* sees what each of the denoiser's nodes on this rank gives; NULL: none */
     void *tap_ctx;
     int64_t stall_timeout_ms; /* rank 0 gives up when nothing has moved for so long; 0: ten minutes */

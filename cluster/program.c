@@ -73,6 +73,9 @@ static df_code list_local(df_program *p, const df_program_cfg *cfg, df_err *err)
 }
 
 static df_code open_stage(df_program *p, const df_program_cfg *cfg, df_err *err) {
+    char key[2048];
+    int length = snprintf(key, sizeof key, "model %s\n%s, rank %d of %d, %016llx", cfg->model_key ? cfg->model_key : "",
+                          p->graph->name, cfg->rank, cfg->n_ranks, (unsigned long long)p->fingerprint);
     df_stage_cfg stage = {
         .graph = p->graph,
         .cut = p->cut,
@@ -80,6 +83,8 @@ static df_code open_stage(df_program *p, const df_program_cfg *cfg, df_err *err)
         .weights = df_model_weights(cfg->model, p->component),
         .backend = cfg->backend,
         .backend_cfg = cfg->backend_cfg,
+        .packed_dir = cfg->model_key && (size_t)length < sizeof key ? cfg->packed_dir : NULL,
+        .packed_key = key,
     };
     df_code rc = df_stage_open(&p->stage, &stage, err);
     if (!rc && p->component == DF_DENOISER) df_stage_set_tap(p->stage, cfg->denoiser_tap, cfg->tap_ctx);
@@ -93,12 +98,14 @@ df_code df_program_open(df_program **out, const df_program_cfg *cfg, df_componen
     *p = (df_program) { .component = c, .size = *size };
     df_code rc = make_cut(p, cfg, err);
     if (!rc) rc = list_local(p, cfg, err);
-    if (!rc) rc = open_stage(p, cfg, err);
+    if (!rc) {
+        p->fingerprint = fingerprint_of(p->graph, p->cut, cfg);
+        rc = open_stage(p, cfg, err);
+    }
     if (rc) {
         df_program_close(&p);
         return rc;
     }
-    p->fingerprint = fingerprint_of(p->graph, p->cut, cfg);
     *out = p;
     return DF_OK;
 }

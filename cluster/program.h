@@ -25,6 +25,7 @@ typedef struct df_program_cfg {
     const df_backend *backend;
     df_backend_cfg backend_cfg;
     int rank, n_ranks, max_rows, n_slots;
+    const char *packed_dir, *model_key; /* of df_pipeline_cfg */
     df_stage_tap_fn denoiser_tap; /* of the denoiser's stage on this rank; NULL: none */
     void *tap_ctx;
 } df_program_cfg;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "engine/text/tokenizer.h"
 #include "worker/defaults.h"
 
@@ -53,6 +54,7 @@ struct df_session {
     bool no_t5, int8, fast_conv;
     int wanted_micro_batch, micro_batch, n_slots;
     df_dtype dtype;
+    df_buf key; /* what the weights are: the model and its adapters */
 };
 
 /* messages between the ranks of a worker */
@@ -122,13 +124,25 @@ static df_code open_model(df_session *s, const control *m, df_err *err) {
     return check_content(s->model, s->path, s->sha256, err);
 }
 
+static df_code make_key(df_session *s, df_err *err) {
+    df_buf_printf(&s->key, "%s%s", s->sha256, s->no_t5 ? " without T5" : "");
+    for (int i = 0; i < s->n_adapters; i++)
+        df_buf_printf(&s->key, "\n%d %s %a %s", (int)s->adapters[i].kind, s->adapters[i].sha256, s->adapters[i].weight,
+                      s->adapters[i].name);
+    return s->key.failed ? df_err_set(err, DF_ENOMEM, "%s", s->path) : DF_OK;
+}
+
 static df_code open_pipeline(df_session *s, df_comm *comm, const df_session_cfg *cfg, df_err *err) {
+    df_code rc = make_key(s, err);
+    if (rc) return rc;
     s->n_slots = df_worker_slots(comm->size);
     const df_pipeline_cfg pc = {
         .backend = cfg->backend,
         .backend_cfg = { .dtype = s->dtype, .threads = cfg->threads, .int8 = s->int8, .fast_conv = s->fast_conv },
         .max_rows = 2 * s->micro_batch,
-        .n_slots = s->n_slots
+        .n_slots = s->n_slots,
+        .packed_dir = cfg->packed_dir,
+        .model_key = s->key.data,
     };
     return df_pipeline_open(&s->pipeline, comm, s->model, &pc, err);
 }
@@ -137,6 +151,7 @@ static void free_session(df_session **s) {
     if (!*s) return;
     df_pipeline_close(&(*s)->pipeline);
     df_model_close(&(*s)->model);
+    df_buf_free(&(*s)->key);
     free(*s);
     *s = NULL;
 }

@@ -58,7 +58,7 @@ static df_code make_offers(worker *w, df_err *err) {
 /* opening and closing */
 
 static df_session_cfg session_cfg(const df_worker_cfg *cfg) {
-    return (df_session_cfg) { .backend = cfg->backend, .threads = cfg->threads };
+    return (df_session_cfg) { .backend = cfg->backend, .threads = cfg->threads, .packed_dir = cfg->packed_dir };
 }
 
 static const char *dtypes_of(const df_backend *backend) {

@@ -20,6 +20,7 @@ typedef struct df_worker_cfg {
     const df_backend *backend;
     int threads; /* of each rank */
     int micro_batch; /* 0: the job's, else a default */
+    const char *packed_dir; /* packed weights are kept there; NULL: nowhere */
     /* 1: take nothing new, hand back what is not begun, finish the rest; 2: hand back all, at once. May be NULL. */
     const volatile sig_atomic_t *drain;
     int drain_ms; /* what is not finished by then is handed back */

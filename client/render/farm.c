@@ -60,10 +60,15 @@ static void write_command_lines(df_farm_host *f) {
     snprintf(f->micro_batch, sizeof f->micro_batch, "%d", f->cfg.micro_batch);
     const char *worker[] = { f->self,     "worker",    "--connect", f->endpoint, "--pipeline",
                              f->pipeline, "--threads", f->threads,  "--backend", f->cfg.backend,
-                             NULL,        NULL,        NULL };
+                             NULL,        NULL,        NULL,        NULL,        NULL };
+    int n = 10;
     if (f->cfg.micro_batch) {
-        worker[10] = "--micro-batch";
-        worker[11] = f->micro_batch;
+        worker[n++] = "--micro-batch";
+        worker[n++] = f->micro_batch;
+    }
+    if (f->cfg.packed_dir) {
+        worker[n++] = "--packed-cache";
+        worker[n] = f->cfg.packed_dir;
     }
     memcpy(f->worker_argv, worker, sizeof worker);
 }

@@ -19,6 +19,7 @@ typedef struct df_farm_cfg {
     const char *state_dir; /* absolute; made if absent */
     int n_workers, pipeline, threads, micro_batch; /* micro_batch 0: the job's */
     const char *backend;
+    const char *packed_dir; /* of the workers; NULL: none */
 } df_farm_cfg;
 
 df_code df_farm_host_start(df_farm_host **out, const df_farm_cfg *cfg, df_err *err);

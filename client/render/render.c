@@ -19,12 +19,12 @@
 
 #define STALL_MS 1500 /* a job that cannot write for so long is given up, to be resumed */
 
-enum { OPT_THREADS = 0x6000, OPT_CONTACT_SHEET, OPT_BACKEND };
+enum { OPT_THREADS = 0x6000, OPT_CONTACT_SHEET, OPT_BACKEND, OPT_PACKED_CACHE };
 
 typedef struct render_options {
     df_job_options job;
     int threads;
-    const char *contact_sheet, *backend;
+    const char *contact_sheet, *backend, *packed_dir;
 } render_options;
 
 static error_t parse(int key, char *arg, struct argp_state *state) {
@@ -33,6 +33,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     case ARGP_KEY_INIT: state->child_inputs[0] = &o->job; return 0;
     case OPT_THREADS: o->threads = (int)df_option_int(state, "threads", arg, 1, 1024); return 0;
     case OPT_CONTACT_SHEET: o->contact_sheet = arg; return 0;
+    case OPT_PACKED_CACHE: o->packed_dir = arg; return 0;
     case OPT_BACKEND:
         if (!df_backend_find(arg)) argp_error(state, "--backend must be cpu or reference, not '%s'", arg);
         o->backend = arg;
@@ -45,6 +46,7 @@ static const struct argp_option options[] = {
     { "contact-sheet", OPT_CONTACT_SHEET, "FILE", 0, "Also write one PNG of all pictures", 0 },
     { "threads", OPT_THREADS, "T", 0, "Threads of each rank (its share of the cores)", 2 },
     { "backend", OPT_BACKEND, "NAME", 0, "cpu or reference (cpu)", 2 },
+    { "packed-cache", OPT_PACKED_CACHE, "DIR", 0, "Keep packed weights there, and start from them the next time", 2 },
     { 0 },
 };
 static const struct argp_child children[] = { { &df_job_argp, 0, NULL, 0 }, { 0 } };
@@ -110,7 +112,8 @@ static df_code start(render *r, df_err *err) {
                               .pipeline = o->pipeline,
                               .threads = r->o->threads ? r->o->threads : df_cores_each(o->workers * o->pipeline),
                               .micro_batch = o->micro_batch,
-                              .backend = r->o->backend };
+                              .backend = r->o->backend,
+                              .packed_dir = r->o->packed_dir };
     if ((rc = df_farm_host_start(&r->farm, &cfg, err))) return rc;
     return df_link_open(&r->link, df_farm_host_endpoint(r->farm), err);
 }

@@ -14,11 +14,14 @@
 
 #include "engine/graph/graph.h"
 
+struct df_packed; /* engine/weights/packed.h */
+
 typedef struct df_backend_cfg {
     df_dtype dtype; /* compute type: F32; the reference also F64, the cpu backend also BF16 */
     int threads; /* 0: all cores */
     bool int8; /* nodes with products in 8 bits may come: refused at once where the machine has none */
     bool fast_conv; /* convolutions may also take what rounds worse than a direct one in BF16 (docs/numerics.md) */
+    struct df_packed *packed; /* where packed weights are looked for and left; NULL: nowhere. Borrowed for node_open */
 } df_backend_cfg;
 
 /* What --dtype names. */
@@ -34,13 +37,16 @@ typedef struct df_kernel df_kernel; /* a prepared node; the backend defines it *
 
 typedef struct df_backend {
     const char *name;
+    bool keeps_packed; /* uses df_backend_cfg.packed */
 
     /* *ctx is handed to node_open. DF_EUNSUPPORTED for a dtype it cannot compute in. */
     df_code (*open)(void **ctx, const df_backend_cfg *cfg, df_err *err);
     void (*close)(void **ctx);
 
     /* Packs the node's weights, which are given as f32 in PyTorch's order and borrowed for the call only
-     * (weights[i] is NULL where the node has none). g and node are borrowed and outlive the kernel. */
+     * (weights[i] is NULL where the node has none). With a cfg.packed that has entries of the node (NAME/...),
+     * weights[0] may be NULL: DF_ENOTFOUND if they are not what is needed. g and node are borrowed and outlive the
+     * kernel. */
     df_code (*node_open)(void *ctx, df_kernel **out, const df_graph *g, const df_node *node,
                          const float *const *weights, df_err *err);
     void (*node_close)(df_kernel **k); /* accepts NULL */

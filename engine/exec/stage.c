@@ -1,6 +1,7 @@
 #include "engine/exec/stage.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,11 +9,13 @@
 #include "base/size.h"
 #include "engine/exec/kept.h"
 #include "engine/graph/memory_plan.h"
+#include "engine/weights/packed.h"
 
 enum { ALIGN = 64 };
 
 struct df_stage {
-    df_stage_cfg cfg; /* .weights is not used after open */
+    df_stage_cfg cfg; /* .weights, .packed_dir and .packed_key are not used after open */
+    df_packed *packed; /* NULL: none; kernels may have their weights in it */
     void *ctx; /* of the backend */
     df_memory_plan *plan;
     df_kernel **kernels; /* [n_nodes]; NULL for other stages' nodes and for reshapes */
@@ -55,16 +58,30 @@ static df_code read_weight(const df_stage_cfg *cfg, df_weight_id id, float **dat
     return df_weights_read_f32(cfg->weights, w->name, w->shape.dim, w->shape.rank, *data, err);
 }
 
-static df_code open_kernel(df_stage *s, int index, df_err *err) {
+static df_code open_kernel_with(df_stage *s, int index, int first_weight, df_err *err) {
     const df_stage_cfg *cfg = &s->cfg;
     const df_node *n = &cfg->graph->nodes[index];
     float *weights[DF_NODE_MAX_WEIGHTS] = { NULL };
     df_code rc = DF_OK;
-    for (int i = 0; i < DF_NODE_MAX_WEIGHTS && !rc; i++)
+    for (int i = first_weight; i < DF_NODE_MAX_WEIGHTS && !rc; i++)
         if (n->weight[i] != DF_NO_WEIGHT) rc = read_weight(cfg, n->weight[i], &weights[i], err);
     const float *borrowed[DF_NODE_MAX_WEIGHTS] = { weights[0], weights[1] };
     if (!rc) rc = cfg->backend->node_open(s->ctx, &s->kernels[index], cfg->graph, n, borrowed, err);
     for (int i = 0; i < DF_NODE_MAX_WEIGHTS; i++) free(weights[i]);
+    return rc;
+}
+
+static bool is_packed(const df_stage *s, const df_node *n) {
+    char prefix[256];
+    int length = snprintf(prefix, sizeof prefix, "%s/", n->name);
+    return s->packed && (size_t)length < sizeof prefix && df_packed_has(s->packed, prefix);
+}
+
+/* Weights that are there packed need not be read; if they are not the right ones after all, they are read. */
+static df_code open_kernel(df_stage *s, int index, df_err *err) {
+    const df_node *n = &s->cfg.graph->nodes[index];
+    df_code rc = is_packed(s, n) ? open_kernel_with(s, index, 1, err) : DF_ENOTFOUND;
+    if (rc == DF_ENOTFOUND) rc = open_kernel_with(s, index, 0, err);
     return rc ? node_error(s, n, err) : DF_OK;
 }
 
@@ -89,9 +106,23 @@ static void count_weights(df_stage *s) {
         if (runs_here(s, i)) s->weight_bytes += s->cfg.backend->node_weight_bytes(s->ctx, g, &g->nodes[i]);
 }
 
+static df_code open_packed(df_stage *s, df_err *err) {
+    df_stage_cfg *cfg = &s->cfg;
+    if (!cfg->packed_dir || !cfg->backend->keeps_packed) return DF_OK;
+    df_code rc = df_packed_open(&s->packed, cfg->packed_dir, cfg->packed_key, err);
+    cfg->backend_cfg.packed = s->packed;
+    return rc;
+}
+
+/* A folder that takes no file more is no reason not to go on: the next process packs again. */
+static void save_packed(df_stage *s) {
+    if (s->packed) df_packed_save(s->packed, NULL);
+}
+
 static df_code open_stage(df_stage *s, df_err *err) {
     const df_stage_cfg *cfg = &s->cfg;
-    df_code rc = cfg->backend->open(&s->ctx, &cfg->backend_cfg, err);
+    df_code rc = open_packed(s, err);
+    if (!rc) rc = cfg->backend->open(&s->ctx, &cfg->backend_cfg, err);
     if (rc) return rc;
     s->n_lanes = cfg->backend->n_lanes ? cfg->backend->n_lanes(s->ctx) : 1;
     s->lane_errs = calloc((size_t)s->n_lanes, sizeof *s->lane_errs);
@@ -101,6 +132,7 @@ static df_code open_stage(df_stage *s, df_err *err) {
     if (rc) return rc;
     count_weights(s);
     rc = open_kernels(s, err);
+    if (!rc) save_packed(s);
     s->cfg.weights = NULL;
     return rc;
 }
@@ -132,6 +164,7 @@ void df_stage_close(df_stage **stage) {
     df_kept_close(&s->kept);
     free(s->results);
     if (s->ctx) s->cfg.backend->close(&s->ctx);
+    df_packed_close(&s->packed);
     free(s->slots);
     free(s->scratch);
     free(s->lane_errs);

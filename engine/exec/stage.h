@@ -28,7 +28,9 @@ typedef struct df_stage_cfg {
     int stage;
     const df_weights *weights; /* borrowed, only during df_stage_open */
     const df_backend *backend;
-    df_backend_cfg backend_cfg;
+    df_backend_cfg backend_cfg; /* .packed: the stage's own, from here on */
+    const char *packed_dir; /* packed weights are kept there (packed.h), NULL: nowhere */
+    const char *packed_key; /* all that the weights of this stage follow from */
 } df_stage_cfg;
 
 df_code df_stage_open(df_stage **out, const df_stage_cfg *cfg, df_err *err);

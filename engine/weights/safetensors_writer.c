@@ -114,13 +114,13 @@ static bool total_fits(const df_safetensors_writer *w) {
     return total <= INT64_MAX;
 }
 
-/* The header is padded with spaces so that the data begins at a multiple of eight bytes. */
+/* The header is padded with spaces so that the data begins at a multiple of a cache line. */
 static void add_header(df_atomic_file *f, const char *text) {
-    size_t n = strlen(text), padding = (8 - n % 8) % 8;
-    uint64_t length = n + padding;
+    enum { LINE = 64 };
+    uint64_t n = strlen(text), end = (sizeof n + n + LINE - 1) / LINE * LINE, length = end - sizeof n;
     df_atomic_file_add(f, &length, sizeof length);
     df_atomic_file_add(f, text, n);
-    df_atomic_file_add(f, "        ", padding);
+    for (; n < length; n++) df_atomic_file_add(f, " ", 1);
 }
 
 df_code df_safetensors_writer_write(df_safetensors_writer *w, const char *path, df_err *err) {

@@ -130,6 +130,10 @@ static df_code node_open(void *ctx, df_kernel **out, const df_graph *g, const df
     df_kernel *k = calloc(1, sizeof *k);
     if (!k) return df_err_set(err, DF_ENOMEM, "%s", node->name);
     *k = (df_kernel) { .ctx = ctx, .g = g, .node = node, .op = ops[node->op] };
+    if (!weights[0] && node->weight[0] != DF_NO_WEIGHT && !k->op->finds_packed) {
+        node_close(&k);
+        return df_err_set(err, DF_ENOTFOUND, "%s: its weights are not kept packed", node->name);
+    }
     if (k->op->open) {
         df_err why = { 0 };
         int saved = df_cpu_enter(k->ctx->threads);
@@ -193,6 +197,7 @@ static df_code lane_run(df_kernel *k, int lane, int64_t n_rows, const void *cons
 
 const df_backend df_backend_cpu = {
     .name = "cpu",
+    .keeps_packed = true,
     .open = backend_open,
     .close = backend_close,
     .node_open = node_open,

@@ -56,6 +56,7 @@ df_code df_cpu_ctx_open(df_cpu_ctx **out, const df_backend_cfg *cfg, df_err *err
     if (!ctx) return df_err_set(err, DF_ENOMEM, "backend cpu");
     ctx->threads = cfg->threads ? cfg->threads : omp_get_num_procs();
     ctx->dtype = cfg->dtype;
+    ctx->packed = cfg->packed;
     ctx->unit = df_dtype_bytes(cfg->dtype);
     ctx->simd = df_simd_best(cfg->dtype);
     ctx->fast_conv = cfg->fast_conv;

@@ -26,6 +26,7 @@ typedef struct df_cpu_ctx {
     df_product_way way;
     bool fast_conv; /* of df_backend_cfg */
     bool direct; /* no convolution by Winograd's algorithm: for tests and benches */
+    struct df_packed *packed; /* of df_backend_cfg */
     struct df_cpu_ctx *lanes; /* [threads]: the context of each lane (backend.h); NULL in a lane's own */
     int first_thread; /* of those of the whole backend: a lane's number */
 } df_cpu_ctx;

@@ -33,4 +33,5 @@ const df_cpu_op df_cpu_conv2d = { .open = open_conv,
                                   .close = df_product_close,
                                   .prepare = df_product_prepare,
                                   .run = df_product_run,
-                                  .does_all = true };
+                                  .does_all = true,
+                                  .finds_packed = true };

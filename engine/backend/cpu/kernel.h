@@ -32,6 +32,7 @@ struct df_cpu_op {
     df_code (*run)(df_kernel *k, const df_cpu_run *r, df_err *err);
     /* What of the node's fused parts the op applies itself; the backend applies the rest in a second pass. */
     bool does_act, does_all;
+    bool finds_packed; /* weights[0] may be NULL in open: DF_ENOTFOUND if ctx->packed has not what is needed */
 };
 
 extern const df_cpu_op df_cpu_activation, df_cpu_add, df_cpu_add_channel, df_cpu_add_constant, df_cpu_attention,

@@ -19,4 +19,5 @@ const df_cpu_op df_cpu_linear = { .open = open_linear,
                                   .close = df_product_close,
                                   .prepare = df_product_prepare,
                                   .run = df_product_run,
-                                  .does_all = true };
+                                  .does_all = true,
+                                  .finds_packed = true };

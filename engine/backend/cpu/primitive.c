@@ -185,6 +185,18 @@ df_code df_prim_repack(const df_cpu_ctx *ctx, const df_prim *p, const df_prim *o
     return pack(ctx, p, df_prim_weights(other), others, packed, err);
 }
 
+static uint64_t mix(uint64_t hash, const void *data, size_t bytes) {
+    for (const unsigned char *at = data; bytes; bytes--) hash = (hash ^ *at++) * 0x100000001b3u;
+    return hash;
+}
+
+uint64_t df_prim_layout(const df_prim *p) {
+    const dnnl_version_t *v = dnnl_version();
+    const int version[] = { v->major, v->minor, v->patch };
+    uint64_t hash = mix(0xcbf29ce484222325u, df_prim_weights(p), sizeof(dnnl_memory_desc_t));
+    return mix(hash, version, sizeof version);
+}
+
 bool df_prim_same_layout(const df_prim *a, const df_prim *b) {
     return dnnl_memory_desc_equal(df_prim_weights(a), df_prim_weights(b)) == 1;
 }

@@ -67,6 +67,7 @@ df_code df_prim_pack(const df_cpu_ctx *ctx, const df_prim *p, const void *weight
 /* The same from what was packed for another primitive of the shape. */
 df_code df_prim_repack(const df_cpu_ctx *ctx, const df_prim *p, const df_prim *other, const void *others, void **packed,
                        df_err *err);
+uint64_t df_prim_layout(const df_prim *p); /* a hash of the weights' layout and the library's version */
 bool df_prim_same_layout(const df_prim *a, const df_prim *b); /* of the weights */
 
 df_code df_prim_args_open(df_prim_args *a, const df_cpu_ctx *ctx, const df_prim *p, df_err *err);

@@ -1,5 +1,6 @@
 #include "engine/backend/cpu/product.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,6 +8,7 @@
 #include "engine/backend/cpu/invariance.h"
 #include "engine/backend/cpu/strips.h"
 #include "engine/backend/int8.h"
+#include "engine/weights/packed.h"
 
 /* One prepared number of rows. */
 typedef struct plan {
@@ -23,6 +25,7 @@ typedef struct product {
     df_product_shape shape;
     df_strips strips;
     void *packed; /* as the strips want it */
+    bool borrowed; /* it is ctx->packed's */
     float *bias; /* NULL without */
     float *scales; /* the shape's; NULL without int8 */
     plan *plans;
@@ -52,7 +55,7 @@ void df_product_close(void *state) {
         plan_close(q);
     }
     df_strips_close(&p->strips);
-    free(p->packed);
+    if (!p->borrowed) free(p->packed);
     free(p->bias);
     free(p->scales);
     free(p);
@@ -71,6 +74,23 @@ static bool needs_detour(const df_node *n) {
 static df_code pack(const df_kernel *k, product *p, const void *weights, df_err *err) {
     df_code rc = df_strips_open(&p->strips, k->ctx, &p->shape, err);
     return rc ? rc : df_prim_pack(k->ctx, p->strips.kind[0], weights, &p->packed, err);
+}
+
+/* The phases of an upsample_conv2d have one node, and differ in their padding. */
+static df_code find_or_pack(const df_kernel *k, product *p, const float *weights, df_err *err) {
+    char name[384];
+    df_code rc = df_strips_open(&p->strips, k->ctx, &p->shape, err);
+    if (rc) return rc;
+    const df_prim *canonical = p->strips.kind[0];
+    size_t bytes = dnnl_memory_desc_get_size(df_prim_weights(canonical));
+    snprintf(name, sizeof name, "%s/product %lld+%lld+%lld %016llx", k->node->name, (long long)p->shape.kernel,
+             (long long)p->shape.top, (long long)p->shape.left, (unsigned long long)df_prim_layout(canonical));
+    p->packed = (void *)(uintptr_t)df_packed_find(k->ctx->packed, name, bytes);
+    p->borrowed = p->packed != NULL;
+    if (p->borrowed) return DF_OK;
+    if (!weights) return df_err_set(err, DF_ENOTFOUND, "packed weights");
+    rc = df_prim_pack(k->ctx, canonical, weights, &p->packed, err);
+    return rc ? rc : df_packed_add(k->ctx->packed, name, p->packed, bytes, err);
 }
 
 static df_code pack_int8(const df_kernel *k, product *p, const float *weights, df_err *err) {
@@ -94,6 +114,8 @@ df_code df_product_open(df_kernel *k, df_product_shape shape, const float *const
     shape.zero = k->node->int8.zero;
     p->shape = shape;
     if (weights[1] && !(p->bias = df_cpu_copy(weights[1], shape.oc))) return df_err_set(err, DF_ENOMEM, "bias");
+    if (!shape.int8 && k->ctx->packed) return find_or_pack(k, p, weights[0], err);
+    if (!weights[0]) return df_err_set(err, DF_ENOTFOUND, "packed weights");
     return shape.int8 ? pack_int8(k, p, weights[0], err) : pack(k, p, weights[0], err);
 }
 

@@ -74,8 +74,9 @@ static df_code open_upsample(df_kernel *k, const float *const *weights, df_err *
     }
     for (int p = 0; !rc && p < PHASES; p++) {
         u->phase[p] = (df_kernel) { .ctx = k->ctx, .g = k->g, .node = &u->node, .op = k->op };
-        fold_taps(folded, weights[0], kernels, p);
-        rc = df_product_open(&u->phase[p], phase_shape(k, p), (const float *const[]) { folded, weights[1] }, err);
+        if (weights[0]) fold_taps(folded, weights[0], kernels, p);
+        const float *const of_phase[] = { weights[0] ? folded : NULL, weights[1] };
+        rc = df_product_open(&u->phase[p], phase_shape(k, p), of_phase, err);
     }
     free(folded);
     return rc;
@@ -157,4 +158,5 @@ const df_cpu_op df_cpu_upsample_conv2d = { .open = open_upsample,
                                            .close = close_phases,
                                            .prepare = prepare,
                                            .run = run,
-                                           .does_all = true };
+                                           .does_all = true,
+                                           .finds_packed = true };

@@ -1,8 +1,11 @@
 #include "engine/backend/cpu/winograd.h"
 
 #include <omp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "engine/weights/packed.h"
 
 /* V of a block stays in the cache that the threads share; the sums of a task in that of its thread. */
 enum { BLOCK_BYTES = 6 << 20, SUMS_BYTES = 512 << 10, TASK_GROUPS = 4, MAX_POINTS = 36, LINE_BYTES = 64 };
@@ -16,6 +19,7 @@ typedef struct winograd {
     int64_t block_tiles, task_panels; /* at most */
     int64_t sums_plane; /* floats from point to point of a task's sums */
     void *u;
+    bool borrowed; /* u is ctx->packed's */
     float *bias; /* [panels * width]; zeros without */
     void *zeros; /* [ic]: a pixel of the padding */
 } winograd;
@@ -53,7 +57,7 @@ static void set_sizes(winograd *w, const df_kernel *k) {
 
 static void close_winograd(void *state) {
     winograd *w = state;
-    free(w->u);
+    if (!w->borrowed) free(w->u);
     free(w->bias);
     free(w->zeros);
     free(w);
@@ -217,6 +221,22 @@ static df_code run(df_kernel *k, const df_cpu_run *r, df_err *err) {
 
 static const df_cpu_op winograd_op = { .close = close_winograd, .prepare = prepare, .run = run, .does_all = true };
 
+/* U: found packed, or packed and left there. */
+static df_code find_or_pack(const df_kernel *k, winograd *w, const float *weights, df_err *err) {
+    char name[384];
+    struct df_packed *packed = k->ctx->packed;
+    size_t bytes = df_winograd_packed_bytes(k->ctx, w->layer.oc, w->layer.ic, w->m);
+    snprintf(name, sizeof name, "%s/winograd %d %s %d", k->node->name, w->m, df_dtype_name(k->ctx->dtype),
+             (int)k->ctx->simd->lanes);
+    w->u = packed ? (void *)(uintptr_t)df_packed_find(packed, name, bytes) : NULL;
+    w->borrowed = w->u != NULL;
+    if (w->borrowed) return DF_OK;
+    if (!weights) return df_err_set(err, DF_ENOTFOUND, "packed weights");
+    w->u = df_winograd_pack(k->ctx, weights, w->layer.oc, w->layer.ic, w->m);
+    if (!w->u) return df_err_set(err, DF_ENOMEM, "winograd");
+    return packed ? df_packed_add(packed, name, w->u, bytes, err) : DF_OK;
+}
+
 df_code df_winograd_open(df_kernel *k, const float *const *weights, df_err *err) {
     winograd *w = calloc(1, sizeof *w);
     if (!w) return df_err_set(err, DF_ENOMEM, "winograd");
@@ -225,10 +245,11 @@ df_code df_winograd_open(df_kernel *k, const float *const *weights, df_err *err)
     set_sizes(w, k);
     k->state = w;
     k->op = &winograd_op;
-    w->u = df_winograd_pack(k->ctx, weights[0], w->layer.oc, w->layer.ic, w->m);
+    df_code rc = find_or_pack(k, w, weights[0], err);
+    if (rc) return rc;
     w->bias = calloc((size_t)(w->panels * w->width), sizeof *w->bias);
     w->zeros = calloc((size_t)w->layer.ic, k->ctx->unit);
-    if (!w->u || !w->bias || !w->zeros) return df_err_set(err, DF_ENOMEM, "winograd");
+    if (!w->bias || !w->zeros) return df_err_set(err, DF_ENOMEM, "winograd");
     if (weights[1]) memcpy(w->bias, weights[1], (size_t)w->layer.oc * sizeof *w->bias);
     return DF_OK;
 }

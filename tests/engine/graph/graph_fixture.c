@@ -254,7 +254,9 @@ df_stage *fixture_stage(const fixture_run *run, int stage, int n_slots) {
                          .stage = stage,
                          .weights = own ? own : run->weights,
                          .backend = run->backend ? run->backend : &df_backend_reference,
-                         .backend_cfg = { .dtype = run->dtype, .threads = run->threads ? run->threads : 1 } };
+                         .backend_cfg = { .dtype = run->dtype, .threads = run->threads ? run->threads : 1 },
+                         .packed_dir = run->packed_dir,
+                         .packed_key = run->g->name };
     if (df_stage_open(&s, &cfg, &err) || df_stage_reserve(s, run->n_rows, n_slots, &err))
         fail_msg("stage %d: %s", stage, err.text);
     df_weights_close(&own);

@@ -31,6 +31,7 @@ typedef struct fixture_run {
     int64_t first_row, n_rows;
     const df_backend *backend; /* NULL: reference */
     int threads; /* 0: 1 */
+    const char *packed_dir; /* NULL: none */
 } fixture_run;
 
 /* All outputs, one after the other, each [n_rows][row]; malloc'd. */
