@@ -75,7 +75,7 @@ static df_code list_local(df_program *p, const df_program_cfg *cfg, df_err *err)
 static df_code open_stage(df_program *p, const df_program_cfg *cfg, df_err *err) {
     char key[2048];
     int length = snprintf(key, sizeof key, "model %s\n%s, rank %d of %d, %016llx", cfg->model_key ? cfg->model_key : "",
-                          p->graph->name, cfg->rank, cfg->n_ranks, (unsigned long long)p->fingerprint);
+                          df_component_name(p->component), cfg->rank, cfg->n_ranks, (unsigned long long)p->fingerprint);
     df_stage_cfg stage = {
         .graph = p->graph,
         .cut = p->cut,
