@@ -11,6 +11,7 @@
 #include "base/cores.h"
 #include "client/exit_code.h"
 #include "client/options.h"
+#include "cluster/timeline.h"
 #include "worker/child.h"
 #include "worker/defaults.h"
 #include "worker/supervisor.h"
@@ -28,7 +29,8 @@ enum {
     OPT_BACKEND,
     OPT_DRAIN,
     OPT_LOG,
-    OPT_PACKED_CACHE
+    OPT_PACKED_CACHE,
+    OPT_TRACE
 };
 
 typedef struct worker_options {
@@ -36,7 +38,7 @@ typedef struct worker_options {
     const char *model[MAX_MODELS];
     int n_models;
     int pipeline, threads, micro_batch, drain_seconds;
-    const char *backend, *packed_dir;
+    const char *backend, *packed_dir, *trace;
     df_log_level level;
 } worker_options;
 
@@ -51,6 +53,7 @@ static error_t parse_more(int key, char *arg, struct argp_state *state, worker_o
         check_backend(state, arg);
         o->backend = arg;
         return 0;
+    case OPT_TRACE: o->trace = arg; return 0;
     case OPT_DRAIN: o->drain_seconds = (int)df_option_int(state, "drain-seconds", arg, 0, 86400); return 0;
     case OPT_PACKED_CACHE: o->packed_dir = arg; return 0;
     case OPT_LOG:
@@ -92,6 +95,7 @@ static const struct argp_option options[] = {
     { "backend", OPT_BACKEND, "NAME", 0, "cpu or reference (cpu)", 0 },
     { "drain-seconds", OPT_DRAIN, "S", 0, "After SIGTERM, SIGINT or SIGUSR1: time to finish what is begun (30)", 0 },
     { "packed-cache", OPT_PACKED_CACHE, "DIR", 0, "Keep packed weights there, and start from them the next time", 0 },
+    { "trace", OPT_TRACE, "FILE", 0, "At the end: what every rank did when, as a Chrome trace (Perfetto opens it)", 0 },
     { "log", OPT_LOG, "LEVEL", 0, "debug, info, warn, error or off (info)", 0 },
     { 0 },
 };
@@ -144,6 +148,7 @@ static int run_ranks(df_comm *comm, const worker_options *o, const df_log *log) 
                                 .packed_dir = o->packed_dir,
                                 .drain = &drain,
                                 .drain_ms = o->drain_seconds * 1000,
+                                .trace_path = o->trace,
                                 .log = log };
     df_code rc = df_worker_run(comm, &cfg, &refused, &err);
     if (!rc) return DF_EXIT_OK;
@@ -210,10 +215,15 @@ static int run_supervised(const worker_options *o, char **argv, const df_log *lo
 
 int df_cmd_worker(int argc, char **argv) {
     int rank, size;
+    df_err err;
     worker_options o = { .endpoint = DF_DEFAULT_ENDPOINT, .backend = "cpu", .drain_seconds = 30, .level = DF_LOG_INFO };
     df_options_parse(&argp, argc, argv, &o);
     wait_without_spinning(argv);
     bool launched = df_comm_mpi_launched(&rank, &size);
+    if (o.trace && !(launched && rank) && df_timeline_write_empty(o.trace, &err)) {
+        fprintf(stderr, "diffarm: error: --trace %s\n", err.text);
+        return DF_EXIT_USAGE;
+    }
     df_log log = df_log_to(stderr, o.level, launched && rank ? "rank" : "worker");
     drain_on_signals();
     if (launched) return run_launched(&o, size, &log);

@@ -3,11 +3,11 @@
  * Kinds behind one table: `self` (one rank), `threads` (ranks are threads of one process), `mpi` (host memory; large
  * messages chunked), later `nccl`. Everything above is written against this header alone.
  *
- * Channels. A message goes over a channel, a small number that names what it is; messages of one (source, channel)
- * arrive in the order sent, and the receiver always knows source, channel and size beforehand. (Nothing is probed: that
- * is what NCCL can do as well.) Sends and receives are posted and complete later; buffers are borrowed until then.
- * Failure: where a rank is gone the MPI job ends (PLATFORM: Open MPI 4 does not survive it); a call may also return
- * DF_EUNREACHABLE. Threads: one rank's handle belongs to one thread. */
+ * Channels. A message goes over a channel, a small number that names what it is (channels.h); messages of one (source,
+ * channel) arrive in the order sent, and the receiver always knows source, channel and size beforehand. (Nothing is
+ * probed: that is what NCCL can do as well.) Sends and receives are posted and complete later; buffers are borrowed
+ * until then. Failure: where a rank is gone the MPI job ends (PLATFORM: Open MPI 4 does not survive it); a call may
+ * also return DF_EUNREACHABLE. Threads: one rank's handle belongs to one thread. */
 #ifndef DF_CLUSTER_COMM_H
 #define DF_CLUSTER_COMM_H
 
@@ -46,6 +46,10 @@ struct df_comm {
     int rank, size;
     int share, shares; /* of the ranks that may run on the very cores that this one may: which it is, of how many */
 };
+
+/* Posts a message and waits until it has gone, or come. */
+df_code df_comm_send_now(df_comm *c, int to, int channel, const void *data, size_t bytes, df_err *err);
+df_code df_comm_recv_now(df_comm *c, int from, int channel, void *data, size_t bytes, df_err *err);
 
 df_code df_comm_self_open(df_comm **out, df_err *err);
 /* size handles at once; each is then used by its own thread; all are closed by their threads. */

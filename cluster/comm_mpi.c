@@ -10,6 +10,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "cluster/channels.h"
 #include "cluster/comm.h"
 
 /* After LONG_IDLE calls (some seconds) there is no work, only the next command to wait for. */
@@ -27,7 +28,7 @@ struct df_comm_request {
 
 typedef struct mpi_comm {
     df_comm base;
-    MPI_Comm comm; /* duplicated: our channels never meet somebody else's tags */
+    MPI_Comm comm[DF_TRAFFIC_KINDS]; /* duplicated: our channels never meet somebody else's tags */
     int tag_max;
     size_t chunk_bytes;
     df_comm_request *spare;
@@ -39,6 +40,10 @@ typedef struct mpi_comm {
 
 static mpi_comm *mpi_of(df_comm *c) {
     return (mpi_comm *)c;
+}
+
+static MPI_Comm comm_of(const mpi_comm *m, int channel) {
+    return m->comm[df_channel_traffic(channel)];
 }
 
 static df_code mpi_error(df_err *err, int mpi_rc, const char *what) {
@@ -113,7 +118,7 @@ static df_code mpi_send(df_comm *c, int to, int channel, const void *data, size_
     r->is_send = true, r->peer = to, r->channel = channel;
     for (int i = 0; i < r->n_parts; i++) {
         const char *at = (const char *)data + (size_t)i * m->chunk_bytes;
-        int failed = MPI_Isend(at, (int)part_bytes(m, r, i), MPI_BYTE, to, channel, m->comm, &r->parts[i]);
+        int failed = MPI_Isend(at, (int)part_bytes(m, r, i), MPI_BYTE, to, channel, comm_of(m, channel), &r->parts[i]);
         if (failed) {
             m->gave_up = true;
             return mpi_error(err, failed, "MPI_Isend");
@@ -133,7 +138,8 @@ static df_code mpi_recv(df_comm *c, int from, int channel, void *data, size_t by
     r->peer = from, r->channel = channel;
     for (int i = 0; i < r->n_parts; i++) {
         char *at = (char *)data + (size_t)i * m->chunk_bytes;
-        int failed = MPI_Irecv(at, (int)part_bytes(m, r, i), MPI_BYTE, from, channel, m->comm, &r->parts[i]);
+        int failed =
+            MPI_Irecv(at, (int)part_bytes(m, r, i), MPI_BYTE, from, channel, comm_of(m, channel), &r->parts[i]);
         if (failed) {
             m->gave_up = true;
             return mpi_error(err, failed, "MPI_Irecv");
@@ -207,12 +213,12 @@ static void mpi_close(df_comm **c) {
     mpi_comm *m = mpi_of(*c);
     *c = NULL;
     /* MPI_Finalize waits for the others, who may wait for what we gave up: end the job instead. */
-    if (m->gave_up || m->n_posted) MPI_Abort(m->comm, 1);
+    if (m->gave_up || m->n_posted) MPI_Abort(MPI_COMM_WORLD, 1);
     for (df_comm_request *r = m->spare, *next; r; r = next) {
         next = r->next;
         free(r);
     }
-    MPI_Comm_free(&m->comm);
+    for (int k = 0; k < DF_TRAFFIC_KINDS; k++) MPI_Comm_free(&m->comm[k]);
     MPI_Finalize();
     free(m);
 }
@@ -285,7 +291,7 @@ static void find_shares(mpi_comm *m) {
     sched_getaffinity(0, sizeof mask, &mask);
     for (size_t i = 0; i < sizeof mask; i++) hash = (hash ^ ((const unsigned char *)&mask)[i]) * 16777619u;
     m->base.shares = 1;
-    if (MPI_Comm_split_type(m->comm, MPI_COMM_TYPE_SHARED, m->base.rank, MPI_INFO_NULL, &host)) return;
+    if (MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, m->base.rank, MPI_INFO_NULL, &host)) return;
     if (!MPI_Comm_split(host, (int)(hash & INT_MAX), m->base.rank, &same)) {
         MPI_Comm_rank(same, &m->base.share);
         MPI_Comm_size(same, &m->base.shares);
@@ -294,20 +300,27 @@ static void find_shares(mpi_comm *m) {
     MPI_Comm_free(&host);
 }
 
+static df_code duplicate(mpi_comm *m, df_err *err) {
+    for (int k = 0; k < DF_TRAFFIC_KINDS; k++) {
+        int failed = MPI_Comm_dup(MPI_COMM_WORLD, &m->comm[k]);
+        if (failed) return mpi_error(err, failed, "MPI_Comm_dup");
+        MPI_Comm_set_errhandler(m->comm[k], MPI_ERRORS_RETURN);
+    }
+    return DF_OK;
+}
+
 df_code df_comm_mpi_open(df_comm **out, df_err *err) {
     df_code rc = init(err);
     if (rc) return rc;
     mpi_comm *m = calloc(1, sizeof *m);
     if (!m) return df_err_set(err, DF_ENOMEM, "communicator: %zu bytes", sizeof *m);
-    int failed = MPI_Comm_dup(MPI_COMM_WORLD, &m->comm);
-    if (failed) {
+    if ((rc = duplicate(m, err))) {
         free(m);
-        return mpi_error(err, failed, "MPI_Comm_dup");
+        return rc;
     }
-    MPI_Comm_set_errhandler(m->comm, MPI_ERRORS_RETURN);
     m->base.ops = &mpi_ops;
-    MPI_Comm_rank(m->comm, &m->base.rank);
-    MPI_Comm_size(m->comm, &m->base.size);
+    MPI_Comm_rank(MPI_COMM_WORLD, &m->base.rank);
+    MPI_Comm_size(MPI_COMM_WORLD, &m->base.size);
     m->chunk_bytes = CHUNK_BYTES;
     find_shares(m);
     read_tag_max(m);

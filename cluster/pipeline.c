@@ -12,7 +12,9 @@ static bool alloc_slot(df_slot *s, int n_ranks) {
     s->edge = calloc(DF_PROGRAM_MAX_EDGES, sizeof *s->edge);
     s->command_sent = calloc((size_t)n_ranks, sizeof *s->command_sent);
     s->ended = calloc((size_t)n_ranks, sizeof *s->ended);
-    return s->edge && s->command_sent && s->ended;
+    s->posted_ns = calloc(DF_PROGRAM_MAX_EDGES, sizeof *s->posted_ns);
+    s->first_step = s->last_step = -1;
+    return s->edge && s->command_sent && s->ended && s->posted_ns;
 }
 
 static df_code alloc_all(df_pipeline *p, df_err *err) {
@@ -48,6 +50,7 @@ static void cancel_all(df_pipeline *p) {
 static void free_all(df_pipeline *p) {
     for (int i = 0; i < p->n_slots; i++) {
         free(p->slots[i].edge);
+        free(p->slots[i].posted_ns);
         free(p->slots[i].command_sent);
         free(p->slots[i].ended);
     }
@@ -86,6 +89,7 @@ df_code df_pipeline_open(df_pipeline **out, df_comm *comm, const df_model *model
     p->n_ranks = comm->size;
     p->stall_timeout_ms = cfg->stall_timeout_ms ? cfg->stall_timeout_ms : STALL_TIMEOUT_MS;
     p->last_moved_ms = df_clock_ms();
+    p->trace = cfg->trace;
     p->cfg = (df_program_cfg) {
         .model = model,
         .backend = cfg->backend,

@@ -26,6 +26,7 @@
 
 #include "cluster/comm.h"
 #include "cluster/plan.h"
+#include "cluster/trace.h"
 #include "engine/backend/backend.h"
 #include "engine/exec/stage.h"
 #include "engine/models/model.h"
@@ -42,6 +43,7 @@ typedef struct df_pipeline_cfg {
     const char *packed_dir, *model_key;
     df_stage_tap_fn denoiser_tap; /* sees what each of the denoiser's nodes on this rank gives; NULL: none */
     void *tap_ctx;
+    df_trace *trace; /* borrowed; NULL: none */
     int64_t stall_timeout_ms; /* rank 0 gives up when nothing has moved for so long; 0: ten minutes */
 } df_pipeline_cfg;
 
@@ -68,6 +70,7 @@ int df_pipeline_slots(const df_pipeline *p);
 int df_pipeline_max_rows(const df_pipeline *p);
 df_dtype df_pipeline_dtype(const df_pipeline *p); /* of activations */
 void df_pipeline_backend(const df_pipeline *p, const df_backend **backend, df_backend_cfg *cfg); /* of this rank */
+df_trace *df_pipeline_trace(const df_pipeline *p); /* NULL: none */
 /* What this rank holds, all programs together. */
 df_stage_memory df_pipeline_memory(const df_pipeline *p);
 
@@ -76,6 +79,8 @@ int df_pipeline_free_slot(const df_pipeline *p);
 /* Dense [n_rows][row], in the type that df_value_held_as names for the pipeline's dtype; NULL if no such port. */
 void *df_pipeline_input(df_pipeline *p, int slot, int program, const char *port, int64_t n_rows);
 const void *df_pipeline_output(df_pipeline *p, int slot, int program, const char *port, int64_t n_rows);
+/* At which steps the rows of the slot's next micro-batch are, from least to greatest: traces and errors tell. */
+void df_pipeline_set_steps(df_pipeline *p, int slot, int first, int last);
 df_code df_pipeline_start(df_pipeline *p, int slot, int program, int64_t n_rows, df_err *err);
 /* Does what work there is on rank 0, for at most one segment; *slot is a slot whose program has ended, else -1. With an
  * error and *slot >= 0 that command alone has failed. */

@@ -6,12 +6,11 @@
 #ifndef DF_CLUSTER_PIPELINE_IMPL_H
 #define DF_CLUSTER_PIPELINE_IMPL_H
 
+#include "cluster/channels.h"
 #include "cluster/pipeline.h"
 #include "cluster/program.h"
 
 enum { DF_MAX_PROGRAMS = 16, DF_STATUS_TEXT = 480, DF_IDLE_US = 20000 };
-
-enum { DF_CHANNEL_COMMAND = 0, DF_CHANNEL_STATUS = 1, DF_CHANNEL_DATA = 16 };
 
 typedef enum df_command_op { DF_COMMAND_LOAD = 1, DF_COMMAND_UNLOAD, DF_COMMAND_RUN, DF_COMMAND_STOP } df_command_op;
 
@@ -23,6 +22,7 @@ typedef struct df_command {
     int32_t component; /* LOAD, as is the size */
     df_graph_size size;
     int32_t slot; /* RUN */
+    int32_t first_step, last_step; /* RUN: of the rows; -1: they have none */
 } df_command;
 
 typedef struct df_status {
@@ -42,9 +42,11 @@ typedef struct df_slot {
     df_program *program;
     int next_local; /* index into program->local of the next segment to run */
     df_comm_request **edge; /* [DF_PROGRAM_MAX_EDGES] posted send or receive of each edge; NULL: not posted, or done */
+    int64_t *posted_ns; /* [DF_PROGRAM_MAX_EDGES] when that was, where there is a trace */
     int n_posted;
     df_err failure; /* code DF_OK: none */
     /* rank 0 */
+    int first_step, last_step; /* of the next command */
     df_comm_request **command_sent; /* [n_ranks] */
     bool *ended; /* [n_ranks] */
     int n_ended; /* other ranks that have */
@@ -66,6 +68,7 @@ typedef struct df_reply {
 struct df_pipeline {
     df_comm *comm; /* borrowed */
     df_program_cfg cfg;
+    df_trace *trace; /* borrowed; NULL: none */
     int64_t stall_timeout_ms;
     int rank, n_ranks;
     df_program *programs[DF_MAX_PROGRAMS];
@@ -107,6 +110,12 @@ df_code df_rank0_listen(df_pipeline *p, int rank, df_err *err); /* posts the rec
 
 /* pipeline_programs.c: of a LOAD command, on every rank; on failure its place is empty. */
 df_code df_pipeline_open_program(df_pipeline *p, const df_command *c, df_err *err);
+
+/* pipeline_trace.c: spans of this rank's trace; nothing without one. */
+int64_t df_pipeline_now(const df_pipeline *p); /* df_clock_ns; 0 without a trace */
+void df_pipeline_trace_slot(df_pipeline *p, const df_slot *s, df_span_kind kind, int segment, int64_t start_ns);
+void df_pipeline_trace_message(df_pipeline *p, const df_slot *s, int edge);
+void df_pipeline_trace_other(df_pipeline *p, df_span_kind kind, int64_t start_ns);
 
 /* pipeline_tick.c */
 df_code df_pipeline_test(df_pipeline *p, df_comm_request **req, bool *moved, df_err *err); /* NULL request: nothing */

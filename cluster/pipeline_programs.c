@@ -53,7 +53,9 @@ static df_code load(df_pipeline *p, df_component c, const df_graph_size *size, i
     df_err why = { 0 };
     df_code rc = df_rank0_command(p, &command, err);
     if (rc) return rc;
+    int64_t start = df_pipeline_now(p);
     df_pipeline_open_program(p, &command, &why);
+    df_pipeline_trace_other(p, DF_SPAN_LOAD, start);
     df_program *q = p->programs[place];
     if ((rc = df_rank0_wait(p, q ? q->fingerprint : 0, err))) return rc;
     if (!why.code) why = p->reply.failure;

@@ -30,6 +30,11 @@ const void *df_pipeline_output(df_pipeline *p, int slot, int program, const char
     return value_at(p, slot, program, df_graph_find_output(p->programs[program]->graph, port), n_rows);
 }
 
+void df_pipeline_set_steps(df_pipeline *p, int slot, int first, int last) {
+    p->slots[slot].first_step = first;
+    p->slots[slot].last_step = last;
+}
+
 df_code df_pipeline_start(df_pipeline *p, int slot, int program, int64_t n_rows, df_err *err) {
     df_err mine;
     if (!err) err = &mine;
@@ -39,6 +44,9 @@ df_code df_pipeline_start(df_pipeline *p, int slot, int program, int64_t n_rows,
                           n_rows);
     df_slot *s = &p->slots[slot];
     df_command c = { .op = DF_COMMAND_RUN, .program = program, .slot = slot, .n_rows = n_rows };
+    c.first_step = s->first_step;
+    c.last_step = s->last_step;
+    s->first_step = s->last_step = -1;
     c.seq = ++p->n_commands;
     memset(s->ended, 0, (size_t)p->n_ranks * sizeof *s->ended);
     p->last_moved_ms = df_clock_ms();

@@ -29,7 +29,9 @@ static df_code wait_sent(df_pipeline *p, df_comm_request **req, df_err *err) {
 }
 
 static void load(df_pipeline *p, const df_command *c, df_err *why) {
+    int64_t start = df_pipeline_now(p);
     df_pipeline_open_program(p, c, why);
+    df_pipeline_trace_other(p, DF_SPAN_LOAD, start);
     if (why->code) df_err_wrap(why, "rank %d", p->rank);
 }
 
@@ -98,7 +100,9 @@ df_code df_pipeline_serve(df_pipeline *p, df_err *err) {
         bool moved, ran;
         df_code rc = df_pipeline_tick(p, &moved, &ran, err);
         if (rc) return df_pipeline_break(p, err);
-        if (!moved && !p->stopped) p->comm->ops->idle(p->comm, IDLE_US);
+        if (moved || p->stopped) continue;
+        df_trace_wait(p->trace);
+        p->comm->ops->idle(p->comm, IDLE_US);
     }
     return DF_OK;
 }

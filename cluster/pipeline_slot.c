@@ -21,6 +21,7 @@ static df_code post_edge(df_pipeline *p, df_slot *s, int edge, df_err *err) {
         e->from_stage == p->rank
             ? p->comm->ops->send(p->comm, e->to_stage, channel_of(s, edge), data, bytes, &s->edge[edge], err)
             : p->comm->ops->recv(p->comm, e->from_stage, channel_of(s, edge), data, bytes, &s->edge[edge], err);
+    s->posted_ns[edge] = df_pipeline_now(p);
     s->n_posted += !rc;
     return rc;
 }
@@ -64,8 +65,11 @@ df_code df_slot_begin(df_pipeline *p, const df_command *c, df_err *err) {
     s->failure = (df_err) { 0 };
     memset(s->edge, 0, (size_t)s->program->cut->n_edges * sizeof *s->edge);
     if (df_stage_prepare(s->program->stage, c->n_rows, &why)) fail_command(p, s, &why);
+    int64_t start = df_pipeline_now(p);
     df_code rc = post_receives(p, s, err);
-    return rc ? rc : post_sends(p, s, -1, err);
+    if (!rc) rc = post_sends(p, s, -1, err);
+    df_pipeline_trace_slot(p, s, DF_SPAN_SEND, -1, start);
+    return rc;
 }
 
 df_code df_slot_test(df_pipeline *p, df_slot *s, bool *moved, df_err *err) {
@@ -76,6 +80,7 @@ df_code df_slot_test(df_pipeline *p, df_slot *s, bool *moved, df_err *err) {
         rc = df_pipeline_test(p, &s->edge[i], &done, err);
         if (rc || !done) continue;
         s->n_posted--;
+        df_pipeline_trace_message(p, s, i);
         *moved = true;
     }
     return rc;
@@ -115,12 +120,17 @@ df_code df_slots_run_one(df_pipeline *p, bool *ran, df_err *err) {
     if (!s) return DF_OK;
     int segment = s->program->local[s->next_local];
     df_err why = { 0 };
+    int64_t start = df_pipeline_now(p);
     /* After a failure the others still expect their messages: send what is there, the command's result is dropped. */
     if (!s->failure.code && df_stage_run(s->program->stage, (int)(s - p->slots), segment, s->command.n_rows, &why))
         fail_command(p, s, &why);
+    df_pipeline_trace_slot(p, s, DF_SPAN_COMPUTE, segment, start);
     s->next_local++;
     *ran = true;
-    return post_sends(p, s, segment, err);
+    start = df_pipeline_now(p);
+    df_code rc = post_sends(p, s, segment, err);
+    df_pipeline_trace_slot(p, s, DF_SPAN_SEND, segment, start);
+    return rc;
 }
 
 bool df_slot_finished(const df_slot *s) {

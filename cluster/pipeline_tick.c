@@ -14,9 +14,11 @@ df_code df_pipeline_test(df_pipeline *p, df_comm_request **req, bool *moved, df_
 
 df_code df_pipeline_tick(df_pipeline *p, bool *moved, bool *ran, df_err *err) {
     *moved = *ran = false;
+    int64_t start = df_pipeline_now(p);
     df_code rc = p->rank == 0 ? df_rank0_poll(p, moved, err) : df_serve_poll(p, moved, err);
     for (int i = 0; i < p->n_slots && !rc; i++)
         if (p->slots[i].state == DF_SLOT_RUNNING) rc = df_slot_test(p, &p->slots[i], moved, err);
+    if (*moved) df_pipeline_trace_other(p, DF_SPAN_RECEIVE, start);
     if (!rc) rc = df_slots_run_one(p, ran, err);
     *moved |= *ran;
     if (*moved) p->last_moved_ms = df_clock_ms();
@@ -64,6 +66,7 @@ df_code df_pipeline_work(df_pipeline *p, int64_t idle_us, bool *moved, bool *ran
     df_code rc = df_pipeline_tick(p, moved, ran, err);
     if (!rc && !*moved) {
         rc = fail_if_stalled(p, err);
+        df_trace_wait(p->trace);
         if (!rc && idle_us > 0) p->comm->ops->idle(p->comm, idle_us);
     }
     return rc ? df_pipeline_break(p, err) : DF_OK;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "cluster/renderer_impl.h"
 #include "cluster/text_context.h"
 
@@ -135,6 +136,15 @@ bool df_renderer_busy(const df_renderer *r) {
     return r->n_rows > 0 || r->n_busy > 0;
 }
 
+void df_renderer_trace(df_renderer *r) {
+    df_span span = {
+        .start_ns = r->since_ns, .end_ns = df_clock_ns(), .kind = DF_SPAN_SAMPLE, .component = -1, .slot = -1
+    };
+    span.first_step = span.last_step = -1;
+    df_trace_add(df_pipeline_trace(r->pipeline), &span);
+    r->since_ns = span.end_ns;
+}
+
 static df_code fill_slots(df_renderer *r, df_err *err) {
     bool started = true;
     for (int slot; started && (slot = df_pipeline_free_slot(r->pipeline)) >= 0;) {
@@ -148,15 +158,24 @@ df_code df_renderer_step(df_renderer *r, int64_t timeout_us, df_err *err) {
     df_err mine;
     int slot = -1;
     if (!err) err = &mine;
+    r->since_ns = df_clock_ns();
     df_code rc = df_renderer_finish_undecoded(r, err);
     if (!rc) rc = fill_slots(r, err);
     bool worked = false;
     if (!rc) rc = df_tiles_step(r, &worked, err);
     if (rc || !r->n_busy) return rc;
     df_err why;
-    if (worked) timeout_us = 0;
+    if (worked) {
+        timeout_us = 0;
+        df_renderer_trace(r);
+    }
     rc = df_pipeline_advance(r->pipeline, timeout_us, &slot, &why);
-    if (slot >= 0) return df_batch_finish(r, slot, rc ? &why : NULL, err);
+    r->since_ns = df_clock_ns();
+    if (slot >= 0) {
+        rc = df_batch_finish(r, slot, rc ? &why : NULL, err);
+        df_renderer_trace(r);
+        return rc;
+    }
     return rc ? df_err_set(err, rc, "%s", why.text) : DF_OK;
 }
 

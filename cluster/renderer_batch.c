@@ -5,6 +5,7 @@
  * micro-batches as keep the ranks busy. */
 #include <string.h>
 
+#include "base/clock.h"
 #include "cluster/renderer_impl.h"
 
 /* What rows wait for, and what runs for them; in the order of urgency, prompts apart. */
@@ -84,7 +85,9 @@ df_code df_batch_load(df_renderer *r, df_batch *b, df_component c, const df_grap
 }
 
 df_code df_batch_run(df_renderer *r, df_batch *b, int slot, bool *started, df_err *err) {
+    df_renderer_trace(r);
     df_code rc = df_pipeline_start(r->pipeline, slot, b->program, b->n_rows, err);
+    r->since_ns = df_clock_ns();
     if (rc) return rc;
     r->n_busy++;
     *started = true;
@@ -140,13 +143,27 @@ static void fill_decode(df_renderer *r, df_batch *b, int slot) {
     for (int i = 0; i < b->n; i++) df_row_write_latents(b->rows[i], z + (size_t)i * bytes, r->dtype);
 }
 
+static int step_of(const df_row *row) {
+    return df_walk_call(row->walk) - df_walk_first_call(row->walk);
+}
+
+static void tell_steps(df_renderer *r, const df_batch *b, int slot) {
+    int first = step_of(b->rows[0]), last = first;
+    for (int i = 1; i < b->n; i++) {
+        int step = step_of(b->rows[i]);
+        if (step < first) first = step;
+        if (step > last) last = step;
+    }
+    df_pipeline_set_steps(r->pipeline, slot, first, last);
+}
+
 static void fill(df_renderer *r, df_batch *b, int slot) {
-    if (b->kind == DF_BATCH_STEP)
+    if (b->kind == DF_BATCH_STEP) {
         fill_step(r, b, slot);
-    else if (b->kind == DF_BATCH_ENCODE)
-        fill_encode(r, b, slot);
-    else
-        fill_decode(r, b, slot);
+        tell_steps(r, b, slot);
+    }
+    if (b->kind == DF_BATCH_ENCODE) fill_encode(r, b, slot);
+    if (b->kind == DF_BATCH_DECODE) fill_decode(r, b, slot);
 }
 
 static df_code start(df_renderer *r, const stage *s, int slot, bool *started, df_err *err) {
@@ -196,8 +213,8 @@ static void finish_row_step(df_renderer *r, df_row *row, const void *out) {
     df_err why;
     uint64_t id = row->id;
     df_code rc = row->cancelled ? DF_OK : df_row_take_output(row, out, r->dtype, &why);
-    int first = df_walk_first_call(row->walk), call = df_walk_call(row->walk), end = df_walk_end_call(row->walk);
-    if (go_on(r, row, rc, &why) && r->cfg.on_step) r->cfg.on_step(r->cfg.ctx, id, call - first, end - first);
+    int step = step_of(row), n_steps = df_walk_end_call(row->walk) - df_walk_first_call(row->walk);
+    if (go_on(r, row, rc, &why) && r->cfg.on_step) r->cfg.on_step(r->cfg.ctx, id, step, n_steps);
 }
 
 static void finish_step(df_renderer *r, df_batch *b, int slot) {

@@ -42,6 +42,7 @@ struct df_renderer {
     df_row *tiled; /* NULL: no row is decoded in tiles now */
     int due_h, due_w; /* latents that are decoded in tiles, or not: `due` */
     bool due;
+    int64_t since_ns; /* when the work between passes that no span tells of yet began */
     uint8_t *rgb; /* of one picture */
     size_t rgb_bytes;
 };
@@ -61,6 +62,7 @@ df_code df_batch_finish(df_renderer *r, int slot, const df_err *failure, df_err 
  * by programs that run. why: the reason if it cannot be loaded, which is no error of the renderer. */
 df_code df_batch_load(df_renderer *r, df_batch *b, df_component c, const df_graph_size *size, bool *later, df_err *why,
                       df_err *err);
+void df_renderer_trace(df_renderer *r); /* what was done since since_ns, which is now */
 df_code df_batch_run(df_renderer *r, df_batch *b, int slot, bool *started, df_err *err);
 
 /* renderer_text.c: micro-batches of prompts, as above. */

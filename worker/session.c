@@ -6,12 +6,9 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "cluster/channels.h"
 #include "engine/text/tokenizer.h"
 #include "worker/defaults.h"
-
-/* Between the channels that pipelines use; none is open while these messages travel. */
-#define CONTROL_CHANNEL 8
-#define IDLE_US 20000
 
 typedef enum control_op {
     CONTROL_OPEN = 1,
@@ -59,23 +56,12 @@ struct df_session {
 
 /* messages between the ranks of a worker */
 
-static df_code complete(df_comm *c, df_comm_request **req, df_err *err) {
-    df_code rc;
-    bool done = false;
-    while (!(rc = c->ops->test(c, req, &done, err)) && !done) c->ops->idle(c, IDLE_US);
-    return rc;
-}
-
 static df_code send_control(df_comm *c, int to, const control *m, df_err *err) {
-    df_comm_request *req = NULL;
-    df_code rc = c->ops->send(c, to, CONTROL_CHANNEL, m, sizeof *m, &req, err);
-    return rc ? rc : complete(c, &req, err);
+    return df_comm_send_now(c, to, DF_CHANNEL_SESSION, m, sizeof *m, err);
 }
 
 static df_code recv_control(df_comm *c, int from, control *m, df_err *err) {
-    df_comm_request *req = NULL;
-    df_code rc = c->ops->recv(c, from, CONTROL_CHANNEL, m, sizeof *m, &req, err);
-    return rc ? rc : complete(c, &req, err);
+    return df_comm_recv_now(c, from, DF_CHANNEL_SESSION, m, sizeof *m, err);
 }
 
 static df_code send_to_all(df_comm *c, const control *m, df_err *err) {
@@ -143,6 +129,7 @@ static df_code open_pipeline(df_session *s, df_comm *comm, const df_session_cfg 
         .n_slots = s->n_slots,
         .packed_dir = cfg->packed_dir,
         .model_key = s->key.data,
+        .trace = cfg->trace,
     };
     return df_pipeline_open(&s->pipeline, comm, s->model, &pc, err);
 }

@@ -24,6 +24,7 @@ typedef struct df_session_cfg {
     const df_backend *backend;
     int threads;
     const char *packed_dir; /* NULL, or where packed weights are kept; borrowed, outlives the sessions */
+    df_trace *trace; /* borrowed; NULL: none */
 } df_session_cfg;
 
 typedef struct df_session_want {

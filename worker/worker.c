@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "cluster/timeline.h"
 #include "worker/feeder.h"
 
 #define MAX_LEASE_ROWS 1024
@@ -15,6 +16,7 @@
 typedef struct worker {
     const df_worker_cfg *cfg;
     df_comm *comm;
+    df_trace *trace; /* borrowed; NULL: none */
     df_offer *offers;
     df_uplink *uplink;
     df_encoder *encoder;
@@ -57,8 +59,10 @@ static df_code make_offers(worker *w, df_err *err) {
 
 /* opening and closing */
 
-static df_session_cfg session_cfg(const df_worker_cfg *cfg) {
-    return (df_session_cfg) { .backend = cfg->backend, .threads = cfg->threads, .packed_dir = cfg->packed_dir };
+static df_session_cfg session_cfg(const df_worker_cfg *cfg, df_trace *trace) {
+    return (df_session_cfg) {
+        .backend = cfg->backend, .threads = cfg->threads, .packed_dir = cfg->packed_dir, .trace = trace
+    };
 }
 
 static const char *dtypes_of(const df_backend *backend) {
@@ -85,7 +89,7 @@ static df_code open_parts(worker *w, df_err *err) {
     if ((rc = df_uplink_open(&w->uplink, &up, err))) return rc;
     if ((rc = df_encoder_open(&w->encoder, w->uplink, cfg->backend->name, err))) return rc;
     const df_feeder_cfg feed = { .comm = w->comm,
-                                 .session = session_cfg(cfg),
+                                 .session = session_cfg(cfg, w->trace),
                                  .keep_bytes = df_shelf_default_bytes(w->comm->size),
                                  .micro_batch = cfg->micro_batch,
                                  .offers = w->offers,
@@ -171,8 +175,8 @@ static df_code loop(worker *w, df_err *err) {
     return DF_OK;
 }
 
-static df_code run_rank0(df_comm *comm, const df_worker_cfg *cfg, bool *refused, df_err *err) {
-    worker w = { .cfg = cfg, .comm = comm };
+static df_code run_rank0(df_comm *comm, const df_worker_cfg *cfg, df_trace *trace, bool *refused, df_err *err) {
+    worker w = { .cfg = cfg, .comm = comm, .trace = trace };
     df_code rc = open_parts(&w, err);
     if (!rc) rc = loop(&w, err);
     close_parts(&w);
@@ -181,8 +185,28 @@ static df_code run_rank0(df_comm *comm, const df_worker_cfg *cfg, bool *refused,
     return rc;
 }
 
+/* All ranks have ended in order: none uses the communicator for anything else. */
+static df_code write_trace(df_comm *comm, const df_worker_cfg *cfg, df_trace *trace, df_err *err) {
+    df_timeline *line = NULL;
+    df_code rc = df_timeline_gather(&line, trace, comm, err);
+    if (rc || !line) return rc;
+    rc = df_timeline_write(line, cfg->trace_path, err);
+    if (!rc) df_timeline_print(line, stderr);
+    df_timeline_free(&line);
+    return rc;
+}
+
 df_code df_worker_run(df_comm *comm, const df_worker_cfg *cfg, bool *refused, df_err *err) {
-    const df_session_cfg sc = session_cfg(cfg);
+    df_trace *trace = NULL;
+    df_code rc = DF_OK;
     *refused = false;
-    return comm->rank ? df_session_follow(comm, &sc, err) : run_rank0(comm, cfg, refused, err);
+    if (cfg->trace_path && !(rc = df_trace_open(&trace, 0, err))) rc = df_trace_meet(trace, comm, err);
+    const df_session_cfg sc = session_cfg(cfg, trace);
+    if (!rc) rc = comm->rank ? df_session_follow(comm, &sc, err) : run_rank0(comm, cfg, trace, refused, err);
+    if (trace && (!rc || *refused)) {
+        df_code late = write_trace(comm, cfg, trace, rc ? NULL : err);
+        if (!rc) rc = late;
+    }
+    df_trace_close(&trace);
+    return rc;
 }

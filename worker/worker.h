@@ -23,6 +23,7 @@ typedef struct df_worker_cfg {
     const char *packed_dir; /* packed weights are kept there; NULL: nowhere */
     /* 1: take nothing new, hand back what is not begun, finish the rest; 2: hand back all, at once. May be NULL. */
     const volatile sig_atomic_t *drain;
+    const char *trace_path; /* the timeline of all ranks goes there at an orderly end; NULL: none is kept */
     int drain_ms; /* what is not finished by then is handed back */
     const df_log *log; /* borrowed, may be NULL */
 } df_worker_cfg;

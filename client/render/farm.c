@@ -18,12 +18,14 @@
 #define MAX_QUICK_FAILURES 4
 #define START_MS 20000
 #define STOP_MS 1500
+#define STOP_WITH_TRACE_MS 20000 /* gathering and writing it takes a second or two */
 #define LEASE_TIMEOUT_MS "4000" /* no network lies between: what is silent for so long is dead */
 #define HEARTBEAT_MS "1000"
 
 typedef struct member {
     df_keeper keeper;
-    char name[32], log_path[PATH_MAX];
+    char name[32], log_path[PATH_MAX], trace_path[PATH_MAX];
+    const char *argv[24]; /* of a worker */
     cpu_set_t cores; /* where its keeper's child may run, if that names them */
 } member;
 
@@ -31,7 +33,7 @@ struct df_farm_host {
     df_farm_cfg cfg;
     char self[PATH_MAX], state_dir[PATH_MAX], endpoint[256];
     char pipeline[16], threads[16], micro_batch[16];
-    const char *coordinator_argv[16], *worker_argv[24];
+    const char *coordinator_argv[16], *worker_argv[16];
     member coordinator, *workers;
     int n_started; /* workers */
 };
@@ -140,6 +142,28 @@ static df_code start_coordinator(df_farm_host *f, df_err *err) {
     return rc;
 }
 
+/* FILE for the first worker, FILE-2, FILE-3, ... for the others, before the extension. */
+static void name_trace(member *m, const char *file, int number) {
+    const char *slash = strrchr(file, '/'), *dot = strrchr(slash ? slash : file, '.');
+    int stem = dot ? (int)(dot - file) : (int)strlen(file);
+    if (number == 1)
+        snprintf(m->trace_path, sizeof m->trace_path, "%s", file);
+    else
+        snprintf(m->trace_path, sizeof m->trace_path, "%.*s-%d%s", stem, file, number, file + stem);
+}
+
+static const char *const *worker_line(df_farm_host *f, member *m, int number) {
+    int n = 0;
+    for (; f->worker_argv[n]; n++) m->argv[n] = f->worker_argv[n];
+    if (f->cfg.trace) {
+        name_trace(m, f->cfg.trace, number);
+        m->argv[n++] = "--trace";
+        m->argv[n++] = m->trace_path;
+    }
+    m->argv[n] = NULL;
+    return m->argv;
+}
+
 /* Several workers part the cores, if these suffice for their threads. */
 static df_code start_workers(df_farm_host *f, df_err *err) {
     df_code rc = DF_OK;
@@ -149,7 +173,7 @@ static df_code start_workers(df_farm_host *f, df_err *err) {
         member *m = &f->workers[i];
         snprintf(m->name, sizeof m->name, "worker-%d", i + 1);
         bool own = parted && df_cores_part(&m->cores, i, n);
-        rc = start_member(f, m, f->worker_argv, own ? &m->cores : NULL, err);
+        rc = start_member(f, m, worker_line(f, m, i + 1), own ? &m->cores : NULL, err);
         f->n_started += !rc;
     }
     return rc;
@@ -192,7 +216,7 @@ static bool any_worker_runs(df_farm_host *f) {
 
 static void signal_workers(df_farm_host *f) {
     for (int i = 0; i < f->n_started; i++) df_keeper_signal(&f->workers[i].keeper, SIGTERM);
-    int64_t until = df_clock_ms() + STOP_MS;
+    int64_t until = df_clock_ms() + (f->cfg.trace ? STOP_WITH_TRACE_MS : STOP_MS);
     while (any_worker_runs(f) && df_clock_ms() < until) df_clock_sleep_ms(10);
 }
 
@@ -202,6 +226,8 @@ void df_farm_host_stop(df_farm_host **fp, bool in_order) {
     if (in_order) signal_workers(f);
     for (int i = 0; i < f->n_started; i++) df_keeper_stop(&f->workers[i].keeper, SIGKILL, 1000);
     df_keeper_stop(&f->coordinator.keeper, SIGTERM, 3000);
+    for (int i = 0; in_order && f->cfg.trace && i < f->n_started; i++)
+        df_log_relay(f->workers[i].log_path, "trace:", stderr);
     free(f->workers);
     free(f);
     *fp = NULL;

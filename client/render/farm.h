@@ -20,12 +20,13 @@ typedef struct df_farm_cfg {
     int n_workers, pipeline, threads, micro_batch; /* micro_batch 0: the job's */
     const char *backend;
     const char *packed_dir; /* of the workers; NULL: none */
+    const char *trace; /* of the first worker; the others' have its number before the last dot; NULL: none */
 } df_farm_cfg;
 
 df_code df_farm_host_start(df_farm_host **out, const df_farm_cfg *cfg, df_err *err);
 const char *df_farm_host_endpoint(const df_farm_host *f);
 df_code df_farm_host_poll(df_farm_host *f, df_err *err);
 /* in_order: workers may finish and say goodbye; else they are killed, which loses nothing but what they had begun. */
-void df_farm_host_stop(df_farm_host **f, bool in_order);
+void df_farm_host_stop(df_farm_host **f, bool in_order); /* in_order: what their traces add up to goes to stderr */
 
 #endif

@@ -1,7 +1,6 @@
 #include "client/render/log_tail.h"
 
 #include <stdbool.h>
-#include <stdio.h>
 #include <string.h>
 
 #define TAIL_BYTES 8192
@@ -24,4 +23,13 @@ char *df_log_tail(const char *path, char *out, size_t out_bytes) {
         snprintf(out, out_bytes, "%s", error ? error + strlen(mark) : line);
     }
     return out;
+}
+
+void df_log_relay(const char *path, const char *mark_of_line, FILE *to) {
+    char line[512];
+    FILE *f = fopen(path, "re");
+    if (!f) return;
+    while (fgets(line, sizeof line, f))
+        if (!strncmp(line, mark_of_line, strlen(mark_of_line))) fputs(line, to);
+    fclose(f);
 }

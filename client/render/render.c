@@ -19,12 +19,12 @@
 
 #define STALL_MS 1500 /* a job that cannot write for so long is given up, to be resumed */
 
-enum { OPT_THREADS = 0x6000, OPT_CONTACT_SHEET, OPT_BACKEND, OPT_PACKED_CACHE };
+enum { OPT_THREADS = 0x6000, OPT_CONTACT_SHEET, OPT_BACKEND, OPT_PACKED_CACHE, OPT_TRACE };
 
 typedef struct render_options {
     df_job_options job;
     int threads;
-    const char *contact_sheet, *backend, *packed_dir;
+    const char *contact_sheet, *backend, *packed_dir, *trace;
 } render_options;
 
 static error_t parse(int key, char *arg, struct argp_state *state) {
@@ -32,6 +32,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     switch (key) {
     case ARGP_KEY_INIT: state->child_inputs[0] = &o->job; return 0;
     case OPT_THREADS: o->threads = (int)df_option_int(state, "threads", arg, 1, 1024); return 0;
+    case OPT_TRACE: o->trace = arg; return 0;
     case OPT_CONTACT_SHEET: o->contact_sheet = arg; return 0;
     case OPT_PACKED_CACHE: o->packed_dir = arg; return 0;
     case OPT_BACKEND:
@@ -45,6 +46,8 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
 static const struct argp_option options[] = {
     { "contact-sheet", OPT_CONTACT_SHEET, "FILE", 0, "Also write one PNG of all pictures", 0 },
     { "threads", OPT_THREADS, "T", 0, "Threads of each rank (its share of the cores)", 2 },
+    { "trace", OPT_TRACE, "FILE", 0,
+      "What every rank of the first worker did when, as a Chrome trace (Perfetto opens it); of others FILE-2, ...", 2 },
     { "backend", OPT_BACKEND, "NAME", 0, "cpu or reference (cpu)", 2 },
     { "packed-cache", OPT_PACKED_CACHE, "DIR", 0, "Keep packed weights there, and start from them the next time", 2 },
     { 0 },
@@ -113,7 +116,9 @@ static df_code start(render *r, df_err *err) {
                               .threads = r->o->threads ? r->o->threads : df_cores_each(o->workers * o->pipeline),
                               .micro_batch = o->micro_batch,
                               .backend = r->o->backend,
-                              .packed_dir = r->o->packed_dir };
+                              .packed_dir = r->o->packed_dir,
+
+                              .trace = r->o->trace };
     if ((rc = df_farm_host_start(&r->farm, &cfg, err))) return rc;
     return df_link_open(&r->link, df_farm_host_endpoint(r->farm), err);
 }
