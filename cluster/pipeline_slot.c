@@ -17,11 +17,11 @@ static df_code post_edge(df_pipeline *p, df_slot *s, int edge, df_err *err) {
     if (!data)
         return df_err_set(err, DF_EINTERNAL, "rank %d: '%s' crosses but has no place", p->rank,
                           s->program->graph->values[e->value].name);
+    s->posted_ns[edge] = df_pipeline_now(p);
     df_code rc =
         e->from_stage == p->rank
             ? p->comm->ops->send(p->comm, e->to_stage, channel_of(s, edge), data, bytes, &s->edge[edge], err)
             : p->comm->ops->recv(p->comm, e->from_stage, channel_of(s, edge), data, bytes, &s->edge[edge], err);
-    s->posted_ns[edge] = df_pipeline_now(p);
     s->n_posted += !rc;
     return rc;
 }

@@ -25,7 +25,7 @@
 typedef struct member {
     df_keeper keeper;
     char name[32], log_path[PATH_MAX], trace_path[PATH_MAX];
-    const char *argv[24]; /* of a worker */
+    const char *argv[32]; /* of a worker */
     cpu_set_t cores; /* where its keeper's child may run, if that names them */
 } member;
 
@@ -33,7 +33,7 @@ struct df_farm_host {
     df_farm_cfg cfg;
     char self[PATH_MAX], state_dir[PATH_MAX], endpoint[256];
     char pipeline[16], threads[16], micro_batch[16];
-    const char *coordinator_argv[16], *worker_argv[16];
+    const char *coordinator_argv[16], *worker_argv[24];
     member coordinator, *workers;
     int n_started; /* workers */
 };
