@@ -3,9 +3,11 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 
 #include "client/bench/measure.h"
+#include "client/bench/pipeline.h"
 #include "client/commands.h"
 #include "client/exit_code.h"
 #include "engine/adapters/int8_scales.h"
@@ -108,6 +110,10 @@ static df_code bench(const df_bench_options *o, df_err *err) {
 int df_cmd_bench(int argc, char **argv) {
     df_bench_options o;
     df_err err = { 0 };
+    if (argc > 1 && !strcmp(argv[1], "pipeline")) {
+        argv[1] = (char *)"diffarm bench pipeline";
+        return df_bench_pipeline(argc - 1, argv + 1);
+    }
     df_bench_options_parse(&o, argc, argv);
     df_code rc = bench(&o, &err);
     if (!rc) return DF_EXIT_OK;

@@ -104,10 +104,12 @@ void df_bench_options_parse(df_bench_options *o, int argc, char **argv) {
     static const struct argp argp = {
         .options = option_table,
         .parser = parse,
-        .args_doc = "text|unet|transformer|vae",
+        .args_doc = "text|unet|transformer|vae\npipeline ...",
         .doc = "Times one pass of a component of a model, weights loaded and kernels prepared.\vWith --output json one "
                "line a run, {\"seconds\": s}, then {\"median\": s, \"peak_rss_bytes\": b}. Inputs are arbitrary "
-               "numbers. A text encoder takes the prompts of --batch, the VAE decodes as many latents.",
+               "numbers. A text encoder takes the prompts of --batch, the VAE decodes as many latents. `pipeline` has "
+               "options of its own: "
+               "see `diffarm bench pipeline --help`.",
         .children = children,
     };
     *o = (df_bench_options) {

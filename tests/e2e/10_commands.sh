@@ -35,6 +35,11 @@ if [ "$(reorders 1)" != "$(reorders 5)" ] || ! grep -q ',exec,.*,matmul,' verbos
     fail "reorders in a pass, or no word of oneDNN"
 fi
 
+expect 0 timeout 60 "$DIFFARM" bench pipeline -m "$MODEL" --runs 2 --passes 2 --output json
+says out.txt '"median_ratio":'
+expect 0 timeout 60 "$DIFFARM" bench pipeline -m "$MODEL" --runs 1 --passes 2 --trace trace.json
+python3 -c 'import json; assert json.load(open("trace.json"))["traceEvents"]' || fail "no trace of a pipeline"
+
 start_coordinator state
 expect 0 "$DIFFARM" jobs --connect "$ENDPOINT"
 says out.txt "no jobs"
