@@ -139,14 +139,19 @@ static void run_in_place(planner *p) {
     }
 }
 
+static bool is_node(const planner *p, int time) {
+    return time >= 0 && time < p->g->n_nodes;
+}
+
 /* What lies in the slot keeps its place for the whole of each segment that it lives in: rows of the batch may run
  * through a segment one after the other, or side by side. */
 static void settle_slot(planner *p) {
     for (df_value_id v = 0; v < p->g->n_values; v++) {
         block *b = &p->blocks[v];
         if (b->region != DF_REGION_SLOT) continue;
-        if (b->first >= 0) b->first = p->cut->segments[p->segment_of[b->first]].first_node;
-        if (b->last < p->g->n_nodes) b->last = p->cut->segments[p->segment_of[b->last]].end_node - 1;
+        /* not so for an input that no node reads, or an output that none of ours makes */
+        if (is_node(p, b->first)) b->first = p->cut->segments[p->segment_of[b->first]].first_node;
+        if (is_node(p, b->last)) b->last = p->cut->segments[p->segment_of[b->last]].end_node - 1;
     }
 }
 
