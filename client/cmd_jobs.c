@@ -1,4 +1,4 @@
-/* diffarm status, watch, cancel, jobs, workers: questions to a coordinator. */
+/* diffarm status, watch, cancel, pause, resume, retry, jobs, workers: questions to a coordinator. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -109,14 +109,10 @@ int df_cmd_watch(int argc, char **argv) {
     return code;
 }
 
-static df_code cancel(df_link *l, const ask_options *o, df_err *err) {
+/* Asks for something to be done to the job, and waits until it is. */
+static df_code tell(df_link *l, const ask_options *o, Diffarm__Message *m, df_err *err) {
     df_wire_in in;
-    Diffarm__JobCancel question = DIFFARM__JOB_CANCEL__INIT;
-    Diffarm__Message m = DIFFARM__MESSAGE__INIT;
-    question.job_id = (char *)o->job_id;
-    m.body_case = DIFFARM__MESSAGE__BODY_JOB_CANCEL;
-    m.job_cancel = &question;
-    df_code rc = df_link_ask(l, &m, &in, deadline(o), err);
+    df_code rc = df_link_ask(l, m, &in, deadline(o), err);
     if (rc) return rc;
     const Diffarm__Message *a = in.msg;
     if (a->body_case != DIFFARM__MESSAGE__BODY_REPLY)
@@ -127,20 +123,62 @@ static df_code cancel(df_link *l, const ask_options *o, df_err *err) {
     return rc;
 }
 
+static int told(df_link *l, const ask_options *o, Diffarm__Message *m, const char *state) {
+    df_err err;
+    if (tell(l, o, m, &err)) return df_exit_with(&err);
+    if (o->output == DF_OUTPUT_JSON)
+        df_report_print_json(json_pack("{s:s, s:s}", "job_id", o->job_id, "state", state));
+    else if (o->output == DF_OUTPUT_TEXT)
+        printf("%s is %s\n", o->job_id, state);
+    return DF_EXIT_OK;
+}
+
 int df_cmd_cancel(int argc, char **argv) {
     ask_options o;
     int code = DF_EXIT_OK;
-    df_err err;
     df_link *l = begin(&o, true, "Cancels a job; pictures that are done stay.", argc, argv, &code);
     if (!l) return code;
-    if (cancel(l, &o, &err))
-        code = df_exit_with(&err);
-    else if (o.output == DF_OUTPUT_JSON)
-        df_report_print_json(json_pack("{s:s, s:s}", "job_id", o.job_id, "state", "cancelled"));
-    else if (o.output == DF_OUTPUT_TEXT)
-        printf("%s is cancelled\n", o.job_id);
+    Diffarm__JobCancel question = DIFFARM__JOB_CANCEL__INIT;
+    Diffarm__Message m = DIFFARM__MESSAGE__INIT;
+    question.job_id = (char *)o.job_id;
+    m.body_case = DIFFARM__MESSAGE__BODY_JOB_CANCEL;
+    m.job_cancel = &question;
+    code = told(l, &o, &m, "cancelled");
     df_link_close(&l);
     return code;
+}
+
+static int control(Diffarm__JobControl__Action action, const char *state, const char *doc, int argc, char **argv) {
+    ask_options o;
+    int code = DF_EXIT_OK;
+    df_link *l = begin(&o, true, doc, argc, argv, &code);
+    if (!l) return code;
+    Diffarm__JobControl question = DIFFARM__JOB_CONTROL__INIT;
+    Diffarm__Message m = DIFFARM__MESSAGE__INIT;
+    question.job_id = (char *)o.job_id;
+    question.action = action;
+    m.body_case = DIFFARM__MESSAGE__BODY_JOB_CONTROL;
+    m.job_control = &question;
+    code = told(l, &o, &m, state);
+    df_link_close(&l);
+    return code;
+}
+
+int df_cmd_pause(int argc, char **argv) {
+    return control(DIFFARM__JOB_CONTROL__ACTION__PAUSE, "paused",
+                   "Pauses a job: what is in work is finished, nothing new is begun. `diffarm resume` goes on.", argc,
+                   argv);
+}
+
+int df_cmd_resume(int argc, char **argv) {
+    return control(DIFFARM__JOB_CONTROL__ACTION__RESUME, "running", "Goes on with a paused job.", argc, argv);
+}
+
+int df_cmd_retry(int argc, char **argv) {
+    return control(DIFFARM__JOB_CONTROL__ACTION__RETRY, "running",
+                   "Tries the failed pictures of a job again, also after it was done: its lists are written anew when "
+                   "they are through.",
+                   argc, argv);
 }
 
 static void show_jobs(const Diffarm__JobList *list, df_output output) {

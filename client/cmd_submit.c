@@ -11,23 +11,24 @@
 #include "client/report.h"
 #include "client/send.h"
 
-enum { OPT_WAIT = 0x3000 };
+enum { OPT_WAIT = 0x3000, OPT_PRIORITY, MAX_PRIORITY = 10 };
 
 typedef struct submit_options {
     df_job_options job;
     df_connect_options connect;
     bool wait;
+    int priority;
 } submit_options;
 
 static error_t parse(int key, char *arg, struct argp_state *state) {
     submit_options *o = state->input;
-    (void)arg;
     switch (key) {
     case ARGP_KEY_INIT:
         state->child_inputs[0] = &o->job;
         state->child_inputs[1] = &o->connect;
         return 0;
     case OPT_WAIT: o->wait = true; return 0;
+    case OPT_PRIORITY: o->priority = (int)df_option_int(state, "priority", arg, -MAX_PRIORITY, MAX_PRIORITY); return 0;
     case ARGP_KEY_END:
         if (o->job.render.workers || o->job.render.pipeline)
             argp_error(state, "--workers and --pipeline belong to the farm that is there already: "
@@ -39,6 +40,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
 
 static const struct argp_option options[] = {
     { "wait", OPT_WAIT, NULL, 0, "Stay until the job is done, showing progress", 0 },
+    { "priority", OPT_PRIORITY, "N", 0, "-10 to 10: each step doubles the job's share of the workers (0)", 0 },
     { 0 },
 };
 static const struct argp_child children[] = { { &df_job_argp, 0, NULL, 0 }, { &df_connect_argp, 0, "", 3 }, { 0 } };
@@ -85,6 +87,7 @@ static int send(const submit_options *o, df_link *l, df_draft *job) {
     char id[DF_JOB_ID_BYTES];
     df_code rc = df_job_id_new(id, &err);
     job->spec.job_id = id;
+    job->spec.priority = o->priority;
     if (!rc) rc = df_send_job(l, job, o->connect.timeout_ms, &err);
     if (rc) return df_exit_with(&err);
     report(o, job);

@@ -25,6 +25,9 @@ static const command commands[] = {
     { "status", df_cmd_status, "Jobs", "how a job stands" },
     { "watch", df_cmd_watch, "Jobs", "a job's progress until it ends" },
     { "cancel", df_cmd_cancel, "Jobs", "cancel a job" },
+    { "pause", df_cmd_pause, "Jobs", "begin nothing new of a job" },
+    { "resume", df_cmd_resume, "Jobs", "go on with a paused job" },
+    { "retry", df_cmd_retry, "Jobs", "try a job's failed pictures again" },
     { "jobs", df_cmd_jobs, "Jobs", "list the jobs" },
     { "workers", df_cmd_workers, "Jobs", "list the workers" },
 };

@@ -43,14 +43,14 @@ static json_t *failures_json(const Diffarm__JobStatus *j) {
 }
 
 json_t *df_report_job_json(const Diffarm__JobStatus *j) {
-    return json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:s, s:i, s:o, s:I, s:I}", //
+    return json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:s, s:i, s:o, s:I, s:I, s:i}", //
                      "job_id", j->job_id, "title", j->title, "state", j->state, "out", j->out_dir, //
                      "images", (json_int_t)j->n_rows, "done", (json_int_t)j->n_done, "failed", (json_int_t)j->n_failed,
                      "leased", (json_int_t)j->n_leased, //
                      "progress", j->steps_done, "images_per_second", j->images_per_second, "eta_seconds",
                      j->eta_seconds, //
                      "problem", j->problem, "workers", (int)j->n_workers, "failures", failures_json(j), "retried",
-                     (json_int_t)j->n_retried, "duplicates", (json_int_t)j->n_duplicates);
+                     (json_int_t)j->n_retried, "duplicates", (json_int_t)j->n_duplicates, "priority", (int)j->priority);
 }
 
 void df_report_failures_text(FILE *to, const Diffarm__JobStatus *j) {
@@ -67,6 +67,7 @@ void df_report_job_text(FILE *to, const Diffarm__JobStatus *j) {
     fprintf(to, "job       %s\ntitle     %s\nstate     %s\nout       %s\n", j->job_id, j->title, j->state, j->out_dir);
     fprintf(to, "pictures  %" PRIu64 " of %" PRIu64 " done, %" PRIu64 " failed, %" PRIu64 " in work\n", j->n_done,
             j->n_rows, j->n_failed, j->n_leased);
+    if (j->priority) fprintf(to, "priority  %d\n", j->priority);
     if (!df_job_ended(j)) {
         fprintf(to, "speed     %.2f images/s, %u worker%s\n", j->images_per_second, j->n_workers,
                 j->n_workers == 1 ? "" : "s");

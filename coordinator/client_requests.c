@@ -17,6 +17,7 @@ bool df_farm_is_client_request(const Diffarm__Message *msg) {
     case DIFFARM__MESSAGE__BODY_SUBMIT_END:
     case DIFFARM__MESSAGE__BODY_JOB_QUERY:
     case DIFFARM__MESSAGE__BODY_JOB_CANCEL:
+    case DIFFARM__MESSAGE__BODY_JOB_CONTROL:
     case DIFFARM__MESSAGE__BODY_WORKERS_QUERY: return true;
     default: return false;
     }
@@ -61,6 +62,9 @@ static df_code check_spec(const df_job_spec *s, df_err *err) {
     for (size_t i = 0; i < sizeof words / sizeof *words && !rc; i++)
         rc = check_word(words[i].text, words[i].field, words[i].max_bytes, err);
     if (rc) return rc;
+    if (s->priority < -DF_JOB_MAX_PRIORITY || s->priority > DF_JOB_MAX_PRIORITY)
+        return df_err_set(err, DF_EINVAL, "priority %d is not in -%d..%d", s->priority, DF_JOB_MAX_PRIORITY,
+                          DF_JOB_MAX_PRIORITY);
     if (*s->out_dir != '/') return df_err_set(err, DF_EINVAL, "out_dir \"%s\" is not absolute", s->out_dir);
     if (!strcmp(s->format, "png") || !strcmp(s->format, "tar")) return DF_OK;
     return df_err_set(err, DF_EUNSUPPORTED, "format \"%s\": this coordinator writes png and tar", s->format);
@@ -84,6 +88,7 @@ static df_job_spec spec_from_wire(const Diffarm__JobSpec *in) {
         .long_prompts = in->long_prompts,
         .prompt_weights = in->prompt_weights,
         .fast_conv = in->fast_conv,
+        .priority = in->priority,
     };
 }
 
@@ -291,7 +296,7 @@ static void add_workers(const df_farm *f, const df_job *job, Diffarm__JobStatus 
 static double eta_seconds(const df_job *job, double rate, double steps_done) {
     double left = (double)(job->n_rows - job->n_done - job->n_failed) - steps_done;
     if (!df_job_is_live(job)) return 0;
-    if (job->state == DF_JOB_STALLED || rate <= 0) return -1;
+    if (job->state == DF_JOB_STALLED || job->state == DF_JOB_PAUSED || rate <= 0) return -1;
     return left > 0 ? left / rate : 0;
 }
 
@@ -310,6 +315,7 @@ static Diffarm__JobStatus *status_of(df_farm *f, const df_job *job, df_arena *ar
     s->n_retried = job->n_retried;
     s->n_duplicates = job->n_duplicates;
     s->n_conflicts = job->n_conflicts;
+    s->priority = job->spec.priority;
     s->problem = (char *)(!job->problem[0] && df_job_is_live(job) ? f->store_problem : job->problem);
     if (df_job_is_live(job)) {
         add_workers(f, job, s);
@@ -397,6 +403,9 @@ void df_farm_take_client(df_farm *f, const df_wire_in *in) {
         break;
     case DIFFARM__MESSAGE__BODY_JOB_CANCEL:
         reply(f, in, m->job_cancel->request_id, job_cancel(f, m->job_cancel, &err), err.text);
+        break;
+    case DIFFARM__MESSAGE__BODY_JOB_CONTROL:
+        reply(f, in, m->job_control->request_id, df_farm_control_job(f, m->job_control, &err), err.text);
         break;
     case DIFFARM__MESSAGE__BODY_JOB_QUERY: job_query(f, in); break;
     case DIFFARM__MESSAGE__BODY_WORKERS_QUERY: workers_query(f, in); break;

@@ -1,8 +1,9 @@
 /* Lending rows to workers that ask.
  *
- * The worker that has asked longest is served first, from the oldest job it can do. A lease begins with the first
- * pending row and takes more rows like it (adapters, size and steps, then without the steps), in manifest order, so
- * many that it lasts about cfg.lease_target_ms at the worker's speed. Towards the end of a job what is left is split
+ * The worker that has asked longest is served first, from the job it can do whose turn it is (fair_share.h: jobs share
+ * the workers' time by their priority, so that a small job is not held up behind a long one). A lease begins with the
+ * first pending row and takes more rows like it (adapters, size and steps, then without the steps), in manifest order,
+ * so many that it lasts about cfg.lease_target_ms at the worker's speed. Towards the end of a job what is left is split
  * over all workers. Rows that were lost with a worker come in small leases, then alone, so that a row that kills its
  * worker is found out without taking others with it. */
 #include <inttypes.h>
@@ -100,10 +101,21 @@ static df_lease *add_lease(df_farm *f, df_job *job, const df_worker *worker, con
     if (!lease) return NULL;
     lease->job = job;
     lease->state = DF_LEASE_GRANTED;
-    lease->named_ms = f->now_ms;
+    lease->named_ms = lease->granted_ms = f->now_ms;
     snprintf(lease->worker_id, sizeof lease->worker_id, "%s", worker->id);
     for (size_t i = 0; i < c->n; i++) lease->rows[i].row = c->rows[i];
     return lease;
+}
+
+/* What a lease is expected to take, in seconds of its worker. */
+static double expected_seconds(const df_farm *f, const df_worker *worker, size_t n_rows) {
+    if (worker->images_per_second > 0) return (double)n_rows / worker->images_per_second;
+    return f->cfg.lease_target_ms / 1000.0 * (double)n_rows / FIRST_LEASE_ROWS;
+}
+
+static void charge(df_farm *f, df_job *job, df_lease *lease, const df_worker *worker) {
+    lease->charged_s = expected_seconds(f, worker, lease->n_rows);
+    df_fair_charge(&f->shares, &job->turn, lease->charged_s, df_fair_weight(job->spec.priority));
 }
 
 static void spec_to_wire(Diffarm__JobSpec *out, const df_job_spec *in) {
@@ -124,6 +136,7 @@ static void spec_to_wire(Diffarm__JobSpec *out, const df_job_spec *in) {
     out->long_prompts = in->long_prompts;
     out->prompt_weights = in->prompt_weights;
     out->fast_conv = in->fast_conv;
+    out->priority = in->priority;
 }
 
 static df_code read_rows(df_farm *f, const df_lease *lease, df_arena *arena, Diffarm__Row **rows, df_err *err) {
@@ -168,6 +181,7 @@ static void lend(df_farm *f, df_job *job, df_worker *worker, const choice *c) {
         return;
     }
     df_farm_store_works(f);
+    charge(f, job, lease, worker);
     job->n_leased += c->n;
     worker->asks = false;
     df_farm_log(f, DF_LOG_DEBUG, "lease", "lease=%s job=%s worker=%s rows=%zu first=%" PRIu64, token, job->spec.job_id,
@@ -178,14 +192,26 @@ static void lend(df_farm *f, df_job *job, df_worker *worker, const choice *c) {
     }
 }
 
+/* The job whose turn it is, of those that the worker can do and that were not looked through for it; the older of two.
+ */
+static df_job *next_job(const df_farm *f, const df_worker *worker) {
+    df_job *next = NULL;
+    for (size_t i = 0; i < f->jobs.n; i++) {
+        df_job *job = f->jobs.at[i];
+        if (job->state != DF_JOB_RUNNING || !df_job_pending(job) || job->looked_at == worker->ask_serial ||
+            !df_worker_can(worker, job->spec.model_sha256, job->spec.dtype))
+            continue;
+        if (!next || df_fair_start(&f->shares, &job->turn) < df_fair_start(&f->shares, &next->turn)) next = job;
+    }
+    return next;
+}
+
 static void serve(df_farm *f, df_worker *worker) {
     choice c;
     df_err why;
-    for (size_t i = 0; i < f->jobs.n && worker->asks && !df_farm_store_rests(f); i++) {
-        df_job *job = f->jobs.at[i];
-        if (job->state != DF_JOB_RUNNING || !df_job_pending(job) ||
-            !df_worker_can(worker, job->spec.model_sha256, job->spec.dtype))
-            continue;
+    for (size_t i = 0; i < f->jobs.n; i++) f->jobs.at[i]->looked_at = 0;
+    for (df_job *job; worker->asks && !df_farm_store_rests(f) && (job = next_job(f, worker));) {
+        job->looked_at = worker->ask_serial;
         if (choose_from(f, job, worker, &c, &why))
             df_farm_store_failed(f, &why);
         else if (c.n)

@@ -37,6 +37,7 @@ typedef struct df_farm {
     int64_t store_retry_ms; /* > 0: the last write failed; nothing is written before then */
     char store_problem[DF_JOB_PROBLEM_BYTES];
     df_job_table jobs;
+    df_fair_share shares; /* of the jobs, in seconds of a worker */
     df_lease_table leases;
     df_worker_table workers;
     uint64_t n_asks;
@@ -80,6 +81,7 @@ bool df_farm_is_client_request(const Diffarm__Message *msg);
 void df_farm_take_client(df_farm *f, const df_wire_in *in); /* client_requests.c */
 void df_farm_take_worker(df_farm *f, df_wire_in *in); /* worker_requests.c */
 void df_farm_forget_upload(df_farm *f, df_job *job);
+df_code df_farm_control_job(df_farm *f, const Diffarm__JobControl *in, df_err *err); /* job_control.c */
 
 void df_farm_revoke(df_farm *f, const df_worker *worker, const char *token, const char *reason);
 /* All leases of a job, or of a worker, meet an event. */

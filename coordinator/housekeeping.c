@@ -87,6 +87,16 @@ static df_code settle_rows(df_farm *f, const df_lease *lease, uint64_t *n_failed
     return rc;
 }
 
+/* Its job was charged for what the lease was expected to take. Leases that a worker holds beside each other are worked
+ * off one after another. */
+static void correct_charge(df_farm *f, const df_lease *lease) {
+    df_worker *worker = df_worker_table_find(&f->workers, lease->worker_id);
+    int64_t from_ms = worker && worker->freed_ms > lease->granted_ms ? worker->freed_ms : lease->granted_ms;
+    double took_s = (double)(f->now_ms - from_ms) / 1000;
+    df_fair_correct(&lease->job->turn, took_s - lease->charged_s, df_fair_weight(lease->job->spec.priority));
+    if (worker) worker->freed_ms = f->now_ms;
+}
+
 /* One transaction a lease: what it changes in the tables follows its commit, and an error leaves both as they were. */
 static df_code settle(df_farm *f, df_lease *lease, df_err *err) {
     uint64_t n_failed = 0;
@@ -96,6 +106,7 @@ static df_code settle(df_farm *f, df_lease *lease, df_err *err) {
     if (!rc) rc = df_store_remove_lease(f->store, lease->key, err);
     if (!rc) rc = df_store_commit(f->store, err);
     if (rc) return rc;
+    correct_charge(f, lease);
     job->n_leased -= lease->n_open;
     job->n_failed += n_failed;
     if (lease->state == DF_LEASE_LOST && lease->n_open) {

@@ -25,11 +25,26 @@ static const edge edges[] = {
     { DF_JOB_STALLED, DF_JOB_EV_CANCEL, DF_JOB_CANCELLED },
     { DF_JOB_FINISHING, DF_JOB_EV_CANCEL, DF_JOB_CANCELLED },
     { DF_JOB_CANCELLED, DF_JOB_EV_CANCEL, DF_JOB_CANCELLED },
+    { DF_JOB_RUNNING, DF_JOB_EV_PAUSE, DF_JOB_PAUSED },
+    { DF_JOB_STALLED, DF_JOB_EV_PAUSE, DF_JOB_PAUSED },
+    { DF_JOB_PAUSED, DF_JOB_EV_PAUSE, DF_JOB_PAUSED },
+    { DF_JOB_PAUSED, DF_JOB_EV_RESUME, DF_JOB_RUNNING },
+    { DF_JOB_RUNNING, DF_JOB_EV_RESUME, DF_JOB_RUNNING },
+    { DF_JOB_STALLED, DF_JOB_EV_RESUME, DF_JOB_STALLED },
+    { DF_JOB_PAUSED, DF_JOB_EV_CANCEL, DF_JOB_CANCELLED },
+    /* What is in work still comes in, so OUT may still fail; the job stays paused all the same. */
+    { DF_JOB_PAUSED, DF_JOB_EV_SINK_FAILED, DF_JOB_PAUSED },
+    { DF_JOB_PAUSED, DF_JOB_EV_SINK_WORKS, DF_JOB_PAUSED },
+    { DF_JOB_RUNNING, DF_JOB_EV_RETRY, DF_JOB_RUNNING },
+    { DF_JOB_STALLED, DF_JOB_EV_RETRY, DF_JOB_STALLED },
+    { DF_JOB_PAUSED, DF_JOB_EV_RETRY, DF_JOB_PAUSED },
+    { DF_JOB_FINISHING, DF_JOB_EV_RETRY, DF_JOB_RUNNING },
+    { DF_JOB_DONE, DF_JOB_EV_RETRY, DF_JOB_RUNNING },
 };
 
 const char *df_job_state_name(df_job_state state) {
     static const char *const names[DF_JOB_N_STATES] = {
-        "receiving", "running", "stalled", "finishing", "done", "cancelled",
+        "receiving", "running", "stalled", "finishing", "done", "cancelled", "paused",
     };
     return state < DF_JOB_N_STATES ? names[state] : "?";
 }
@@ -79,7 +94,8 @@ bool df_job_is_tar(const df_job *job) {
 }
 
 bool df_job_is_live(const df_job *job) {
-    return job->state == DF_JOB_RUNNING || job->state == DF_JOB_STALLED || job->state == DF_JOB_FINISHING;
+    return job->state == DF_JOB_RUNNING || job->state == DF_JOB_STALLED || job->state == DF_JOB_FINISHING ||
+           job->state == DF_JOB_PAUSED;
 }
 
 uint64_t df_job_pending(const df_job *job) {

@@ -9,11 +9,12 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "coordinator/fair_share.h"
 #include "coordinator/map.h"
 #include "coordinator/rate.h"
 #include "farm.pb-c.h"
 
-enum { DF_JOB_ID_CHARS = 16, DF_JOB_PROBLEM_BYTES = 512 };
+enum { DF_JOB_ID_CHARS = 16, DF_JOB_PROBLEM_BYTES = 512, DF_JOB_MAX_PRIORITY = 10 };
 
 typedef enum df_job_state {
     DF_JOB_RECEIVING, /* rows come in; forgotten at a restart */
@@ -22,6 +23,7 @@ typedef enum df_job_state {
     DF_JOB_FINISHING, /* all rows done or failed, the lists are being written. On disk it is RUNNING */
     DF_JOB_DONE,
     DF_JOB_CANCELLED,
+    DF_JOB_PAUSED, /* nothing new is lent; what is in work is finished */
     DF_JOB_N_STATES
 } df_job_state;
 
@@ -32,6 +34,9 @@ typedef enum df_job_event {
     DF_JOB_EV_ROWS_FINISHED,
     DF_JOB_EV_LISTS_WRITTEN,
     DF_JOB_EV_CANCEL,
+    DF_JOB_EV_PAUSE,
+    DF_JOB_EV_RESUME,
+    DF_JOB_EV_RETRY, /* failed rows are pending again */
     DF_JOB_N_EVENTS
 } df_job_event;
 
@@ -41,10 +46,11 @@ typedef struct df_job_spec { /* strings belong to the job's arena, or are borrow
     const char *model_config; /* "": the model's own */
     uint32_t micro_batch;
     bool no_t5, long_prompts, prompt_weights, fast_conv;
+    int priority; /* -DF_JOB_MAX_PRIORITY..DF_JOB_MAX_PRIORITY */
 } df_job_spec;
 
 typedef struct df_job {
-    int64_t key; /* in the store; jobs are served in this order */
+    int64_t key; /* in the store; in the order of their coming */
     df_job_state state;
     df_job_spec spec;
     df_arena *arena;
@@ -61,6 +67,8 @@ typedef struct df_job {
     uint64_t next_shard; /* all before it are finished */
     uint64_t finished_at_look; /* rows done or failed when the next shard was last found incomplete */
     df_rate rate;
+    df_fair_turn turn; /* its share of the workers */
+    uint64_t looked_at; /* ask_serial of the worker for whom it was last looked through */
 } df_job;
 
 const char *df_job_state_name(df_job_state state);

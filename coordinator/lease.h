@@ -51,6 +51,8 @@ typedef struct df_lease {
     df_lease_state state;
     df_job *job; /* borrowed */
     int64_t named_ms; /* when it was last named, or granted */
+    int64_t granted_ms; /* or found after a restart */
+    double charged_s; /* what its job was charged for it; corrected when it ends */
     df_lease_row *rows; /* ascending */
     size_t n_rows, n_open, n_closed; /* open: still to be rendered */
 } df_lease;

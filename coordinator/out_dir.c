@@ -92,15 +92,27 @@ static df_code sync_all(const char *path, df_err *err) {
     return failed ? df_err_errno(err, why, "%s: sync", path) : DF_OK;
 }
 
-df_code df_out_dir_claim(const char *path, const char *job_id, df_err *err) {
+static df_code take(const char *path, const char *job_id, df_err *err) {
     char name[4096];
-    df_code rc = df_out_dir_check(path, job_id, err);
     snprintf(name, sizeof name, "%s/%s", path, private_name);
-    if (!rc) rc = df_file_mkdirs(name, err);
+    df_code rc = df_file_mkdirs(name, err);
     if (rc) return rc;
     snprintf(name, sizeof name, "%s/%s/%s", path, private_name, claim_name);
     if ((rc = df_file_write(name, job_id, strlen(job_id), err))) return rc;
     return sync_all(path, err);
+}
+
+df_code df_out_dir_claim(const char *path, const char *job_id, df_err *err) {
+    df_code rc = df_out_dir_check(path, job_id, err);
+    return rc ? rc : take(path, job_id, err);
+}
+
+df_code df_out_dir_claim_again(const char *path, const char *job_id, df_err *err) {
+    char id[64];
+    df_code rc = claimed_by(path, id, err);
+    if (!rc && id[0] && strcmp(id, job_id) != 0)
+        rc = df_err_set(err, DF_EEXIST, "%s: job %.16s is writing there", path, id);
+    return rc ? rc : take(path, job_id, err);
 }
 
 df_code df_out_dir_release(const char *path, const char *job_id, df_err *err) {
@@ -266,6 +278,14 @@ df_code df_out_dir_place(df_out_dir *d, const char *name, df_err *err) {
     int fd = fcntl(d->fd, F_DUPFD_CLOEXEC, 0);
     if (fd < 0) return df_err_errno(err, errno, "%s", d->path);
     return mark_dirty(d, fd, err);
+}
+
+df_code df_out_dir_take_away(df_out_dir *d, const char *name, df_err *err) {
+    if (!unlinkat(d->fd, name, 0)) {
+        int fd = fcntl(d->fd, F_DUPFD_CLOEXEC, 0);
+        return fd < 0 ? df_err_errno(err, errno, "%s", d->path) : mark_dirty(d, fd, err);
+    }
+    return errno == ENOENT ? DF_OK : df_err_errno(err, errno, "%s/%s", d->path, name);
 }
 
 void df_out_dir_drop(df_out_dir *d, const char *name) {

@@ -27,6 +27,7 @@ typedef struct df_out_dir df_out_dir;
 /* DF_EEXIST unless OUT is absent, empty, or claimed by this very job. Hidden entries do not count. Changes nothing. */
 df_code df_out_dir_check(const char *path, const char *job_id, df_err *err);
 df_code df_out_dir_claim(const char *path, const char *job_id, df_err *err); /* checks, makes OUT, takes it */
+df_code df_out_dir_claim_again(const char *path, const char *job_id, df_err *err); /* although it holds results */
 df_code df_out_dir_release(const char *path, const char *job_id, df_err *err); /* not ours (any more) is fine */
 
 df_code df_out_dir_open(df_out_dir **out, const char *path, const char *job_id, df_err *err);
@@ -37,6 +38,7 @@ df_code df_out_dir_sync(df_out_dir *d, df_err *err);
 /* A file that is written piece by piece: in OUT/.diffarm until it is put in place under its name at the top of OUT. */
 int df_out_dir_begin(df_out_dir *d, const char *name, df_err *err); /* descriptor, -1 on error; caller closes it */
 df_code df_out_dir_place(df_out_dir *d, const char *name, df_err *err); /* after fsync; then call df_out_dir_sync */
+df_code df_out_dir_take_away(df_out_dir *d, const char *name, df_err *err); /* from the top of OUT; then sync */
 void df_out_dir_drop(df_out_dir *d, const char *name); /* not wanted any more */
 
 /* What was written before. Caller frees *data. DF_ENOTFOUND: not there; DF_EINVAL: a link, a folder, or too large. */

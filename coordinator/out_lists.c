@@ -7,13 +7,17 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "coordinator/json_line.h"
 #include "coordinator/metadata.h"
 #include "coordinator/out_dir.h"
 #include "coordinator/version.h"
 
+enum { MAX_MARKER_BYTES = 1 << 20 };
+
 typedef enum list_kind { METADATA, FAILURES, RUNS, N_LISTS } list_kind;
 
+static const char marker_name[] = "job.json";
 static const char *const names[N_LISTS] = { "metadata.jsonl", "failures.jsonl", "runs.jsonl" };
 
 struct df_out_lists {
@@ -82,21 +86,52 @@ static df_code finish(df_out_dir *dir, FILE **file, const char *name, df_err *er
 }
 
 static df_code write_marker(df_out_lists *l, df_err *err) {
-    FILE *file = begin(l->dir, "job.json", err);
+    FILE *file = begin(l->dir, marker_name, err);
     if (!file) return err->code;
     df_code rc = df_json_line_write(file, job_of(l->job), err);
     if (rc)
         fclose(file);
     else
-        rc = finish(l->dir, &file, "job.json", err);
+        rc = finish(l->dir, &file, marker_name, err);
     return rc ? rc : df_out_dir_sync(l->dir, err);
 }
 
+/* Is the marker in OUT the one that is to be written? After a retry it is that of the lists before; when a crash came
+ * after all was in place it is, and nothing may be taken away. */
+static bool marker_is_current(df_out_lists *l) {
+    char *there = NULL, *wanted = NULL;
+    size_t n_there = 0, n_wanted = 0;
+    FILE *file = open_memstream(&wanted, &n_wanted);
+    bool made = file && !df_json_line_write(file, job_of(l->job), NULL);
+    if (file) fclose(file);
+    bool same = made && !df_out_dir_read(l->dir, marker_name, MAX_MARKER_BYTES, &there, &n_there, NULL) &&
+                n_there == n_wanted && !memcmp(there, wanted, n_wanted);
+    free(there);
+    free(wanted);
+    return same;
+}
+
 static df_code finish_all(df_out_lists *l, df_err *err) {
-    df_code rc = DF_OK;
+    df_code rc = marker_is_current(l) ? DF_OK : df_out_dir_take_away(l->dir, marker_name, err);
+    if (!rc) rc = df_out_dir_sync(l->dir, err);
     for (int i = 0; i < N_LISTS && !rc; i++) rc = finish(l->dir, &l->files[i], names[i], err);
     if (!rc) rc = df_out_dir_sync(l->dir, err); /* the lists are durable before their marker appears */
     return rc ? rc : write_marker(l, err);
+}
+
+df_code df_out_lists_check(const df_job *job, df_err *err) {
+    char path[4096], *text;
+    size_t bytes;
+    snprintf(path, sizeof path, "%s/%s", job->spec.out_dir, marker_name);
+    df_code rc = df_file_read(path, MAX_MARKER_BYTES, &text, &bytes, err);
+    if (rc) return rc;
+    json_t *marker = json_loadb(text, bytes, 0, NULL);
+    const char *sha256 = json_string_value(json_object_get(marker, "manifest_sha256"));
+    if (!sha256 || strcmp(sha256, job->spec.manifest_sha256) != 0)
+        rc = df_err_set(err, DF_EEXIST, "%s: not of job %s any more", path, job->spec.job_id);
+    json_decref(marker);
+    free(text);
+    return rc;
 }
 
 df_code df_out_lists_open(df_out_lists **out, const df_job *job, df_err *err) {

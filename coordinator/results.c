@@ -262,7 +262,7 @@ static void write_job(df_farm *f, df_job *job) {
     df_out_dir_close(&dir);
     if (rc) {
         df_farm_sink_failed(f, job, &why);
-    } else if (df_job_apply(job, DF_JOB_EV_SINK_WORKS)) {
+    } else if (df_job_apply(job, DF_JOB_EV_SINK_WORKS) && job->problem[0]) {
         job->problem[0] = '\0';
         df_farm_log(f, DF_LOG_INFO, "goes_on", "job=%s", job->spec.job_id);
     }
@@ -272,7 +272,7 @@ static void write_job(df_farm *f, df_job *job) {
  * again, to the same bytes. */
 static void limit_parked(df_farm *f) {
     for (df_result *r = f->results; r && f->results_bytes > MAX_PARKED_BYTES; r = r->next) {
-        if (r->stage != TO_WRITE || r->job->state != DF_JOB_STALLED) continue;
+        if (r->stage != TO_WRITE || !r->job->problem[0]) continue;
         release_picture(f, r);
         r->stage = TO_COMMIT;
         r->kind = GIVEN_BACK;
@@ -282,8 +282,9 @@ static void limit_parked(df_farm *f) {
 static void write_files(df_farm *f) {
     for (size_t i = 0; i < f->jobs.n; i++) {
         df_job *job = f->jobs.at[i];
-        if (job->state == DF_JOB_STALLED && f->now_ms < job->retry_ms) continue;
-        if (job->state == DF_JOB_STALLED || (job->state == DF_JOB_RUNNING && df_farm_has_results(f, job)))
+        bool paused = job->state == DF_JOB_PAUSED;
+        if ((job->state == DF_JOB_STALLED || paused) && f->now_ms < job->retry_ms) continue;
+        if (job->state == DF_JOB_STALLED || ((job->state == DF_JOB_RUNNING || paused) && df_farm_has_results(f, job)))
             write_job(f, job);
     }
     limit_parked(f);

@@ -6,7 +6,7 @@
 
 #include "coordinator/store_internal.h"
 
-enum { SCHEMA_VERSION = 2 };
+enum { SCHEMA_VERSION = 3 };
 
 /* One process has the file (STATE/lock), so SQLite may hold its locks for good; that also keeps the WAL's index in
  * memory instead of a shared mapping, which network file systems lack. */
@@ -48,6 +48,11 @@ static const char to_version_2[] = "BEGIN;"
                                    "PRAGMA user_version = 2;"
                                    "COMMIT;";
 
+static const char to_version_3[] = "BEGIN;"
+                                   "ALTER TABLE jobs ADD COLUMN priority INTEGER NOT NULL DEFAULT 0;"
+                                   "PRAGMA user_version = 3;"
+                                   "COMMIT;";
+
 /* What a crash may leave behind: uploads without their end, leased rows whose lease was never committed. */
 static const char repair[] =
     "BEGIN;"
@@ -82,6 +87,7 @@ static df_code bring_up(df_store *s, df_err *err) {
                         (long long)version, SCHEMA_VERSION);
     if (!rc && version < 1) rc = df_sql_script(&s->db, schema, err);
     if (!rc && version < 2) rc = df_sql_script(&s->db, to_version_2, err);
+    if (!rc && version < 3) rc = df_sql_script(&s->db, to_version_3, err);
     if (!rc) rc = df_sql_script(&s->db, repair, err);
     if (!rc) rc = read_int(s, "SELECT starts FROM meta", &s->starts, err);
     s->durable = true;

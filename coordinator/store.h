@@ -87,6 +87,8 @@ df_code df_store_row_attempt(df_store *s, int64_t job, uint64_t row, const char 
 df_code df_store_row_lost(df_store *s, int64_t job, uint64_t row, const char *worker, int max_losses, bool *failed,
                           df_err *err);
 df_code df_store_row_back(df_store *s, int64_t job, uint64_t row, df_err *err); /* pending again, nobody is to blame */
+/* All failed rows are pending, as if they had never been tried. */
+df_code df_store_retry_failed(df_store *s, int64_t job, df_err *err);
 
 /* Rows from `from` on in manifest order, at most max, each handed to take. *n says how many. */
 typedef df_code (*df_store_row_fn)(void *ctx, const df_stored_row *row, df_err *err);

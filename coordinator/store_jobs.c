@@ -2,13 +2,14 @@
 
 /* In the file: numbers never change. A job that is stalled or finishing is running there, so that a restart tries again
  * and a full disk need not be written to. */
-enum { STORED_RECEIVING = 0, STORED_RUNNING = 1, STORED_DONE = 2, STORED_CANCELLED = 3 };
+enum { STORED_RECEIVING = 0, STORED_RUNNING = 1, STORED_DONE = 2, STORED_CANCELLED = 3, STORED_PAUSED = 4 };
 
 static int64_t state_to_file(df_job_state state) {
     switch (state) {
     case DF_JOB_RECEIVING: return STORED_RECEIVING;
     case DF_JOB_DONE: return STORED_DONE;
     case DF_JOB_CANCELLED: return STORED_CANCELLED;
+    case DF_JOB_PAUSED: return STORED_PAUSED;
     default: return STORED_RUNNING;
     }
 }
@@ -18,6 +19,7 @@ static df_job_state state_from_file(int64_t stored) {
     case STORED_RECEIVING: return DF_JOB_RECEIVING;
     case STORED_DONE: return DF_JOB_DONE;
     case STORED_CANCELLED: return DF_JOB_CANCELLED;
+    case STORED_PAUSED: return DF_JOB_PAUSED;
     default: return DF_JOB_RUNNING;
     }
 }
@@ -31,13 +33,14 @@ static int64_t options_to_file(const df_job_spec *spec) {
 
 df_code df_store_add_job(df_store *s, df_job *job, df_err *err) {
     const df_job_spec *j = &job->spec;
-    df_code rc = df_sql_run(&s->db, err,
-                            "INSERT INTO jobs (job_id, state, title, out_dir, model_path, model_name, model_sha256,"
-                            " dtype, noise, format, micro_batch, manifest_sha256, model_config, options)"
-                            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                            "tittttttttitti", j->job_id, state_to_file(job->state), j->title, j->out_dir, j->model_path,
-                            j->model_name, j->model_sha256, j->dtype, j->noise, j->format, (int64_t)j->micro_batch,
-                            j->manifest_sha256, j->model_config, options_to_file(j));
+    df_code rc =
+        df_sql_run(&s->db, err,
+                   "INSERT INTO jobs (job_id, state, title, out_dir, model_path, model_name, model_sha256,"
+                   " dtype, noise, format, micro_batch, manifest_sha256, model_config, options, priority)"
+                   " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                   "tittttttttittii", j->job_id, state_to_file(job->state), j->title, j->out_dir, j->model_path,
+                   j->model_name, j->model_sha256, j->dtype, j->noise, j->format, (int64_t)j->micro_batch,
+                   j->manifest_sha256, j->model_config, options_to_file(j), (int64_t)j->priority);
     if (!rc) job->key = sqlite3_last_insert_rowid(s->db.connection);
     return rc;
 }
@@ -96,6 +99,7 @@ static df_job *job_of(sqlite3_stmt *stmt) {
         .long_prompts = options & OPTION_LONG_PROMPTS,
         .prompt_weights = options & OPTION_PROMPT_WEIGHTS,
         .fast_conv = options & OPTION_FAST_CONV,
+        .priority = (int)sqlite3_column_int64(stmt, 22),
     };
     df_job *job = df_job_new(&spec);
     if (!job) return NULL;
@@ -116,7 +120,8 @@ df_code df_store_load_jobs(df_store *s, df_store_job_fn add, void *ctx, df_err *
     df_code rc = df_sql_open(&q, &s->db, err,
                              "SELECT key, job_id, state, title, out_dir, model_path, model_name, model_sha256, dtype,"
                              " noise, format, micro_batch, manifest_sha256, n_rows, n_done, n_failed, n_retried,"
-                             " n_duplicates, n_conflicts, released, model_config, options FROM jobs ORDER BY key",
+                             " n_duplicates, n_conflicts, released, model_config, options, priority"
+                             " FROM jobs ORDER BY key",
                              "");
     while (!rc && !(rc = df_sql_next(&q, err)) && q.has_row) {
         df_job *job = job_of(q.stmt);

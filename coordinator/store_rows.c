@@ -68,6 +68,13 @@ df_code df_store_row_back(df_store *s, int64_t job, uint64_t row, df_err *err) {
                       (int64_t)row);
 }
 
+df_code df_store_retry_failed(df_store *s, int64_t job, df_err *err) {
+    return df_sql_run(&s->db, err,
+                      "UPDATE progress SET state = 0, lease = NULL, attempts = 0, lost = 0, worker = NULL, error = NULL"
+                      " WHERE job = ? AND state = 3",
+                      "i", job);
+}
+
 /* reading */
 
 #define ROW_COLUMNS                                                                                                    \

@@ -51,6 +51,7 @@ typedef struct df_worker {
     double steps_done; /* inside unfinished rows, in images */
     uint64_t n_done, n_failed;
     df_rate rate;
+    int64_t freed_ms; /* when its last lease ended */
     bool asks; /* a LeaseRequest is open */
     int64_t asked_ms;
     uint64_t ask_serial; /* the earlier question is answered first */

@@ -271,6 +271,7 @@ df_code bench_begin(bench *b, const char *job_id, const char *out_dir) {
     Diffarm__SubmitBegin begin = DIFFARM__SUBMIT_BEGIN__INIT;
     bench_spec(&spec, job_id, out_dir);
     spec.format = (char *)b->format;
+    spec.priority = b->priority;
     begin.job = &spec;
     bench_say(b, "client", DF_WIRE_MESSAGE(SUBMIT_BEGIN, submit_begin, &begin), NULL, 0);
     return replied(b);
@@ -310,6 +311,14 @@ df_code bench_cancel(bench *b, const char *job_id) {
     Diffarm__JobCancel cancel = DIFFARM__JOB_CANCEL__INIT;
     cancel.job_id = (char *)job_id;
     bench_say(b, "client", DF_WIRE_MESSAGE(JOB_CANCEL, job_cancel, &cancel), NULL, 0);
+    return replied(b);
+}
+
+df_code bench_control(bench *b, const char *job_id, Diffarm__JobControl__Action action) {
+    Diffarm__JobControl control = DIFFARM__JOB_CONTROL__INIT;
+    control.job_id = (char *)job_id;
+    control.action = action;
+    bench_say(b, "client", DF_WIRE_MESSAGE(JOB_CONTROL, job_control, &control), NULL, 0);
     return replied(b);
 }
 

@@ -50,6 +50,7 @@ typedef struct bench {
     bench_sent *sent, **sent_end;
     const char *unreachable; /* sending to this peer fails */
     const char *format; /* of jobs submitted from now on */
+    int priority; /* of these as well */
     uint8_t (*pngs)[BENCH_PNG_BYTES]; /* results are borrowed from here */
     size_t n_pngs;
 } bench;
@@ -76,6 +77,7 @@ df_code bench_begin(bench *b, const char *job_id, const char *out_dir);
 df_code bench_rows(bench *b, const char *job_id, uint64_t batch, Diffarm__Row **rows, size_t n);
 df_code bench_end(bench *b, const char *job_id, uint64_t n_rows);
 df_code bench_cancel(bench *b, const char *job_id);
+df_code bench_control(bench *b, const char *job_id, Diffarm__JobControl__Action action);
 const char *bench_text(const bench *b); /* of the last reply */
 
 void bench_hello(bench *b, const char *worker, const char *model,
