@@ -7,6 +7,7 @@
 
 #include <fts.h>
 #include <inttypes.h>
+#include <libdeflate.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -98,13 +99,29 @@ static void put_big_endian(uint8_t *p, uint64_t v, int n) {
     for (int i = 0; i < n; i++) p[i] = (uint8_t)(v >> 8 * (n - 1 - i));
 }
 
+/* Around data that are in place already. */
+static uint8_t *close_chunk(uint8_t *p, const char *name, uint32_t bytes) {
+    put_big_endian(p, bytes, 4);
+    memcpy(p + 4, name, 4);
+    put_big_endian(p + 8 + bytes, libdeflate_crc32(0, p + 4, bytes + 4), 4);
+    return p + 12 + bytes;
+}
+
+void bench_large_png(uint8_t *out, size_t bytes, uint64_t row, uint32_t width, uint32_t height) {
+    static const uint8_t signature[8] = { 0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n' };
+    memset(out, 0, bytes);
+    memcpy(out, signature, sizeof signature);
+    uint8_t *p = out + sizeof signature;
+    put_big_endian(p + 8, width, 4);
+    put_big_endian(p + 12, height, 4);
+    p = close_chunk(p, "IHDR", 13);
+    put_big_endian(p + 8, row, 8);
+    p = close_chunk(p, "IDAT", (uint32_t)(bytes - BENCH_PNG_BYTES) + 8);
+    close_chunk(p, "IEND", 0);
+}
+
 void bench_png(uint8_t out[BENCH_PNG_BYTES], uint64_t row, uint32_t width, uint32_t height) {
-    static const uint8_t begin[16] = { 0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n', 0, 0, 0, 13, 'I', 'H', 'D', 'R' };
-    memset(out, 0, BENCH_PNG_BYTES);
-    memcpy(out, begin, sizeof begin);
-    put_big_endian(out + 16, width, 4);
-    put_big_endian(out + 20, height, 4);
-    put_big_endian(out + 40, row, 8);
+    bench_large_png(out, BENCH_PNG_BYTES, row, width, height);
 }
 
 void bench_row(Diffarm__Row *row, uint64_t number) {

@@ -27,10 +27,12 @@ void bench_copy_store(const char *from_dir, const char *to_dir); /* database and
 
 /* rows, jobs, pictures */
 
-enum { BENCH_PNG_BYTES = 64 };
+enum { BENCH_PNG_BYTES = 65 };
 
-/* Signature, IHDR and bytes made from row: the same row gives the same bytes, whoever makes it. */
+/* Whole chunks (IHDR, IDAT, IEND), with bytes made from row for pixels: the same row gives the same bytes, whoever
+ * makes it. */
 void bench_png(uint8_t out[BENCH_PNG_BYTES], uint64_t row, uint32_t width, uint32_t height);
+void bench_large_png(uint8_t *out, size_t bytes, uint64_t row, uint32_t width, uint32_t height);
 void bench_row(Diffarm__Row *row, uint64_t number); /* "prompt N", 64x64, 4 steps */
 void bench_spec(Diffarm__JobSpec *spec, const char *job_id, const char *out_dir); /* model A, png */
 

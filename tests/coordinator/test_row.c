@@ -236,8 +236,15 @@ static void only_a_png_of_the_right_size_passes(void **state) {
     assert_non_null(strstr(err.text, "512x768"));
     assert_int_equal(df_png_check(png, 20, 512, 768, &err), DF_EFORMAT);
     assert_int_equal(df_png_check(NULL, 0, 512, 768, &err), DF_EFORMAT);
-    png[1] = 'J';
-    assert_int_equal(df_png_check(png, sizeof png, 512, 768, &err), DF_EFORMAT);
+    for (size_t n = 0; n < sizeof png; n++) { /* cut anywhere, changed anywhere */
+        assert_int_equal(df_png_check(png, n, 512, 768, &err), DF_EFORMAT);
+        png[n] ^= 0x20;
+        assert_int_equal(df_png_check(png, sizeof png, 512, 768, &err), DF_EFORMAT);
+        png[n] ^= 0x20;
+    }
+    uint8_t longer[BENCH_PNG_BYTES + 1] = { 0 };
+    memcpy(longer, png, sizeof png);
+    assert_int_equal(df_png_check(longer, sizeof longer, 512, 768, &err), DF_EFORMAT);
 }
 
 int main(void) {

@@ -216,11 +216,11 @@ static void the_bytes_of_a_shard_are_fixed(void **state) {
     three_rows(b);
     snprintf(path, sizeof path, "%s/shard-000000.tar", b->out);
     assert_int_equal(df_sha256_file(path, sha256, &err), DF_OK);
-    assert_string_equal(sha256, "d6985f41fb34f39d6f55a13a0e238932620f8b466be0c44d366a0cbd355252aa");
+    assert_string_equal(sha256, "7c532f38d8f90476fbce8379f1a6aebb43d75480d69a5ed2b638670eff172f67");
     char *stats = bench_read(b->out, "shard-000000_stats.json");
     assert_string_equal(stats, "{\"shard\":\"shard-000000.tar\",\"first_row\":0,\"n_rows\":3,\"n_done\":2,"
                                "\"n_failed\":1,\"bytes\":7168,\"sha256\":"
-                               "\"d6985f41fb34f39d6f55a13a0e238932620f8b466be0c44d366a0cbd355252aa\"}\n");
+                               "\"7c532f38d8f90476fbce8379f1a6aebb43d75480d69a5ed2b638670eff172f67\"}\n");
     free(stats);
 }
 
@@ -289,7 +289,7 @@ static void a_large_shard_is_packed_over_several_turns(void **state) {
     bench_hello(b, "w1", NULL, NULL);
     Diffarm__Lease *lease = bench_ask(b, "w1", N, 1);
     for (uint64_t row = 0; row < N; row++) {
-        bench_png(pngs[row], row, 64, 64);
+        bench_large_png(pngs[row], BYTES, row, 64, 64);
         assert_int_equal(bench_result_of(b, "w1", lease->token, JOB_1, row, pngs[row], BYTES), 1);
     }
     assert_int_equal(df_farm_wait_ms(b->farm), 0);
