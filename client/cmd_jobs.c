@@ -46,7 +46,7 @@ static df_link *begin(ask_options *o, bool wants_job, const char *doc, int argc,
     *o = (ask_options) { .wants_job = wants_job };
     df_connect_options_init(&o->connect);
     df_options_parse(&argp, argc, argv, o);
-    if (df_link_open(&l, o->connect.endpoint, &err)) *code = df_exit_with(&err);
+    if (df_link_open_with(&l, o->connect.endpoint, o->connect.keys_dir, &err)) *code = df_exit_with(&err);
     return l;
 }
 

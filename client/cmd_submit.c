@@ -107,7 +107,8 @@ int df_cmd_submit(int argc, char **argv) {
     } else {
         df_err err;
         df_link *l = NULL;
-        code = df_link_open(&l, o.connect.endpoint, &err) ? df_exit_with(&err) : send(&o, l, job);
+        df_code rc = df_link_open_with(&l, o.connect.endpoint, o.connect.keys_dir, &err);
+        code = rc ? df_exit_with(&err) : send(&o, l, job);
         df_link_close(&l);
     }
     df_draft_free(&job);

@@ -30,11 +30,12 @@ enum {
     OPT_DRAIN,
     OPT_LOG,
     OPT_PACKED_CACHE,
-    OPT_TRACE
+    OPT_TRACE,
+    OPT_KEYS
 };
 
 typedef struct worker_options {
-    const char *endpoint;
+    const char *endpoint, *keys_dir;
     const char *model[MAX_MODELS];
     int n_models;
     int pipeline, threads, micro_batch, drain_seconds;
@@ -54,6 +55,7 @@ static error_t parse_more(int key, char *arg, struct argp_state *state, worker_o
         o->backend = arg;
         return 0;
     case OPT_TRACE: o->trace = arg; return 0;
+    case OPT_KEYS: o->keys_dir = arg; return 0;
     case OPT_DRAIN: o->drain_seconds = (int)df_option_int(state, "drain-seconds", arg, 0, 86400); return 0;
     case OPT_PACKED_CACHE: o->packed_dir = arg; return 0;
     case OPT_LOG:
@@ -87,6 +89,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
 
 static const struct argp_option options[] = {
     { "connect", OPT_CONNECT, "ENDPOINT", 0, "The coordinator (" DF_DEFAULT_ENDPOINT ")", 0 },
+    { "keys", OPT_KEYS, "DIR", 0, "Keys for a coordinator that asks for them (`diffarm keygen`)", 0 },
     { "model", 'm', "MODEL", 0, "A model to offer; may be repeated (any that a job names)", 0 },
     { "pipeline", OPT_PIPELINE, "P", 0, "Ranks that share the model (1, or as many as mpirun or srun started)", 0 },
     { "threads", OPT_THREADS, "T", 0, "Threads of each rank (its share of the cores)", 0 },
@@ -140,6 +143,7 @@ static int run_ranks(df_comm *comm, const worker_options *o, const df_log *log) 
     df_err err;
     bool refused;
     const df_worker_cfg cfg = { .endpoint = o->endpoint,
+                                .keys_dir = o->keys_dir,
                                 .models = o->model,
                                 .n_models = o->n_models,
                                 .backend = df_backend_find(o->backend),

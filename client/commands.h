@@ -12,6 +12,7 @@ enum {
 int df_cmd_render(int argc, char **argv);
 int df_cmd_coordinator(int argc, char **argv);
 int df_cmd_worker(int argc, char **argv);
+int df_cmd_keygen(int argc, char **argv);
 int df_cmd_submit(int argc, char **argv);
 int df_cmd_status(int argc, char **argv);
 int df_cmd_watch(int argc, char **argv);

@@ -7,6 +7,7 @@
 #include <zmq.h>
 
 #include "base/clock.h"
+#include "proto/keys.h"
 #include "worker/version.h"
 
 #define FIRST_RETRY_MS 500
@@ -18,6 +19,7 @@
 struct df_link {
     void *context, *socket;
     char *endpoint;
+    bool has_keys;
     bool welcomed; /* since the last sign that the other end may be gone */
     uint64_t next_id;
     char coordinator[80];
@@ -30,12 +32,14 @@ static df_code zmq_fault(df_err *err, const char *endpoint, const char *what) {
     return df_err_set(err, DF_EUNREACHABLE, "%s: %s: %s", endpoint, what, zmq_strerror(zmq_errno()));
 }
 
-static df_code connect_socket(df_link *l, df_err *err) {
+static df_code connect_socket(df_link *l, const char *keys_dir, df_err *err) {
+    static const char *const roles[] = { DF_ROLE_SUBMIT, DF_ROLE_WATCH, NULL };
     int linger = 0, immediate = 1;
     df_code rc;
     if (!(l->context = zmq_ctx_new()) || !(l->socket = zmq_socket(l->context, ZMQ_DEALER)))
         return zmq_fault(err, l->endpoint, "socket");
     if ((rc = df_wire_tune(l->socket, QUEUE_MESSAGES, HEARTBEAT_MS, err))) return rc;
+    if (keys_dir && (rc = df_curve_connect(l->socket, keys_dir, roles, err))) return rc;
     zmq_setsockopt(l->socket, ZMQ_LINGER, &linger, sizeof linger);
     zmq_setsockopt(l->socket, ZMQ_IMMEDIATE, &immediate, sizeof immediate);
     if (zmq_connect(l->socket, l->endpoint))
@@ -44,16 +48,21 @@ static df_code connect_socket(df_link *l, df_err *err) {
 }
 
 df_code df_link_open(df_link **out, const char *endpoint, df_err *err) {
+    return df_link_open_with(out, endpoint, NULL, err);
+}
+
+df_code df_link_open_with(df_link **out, const char *endpoint, const char *keys_dir, df_err *err) {
     df_code rc;
     df_link *l = calloc(1, sizeof *l);
     if (!l) return df_err_set(err, DF_ENOMEM, "%s", endpoint);
     /* Ids of two processes differ, so that the coordinator never takes one for the other's second delivery. */
     l->next_id = ((uint64_t)getpid() << 40) ^ ((uint64_t)df_clock_wall_ms() << 8);
+    l->has_keys = keys_dir != NULL;
     if (!(l->endpoint = strdup(endpoint))) {
         rc = df_err_set(err, DF_ENOMEM, "%s", endpoint);
         goto fail;
     }
-    if ((rc = connect_socket(l, err))) goto fail;
+    if ((rc = connect_socket(l, keys_dir, err))) goto fail;
     *out = l;
     return DF_OK;
 fail:
@@ -176,8 +185,9 @@ df_code df_link_ask(df_link *l, Diffarm__Message *msg, df_wire_in *answer, int64
         now = df_clock_ms();
         if (now >= deadline_ms)
             return df_err_set(err, DF_EUNREACHABLE,
-                              "%s: no answer from the coordinator within %.1f s; is it running there?", l->endpoint,
-                              (double)(now - start) / 1000);
+                              "%s: no answer from the coordinator within %.1f s; is it running there?%s", l->endpoint,
+                              (double)(now - start) / 1000,
+                              l->has_keys ? " Does it know this key?" : " Does it ask for --keys?");
         if (l->welcomed && was_welcome && now >= until) { /* it fell silent: greet it again, more patiently */
             l->welcomed = false;
             patience = patience * 2 < MAX_RETRY_MS ? patience * 2 : MAX_RETRY_MS;

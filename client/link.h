@@ -20,6 +20,8 @@
 typedef struct df_link df_link;
 
 df_code df_link_open(df_link **out, const char *endpoint, df_err *err);
+/* With the keys of a folder (proto/keys.h), submit's or else watch's; NULL: none. */
+df_code df_link_open_with(df_link **out, const char *endpoint, const char *keys_dir, df_err *err);
 void df_link_close(df_link **l);
 
 /* deadline_ms on df_clock_ms; INT64_MAX waits for ever. DF_EUNREACHABLE when it passes, DF_EPROTOCOL when the

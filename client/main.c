@@ -21,6 +21,7 @@ static const command commands[] = {
     { "forward", df_cmd_forward, "On this machine", "show forward diffusion: a picture on its way to noise" },
     { "coordinator", df_cmd_coordinator, "A farm", "run the coordinator of a farm" },
     { "worker", df_cmd_worker, "A farm", "run a worker: one rank, or a pipeline of several" },
+    { "keygen", df_cmd_keygen, "A farm", "make the keys that a farm's peers know each other by" },
     { "submit", df_cmd_submit, "A farm", "send a job to a coordinator" },
     { "status", df_cmd_status, "Jobs", "how a job stands" },
     { "watch", df_cmd_watch, "Jobs", "a job's progress until it ends" },

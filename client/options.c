@@ -37,6 +37,7 @@ enum {
     OPT_OUTPUT,
     OPT_CONNECT,
     OPT_TIMEOUT,
+    OPT_KEYS,
 };
 
 void df_options_parse(const struct argp *argp, int argc, char **argv, void *input) {
@@ -229,6 +230,7 @@ static error_t parse_connect(int key, char *arg, struct argp_state *state) {
         if (!strstr(arg, "://")) argp_error(state, "--connect must be like %s, not '%s'", DF_DEFAULT_ENDPOINT, arg);
         o->endpoint = arg;
         return 0;
+    case OPT_KEYS: o->keys_dir = arg; return 0;
     case OPT_TIMEOUT:
         if (!df_parse_real(arg, &seconds) || seconds <= 0 || seconds > 86400)
             argp_error(state, "--timeout must be seconds, above 0 and up to 86400, not '%s'", arg);
@@ -241,6 +243,7 @@ static error_t parse_connect(int key, char *arg, struct argp_state *state) {
 
 static const struct argp_option connect_options[] = {
     { "connect", OPT_CONNECT, "ENDPOINT", 0, "The coordinator (" DF_DEFAULT_ENDPOINT ")", 3 },
+    { "keys", OPT_KEYS, "DIR", 0, "Keys for a coordinator that asks for them (`diffarm keygen`)", 3 },
     { "timeout", OPT_TIMEOUT, "SECONDS", 0, "How long to wait for the coordinator's answer (10)", 3 },
     { 0 },
 };

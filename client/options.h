@@ -41,6 +41,7 @@ extern const struct argp df_output_argp; /* input: df_output */
 /* Where the coordinator is, and how long a command waits for its answer. */
 typedef struct df_connect_options {
     const char *endpoint;
+    const char *keys_dir; /* NULL: none */
     int timeout_ms;
 } df_connect_options;
 void df_connect_options_init(df_connect_options *o);

@@ -9,12 +9,23 @@
 #include "client/commands.h"
 #include "coordinator/coordinator.h"
 
-enum { OPT_INSECURE = 256, OPT_LEASE_TIMEOUT, OPT_HEARTBEAT, OPT_STALL_RETRY, OPT_LOG_LEVEL, OPT_EXIT_WHEN_IDLE };
+enum {
+    OPT_INSECURE = 256,
+    OPT_KEYS,
+    OPT_LEASE_TIMEOUT,
+    OPT_HEARTBEAT,
+    OPT_STALL_RETRY,
+    OPT_LOG_LEVEL,
+    OPT_EXIT_WHEN_IDLE
+};
 
 static const struct argp_option options[] = {
     { "state", 's', "DIR", 0, "Folder of jobs and progress (required); made if absent", 0 },
     { "bind", 'b', "ENDPOINT", 0, "Where to listen (tcp://127.0.0.1:7700); port * takes any free one", 0 },
-    { "insecure", OPT_INSECURE, NULL, 0, "Allow an endpoint that other machines reach, without authentication", 0 },
+    { "keys", OPT_KEYS, "DIR", 0, "Let in known keys only, and encrypt (`diffarm keygen DIR`); needed beyond loopback",
+      0 },
+    { "insecure", OPT_INSECURE, NULL, 0,
+      "Listen where other machines reach it WITHOUT keys: anyone there can use and harm the farm", 0 },
     { "lease-timeout-ms", OPT_LEASE_TIMEOUT, "MS", 0, "A worker silent for so long loses its rows (10000)", 0 },
     { "heartbeat-ms", OPT_HEARTBEAT, "MS", 0, "Workers send a sign of life so often (2000)", 0 },
     { "stall-retry-ms", OPT_STALL_RETRY, "MS", 0, "A job whose OUT cannot be written is tried so often (3000)", 0 },
@@ -43,6 +54,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     switch (key) {
     case 's': a->cfg.state_dir = arg; return 0;
     case 'b': a->cfg.bind = arg; return 0;
+    case OPT_KEYS: a->cfg.keys_dir = arg; return 0;
     case OPT_INSECURE: a->cfg.insecure = true; return 0;
     case OPT_LEASE_TIMEOUT: a->cfg.lease_timeout_ms = read_number(state, arg, 50, 86400000); return 0;
     case OPT_HEARTBEAT: a->cfg.heartbeat_ms = read_number(state, arg, 10, 3600000); return 0;

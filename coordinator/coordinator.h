@@ -23,7 +23,8 @@ typedef struct df_coordinator df_coordinator;
 typedef struct df_coordinator_cfg {
     const char *state_dir; /* made if absent */
     const char *bind; /* "tcp://127.0.0.1:7700"; port * : any free one, the same again after a restart */
-    bool insecure; /* allow a bind that other machines reach, without authentication */
+    const char *keys_dir; /* `diffarm keygen`: known keys only come in, all is encrypted; NULL: loopback alone */
+    bool insecure; /* allow a bind that other machines reach, without keys */
     int heartbeat_ms; /* workers send one at least this often */
     int lease_timeout_ms; /* a lease not named for so long is lost */
     int stall_retry_ms; /* a job whose OUT cannot be written is tried again so often */

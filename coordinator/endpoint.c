@@ -24,17 +24,18 @@ static bool is_loopback(const char *host) {
     return !strncmp(host, "127.", 4) || !strcmp(host, "localhost") || !strcmp(host, "[::1]") || !strcmp(host, "::1");
 }
 
-df_code df_endpoint_check(const char *bind, bool insecure, df_err *err) {
+df_code df_endpoint_check(const char *bind, bool secure, df_err *err) {
     char host[128], port[16];
     if (!strncmp(bind, "ipc://", 6)) return DF_OK;
     if (!split_tcp(bind, host, port))
         return df_err_set(err, DF_EINVAL, "%s: an endpoint is tcp://HOST:PORT or ipc://PATH", bind);
-    if (is_loopback(host) || insecure) return DF_OK;
-    return df_err_set(err, DF_EINVAL,
-                      "%s: other machines could reach this, and peers are not authenticated yet: anyone on the network "
-                      "could submit jobs and send pictures. Bind to 127.0.0.1 (with an SSH tunnel for others), or say "
-                      "--insecure on a network you trust",
-                      bind);
+    if (is_loopback(host) || secure) return DF_OK;
+    return df_err_set(
+        err, DF_EINVAL,
+        "%s: other machines could reach this, and without keys anyone on the network could submit jobs and "
+        "send pictures. Run `diffarm keygen DIR` and give --keys DIR here and to every peer, or bind to "
+        "127.0.0.1",
+        bind);
 }
 
 static df_code bind_error(const char *endpoint, df_err *err) {

@@ -7,8 +7,8 @@
 #include "base/err.h"
 #include "coordinator/state_dir.h"
 
-/* DF_EINVAL when other machines could reach it and insecure is not set: there is no authentication yet. */
-df_code df_endpoint_check(const char *bind, bool insecure, df_err *err);
+/* DF_EINVAL unless it is secure (peers prove themselves by keys) or this machine alone can reach it. */
+df_code df_endpoint_check(const char *bind, bool secure, df_err *err);
 
 /* Binds. A wildcard port becomes the port of `before` (the endpoint of the last start, may be "") if it is free, so
  * that peers find a restarted coordinator again; else any. out[DF_ENDPOINT_BYTES]: what to connect to; "all interfaces"

@@ -8,6 +8,7 @@
 #include <sys/random.h>
 #include <sys/resource.h>
 
+#include "coordinator/role.h"
 #include "coordinator/tar_shard.h"
 
 enum { STORE_RETRY_MS = 1000, RESERVED_DESCRIPTORS = 64, TICK_MS = 250 };
@@ -106,7 +107,11 @@ void df_farm_close(df_farm **f) {
 
 void df_farm_take(df_farm *f, df_wire_in *in, int64_t now_ms) {
     f->now_ms = now_ms;
-    if (df_farm_is_client_request(in->msg))
+    if (!df_role_may(in->role, in->msg)) {
+        df_err why;
+        df_err_set(&why, DF_EINVAL, "its key has the role %s, which may not do this", in->role);
+        df_farm_refuse(f, in, &why);
+    } else if (df_farm_is_client_request(in->msg))
         df_farm_take_client(f, in);
     else
         df_farm_take_worker(f, in);

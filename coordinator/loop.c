@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "coordinator/coordinator.h"
+#include "coordinator/door.h"
 #include "coordinator/endpoint.h"
 #include "coordinator/farm.h"
 #include "coordinator/state_dir.h"
@@ -21,6 +22,7 @@ struct df_coordinator {
     int lock_fd, wake_fd;
     atomic_bool stop;
     void *ctx, *socket;
+    df_door *door; /* NULL: no keys are asked for */
     char endpoint[DF_ENDPOINT_BYTES];
     df_farm *farm;
 };
@@ -59,6 +61,8 @@ static df_code listen_on(df_coordinator *c, df_err *err) {
     df_code rc;
     if (!(c->ctx = zmq_ctx_new()) || !(c->socket = zmq_socket(c->ctx, ZMQ_ROUTER))) return zmq_failed("socket", err);
     if ((rc = tune(c->socket, err))) return rc;
+    if (c->cfg.keys_dir && (rc = df_door_open(&c->door, c->ctx, c->cfg.keys_dir, c->cfg.log, err))) return rc;
+    if (c->door && (rc = df_door_guard(c->door, c->socket, err))) return rc;
     df_state_dir_read_endpoint(c->cfg.state_dir, before);
     if ((rc = df_endpoint_bind(c->socket, c->cfg.bind, before, c->endpoint, err))) return rc;
     return df_state_dir_write_endpoint(c->cfg.state_dir, c->endpoint, err);
@@ -71,7 +75,7 @@ static df_code send_out(void *ctx, const void *to, size_t to_bytes, const Diffar
 
 static df_code bring_up(df_coordinator *c, df_err *err) {
     df_wire_out wire = { c, send_out };
-    df_code rc = df_endpoint_check(c->cfg.bind, c->cfg.insecure, err);
+    df_code rc = df_endpoint_check(c->cfg.bind, c->cfg.keys_dir || c->cfg.insecure, err);
     if (!rc) rc = df_state_dir_lock(c->cfg.state_dir, &c->lock_fd, err);
     if (!rc && (c->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) < 0) rc = df_err_errno(err, errno, "eventfd");
     if (!rc) rc = df_farm_open(&c->farm, &c->cfg, &wire, df_clock_ms(), err);
@@ -95,6 +99,7 @@ void df_coordinator_close(df_coordinator **c) {
     if (!c || !*c) return;
     df_farm_close(&(*c)->farm);
     if ((*c)->socket) zmq_close((*c)->socket);
+    df_door_close(&(*c)->door);
     if ((*c)->ctx) zmq_ctx_term((*c)->ctx);
     if ((*c)->wake_fd >= 0) close((*c)->wake_fd);
     if ((*c)->lock_fd >= 0) close((*c)->lock_fd);
@@ -109,8 +114,11 @@ const char *df_coordinator_endpoint(const df_coordinator *c) {
 /* running */
 
 static df_code wait_for_work(df_coordinator *c, df_err *err) {
-    zmq_pollitem_t items[] = { { c->socket, 0, ZMQ_POLLIN, 0 }, { NULL, c->wake_fd, ZMQ_POLLIN, 0 } };
-    if (zmq_poll(items, 2, df_farm_wait_ms(c->farm)) < 0 && zmq_errno() != EINTR) return zmq_failed("poll", err);
+    zmq_pollitem_t items[] = { { c->socket, 0, ZMQ_POLLIN, 0 },
+                               { NULL, c->wake_fd, ZMQ_POLLIN, 0 },
+                               { c->door ? df_door_socket(c->door) : NULL, 0, ZMQ_POLLIN, 0 } };
+    if (zmq_poll(items, c->door ? 3 : 2, df_farm_wait_ms(c->farm)) < 0 && zmq_errno() != EINTR)
+        return zmq_failed("poll", err);
     return DF_OK;
 }
 
@@ -134,9 +142,14 @@ static df_code take_messages(df_coordinator *c, df_err *err) {
 
 df_code df_coordinator_run(df_coordinator *c, df_err *err) {
     df_code rc = DF_OK;
-    df_log_event(c->cfg.log, DF_LOG_INFO, "listening", "endpoint=%s", c->endpoint);
+    df_log_event(c->cfg.log, DF_LOG_INFO, "listening", "endpoint=%s keys=%s", c->endpoint,
+                 c->cfg.keys_dir ? "required" : "none");
+    if (c->cfg.insecure && !c->cfg.keys_dir)
+        df_log_event(c->cfg.log, DF_LOG_WARN, "insecure",
+                     "\"anyone who reaches %s can submit jobs, read their pictures and send others\"", c->endpoint);
     while (!rc && !atomic_load(&c->stop) && !df_farm_is_idle(c->farm)) {
         if ((rc = wait_for_work(c, err))) break;
+        if (c->door) df_door_answer(c->door);
         if ((rc = take_messages(c, err))) break;
         df_farm_turn(c->farm, df_clock_ms());
     }

@@ -1,11 +1,13 @@
 #include "proto/envelope.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zmq.h>
 
-enum { HEAD_BYTES = 16, MAX_FRAMES_KEPT = 3 };
+/* Who connects and says nothing, or nothing of ours, is hung up on after HANDSHAKE_MS. */
+enum { HEAD_BYTES = 16, MAX_FRAMES_KEPT = 3, HANDSHAKE_MS = 10000 };
 
 struct df_wire_frame {
     zmq_msg_t msg;
@@ -245,6 +247,11 @@ static df_code read_first(void *socket, int router, df_wire_in *in, frames *f, i
     return DF_OK;
 }
 
+static void read_role(df_wire_in *in, frames *f) {
+    const char *role = f->n_kept ? zmq_msg_gets(&f->at[0], "User-Id") : NULL;
+    snprintf(in->role, sizeof in->role, "%s", role ? role : "");
+}
+
 static df_code check_blob(df_wire_in *in, const frames *f, df_err *err) {
     size_t expected = in->blob_bytes ? 3 : 2;
     if (f->n_seen != expected)
@@ -290,6 +297,7 @@ df_code df_wire_recv(void *socket, int router, df_wire_in *in, int timeout_ms, d
     if (!rc) rc = read_first(socket, router, in, &f, &more, err);
     if (rc) return rc;
     frames_read(socket, more, &f);
+    if (router) read_role(in, &f);
     rc = decode_frames(in, &f, err);
     frames_close(&f);
     if (rc) {
@@ -324,6 +332,7 @@ df_code df_wire_tune(void *socket, int queue_messages, int heartbeat_ms, df_err 
         { ZMQ_HEARTBEAT_IVL, heartbeat_ms },
         { ZMQ_HEARTBEAT_TIMEOUT, 3 * heartbeat_ms },
         { ZMQ_HEARTBEAT_TTL, 5 * heartbeat_ms },
+        { ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS },
         { ZMQ_RECONNECT_IVL, 100 },
         { ZMQ_RECONNECT_IVL_MAX, 2000 },
     };

@@ -29,6 +29,7 @@
 typedef struct df_wire_in {
     uint8_t identity[DF_WIRE_MAX_IDENTITY_BYTES]; /* of the sender, on a ROUTER socket */
     size_t identity_bytes;
+    char role[16]; /* what its key was let in for (ZAP's User-Id); "": the socket asks for no keys */
     unsigned version;
     Diffarm__Message *msg; /* NULL after an error */
     void *blob; /* borrowed from the frame; NULL if none */

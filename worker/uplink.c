@@ -8,6 +8,7 @@
 #include <zmq.h>
 
 #include "base/clock.h"
+#include "proto/keys.h"
 #include "worker/queue.h"
 #include "worker/uplink_wire.h"
 
@@ -267,9 +268,11 @@ static void *uplink_thread(void *arg) {
 static df_code open_socket(df_uplink *u, df_err *err) {
     df_code rc;
     int immediate = 1;
+    static const char *const roles[] = { DF_ROLE_WORK, NULL };
     if (!(u->context = zmq_ctx_new()) || !(u->socket = zmq_socket(u->context, ZMQ_DEALER)))
         return df_err_set(err, DF_EIO, "socket: %s", zmq_strerror(zmq_errno()));
     if ((rc = df_wire_tune(u->socket, QUEUE_MESSAGES, FIRST_HEARTBEAT_MS, err))) return rc;
+    if (u->cfg.keys_dir && (rc = df_curve_connect(u->socket, u->cfg.keys_dir, roles, err))) return rc;
     /* Nothing is queued for a coordinator that is away: what it must know is told after its Welcome. */
     zmq_setsockopt(u->socket, ZMQ_IMMEDIATE, &immediate, sizeof immediate);
     if (zmq_connect(u->socket, u->cfg.endpoint))

@@ -79,6 +79,7 @@ static df_code open_parts(worker *w, df_err *err) {
         return rc;
     }
     const df_uplink_cfg up = { .endpoint = cfg->endpoint,
+                               .keys_dir = cfg->keys_dir,
                                .offers = w->offers,
                                .n_offers = cfg->n_models,
                                .n_ranks = w->comm->size,
@@ -86,7 +87,10 @@ static df_code open_parts(worker *w, df_err *err) {
                                .backend = cfg->backend->name,
                                .dtypes = dtypes_of(cfg->backend),
                                .log = cfg->log };
-    if ((rc = df_uplink_open(&w->uplink, &up, err))) return rc;
+    if ((rc = df_uplink_open(&w->uplink, &up, err))) {
+        w->refused = cfg->keys_dir != NULL; /* keys that cannot be read stay so */
+        return rc;
+    }
     if ((rc = df_encoder_open(&w->encoder, w->uplink, cfg->backend->name, err))) return rc;
     const df_feeder_cfg feed = { .comm = w->comm,
                                  .session = session_cfg(cfg, w->trace),

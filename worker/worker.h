@@ -15,6 +15,7 @@
 
 typedef struct df_worker_cfg {
     const char *endpoint;
+    const char *keys_dir; /* NULL: none */
     const char *const *models; /* folders to offer; none: any model that a lease names */
     int n_models;
     const df_backend *backend;
