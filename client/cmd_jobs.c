@@ -181,6 +181,25 @@ int df_cmd_retry(int argc, char **argv) {
                    argc, argv);
 }
 
+int df_cmd_readmit(int argc, char **argv) {
+    ask_options o;
+    int code = DF_EXIT_OK;
+    df_link *l = begin(&o, true,
+                       "Gives work again to a worker that was put out because it failed too often. JOB is its name, or "
+                       "its id, as `diffarm workers` shows them.",
+                       argc, argv, &code);
+    if (!l) return code;
+    Diffarm__WorkerReadmit question = DIFFARM__WORKER_READMIT__INIT;
+    Diffarm__Message m = DIFFARM__MESSAGE__INIT;
+    question.worker = (char *)o.job_id;
+    m.body_case = DIFFARM__MESSAGE__BODY_WORKER_READMIT;
+    m.worker_readmit = &question;
+    df_err err;
+    if (tell(l, &o, &m, &err)) code = df_exit_with(&err);
+    df_link_close(&l);
+    return code;
+}
+
 static void show_jobs(const Diffarm__JobList *list, df_output output) {
     if (output == DF_OUTPUT_TEXT) df_report_jobs_text(stdout, list);
     if (output != DF_OUTPUT_JSON) return;

@@ -1,5 +1,6 @@
 /* diffarm worker: alone one rank; under mpirun or srun its ranks are one pipeline; alone with --pipeline P > 1 it
  * starts and supervises an mpirun of itself. */
+#include <inttypes.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -8,6 +9,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/cores.h"
 #include "client/exit_code.h"
 #include "client/options.h"
@@ -31,11 +33,14 @@ enum {
     OPT_LOG,
     OPT_PACKED_CACHE,
     OPT_TRACE,
-    OPT_KEYS
+    OPT_KEYS,
+    OPT_WALLTIME,
+    OPT_END_TIME
 };
 
 typedef struct worker_options {
     const char *endpoint, *keys_dir;
+    int64_t end_unix_ms; /* 0: none */
     const char *model[MAX_MODELS];
     int n_models;
     int pipeline, threads, micro_batch, drain_seconds;
@@ -47,6 +52,29 @@ static void check_backend(struct argp_state *state, const char *name) {
     if (!df_backend_find(name)) argp_error(state, "--backend must be cpu or reference, not '%s'", name);
 }
 
+/* "90", "30:00", "12:30:00" or "2-00:00:00", as Slurm writes times; but a lone number is seconds. -1: none of these. */
+static int64_t seconds_of(const char *text) {
+    int64_t days = 0, part, total = 0;
+    int used, n_parts = 0;
+    if (strchr(text, '-')) {
+        if (sscanf(text, "%4" SCNd64 "-%n", &days, &used) != 1 || days < 0) return -1;
+        text += used;
+    }
+    for (;; text++) {
+        if (++n_parts > 3 || *text < '0' || *text > '9' || sscanf(text, "%9" SCNd64 "%n", &part, &used) != 1) return -1;
+        total = 60 * total + part;
+        text += used;
+        if (!*text) return 86400 * days + total;
+        if (*text != ':') return -1;
+    }
+}
+
+static int64_t walltime_ms(struct argp_state *state, const char *arg) {
+    int64_t seconds = seconds_of(arg);
+    if (seconds < 1) argp_error(state, "--walltime must be seconds, or like 12:30:00 or 2-00:00:00, not '%s'", arg);
+    return df_clock_wall_ms() + 1000 * seconds;
+}
+
 static error_t parse_more(int key, char *arg, struct argp_state *state, worker_options *o) {
     int level;
     switch (key) {
@@ -56,6 +84,10 @@ static error_t parse_more(int key, char *arg, struct argp_state *state, worker_o
         return 0;
     case OPT_TRACE: o->trace = arg; return 0;
     case OPT_KEYS: o->keys_dir = arg; return 0;
+    case OPT_WALLTIME: o->end_unix_ms = walltime_ms(state, arg); return 0;
+    case OPT_END_TIME:
+        o->end_unix_ms = 1000 * df_option_int(state, "end-time", arg, 1, INT32_MAX * (int64_t)2);
+        return 0;
     case OPT_DRAIN: o->drain_seconds = (int)df_option_int(state, "drain-seconds", arg, 0, 86400); return 0;
     case OPT_PACKED_CACHE: o->packed_dir = arg; return 0;
     case OPT_LOG:
@@ -89,6 +121,10 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
 
 static const struct argp_option options[] = {
     { "connect", OPT_CONNECT, "ENDPOINT", 0, "The coordinator (" DF_DEFAULT_ENDPOINT ")", 0 },
+    { "walltime", OPT_WALLTIME, "TIME", 0,
+      "Seconds, or like 12:30:00, that it may run: it takes what it can finish, and ends in time (no end)", 0 },
+    { "end-time", OPT_END_TIME, "UNIX-TIME", 0, "The same as a point in time, seconds since 1970 ($SLURM_JOB_END_TIME)",
+      0 },
     { "keys", OPT_KEYS, "DIR", 0, "Keys for a coordinator that asks for them (`diffarm keygen`)", 0 },
     { "model", 'm', "MODEL", 0, "A model to offer; may be repeated (any that a job names)", 0 },
     { "pipeline", OPT_PIPELINE, "P", 0, "Ranks that share the model (1, or as many as mpirun or srun started)", 0 },
@@ -144,6 +180,7 @@ static int run_ranks(df_comm *comm, const worker_options *o, const df_log *log) 
     bool refused;
     const df_worker_cfg cfg = { .endpoint = o->endpoint,
                                 .keys_dir = o->keys_dir,
+                                .ends_at_ms = o->end_unix_ms ? df_clock_ms() + o->end_unix_ms - df_clock_wall_ms() : 0,
                                 .models = o->model,
                                 .n_models = o->n_models,
                                 .backend = df_backend_find(o->backend),
@@ -202,13 +239,19 @@ static void wait_without_spinning(char **argv) {
 
 static int run_supervised(const worker_options *o, char **argv, const df_log *log) {
     df_err err;
-    char threads[16];
+    char threads[16], end_time[32];
     const char *args[256] = { "worker" };
     int n = 1;
     for (char **a = argv + 1; *a && n < 250; a++) args[n++] = *a;
     snprintf(threads, sizeof threads, "%d", o->threads ? o->threads : df_cores_each(o->pipeline));
     args[n++] = "--threads";
-    args[n] = threads;
+    args[n++] = threads;
+    if (o->end_unix_ms) { /* the point in time: it may be started again much later */
+        snprintf(end_time, sizeof end_time, "%" PRId64, o->end_unix_ms / 1000);
+        args[n++] = "--end-time";
+        args[n++] = end_time;
+    }
+    args[n] = NULL;
     const char *const env[] = { "OMPI_ALLOW_RUN_AS_ROOT=1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1", NULL };
     const df_supervisor_cfg cfg = { .n_ranks = o->pipeline, .args = args, .env = env, .drain = &drain, .log = log };
     df_err_set(&err, DF_OK, "%s", "");
@@ -221,6 +264,9 @@ int df_cmd_worker(int argc, char **argv) {
     int rank, size;
     df_err err;
     worker_options o = { .endpoint = DF_DEFAULT_ENDPOINT, .backend = "cpu", .drain_seconds = 30, .level = DF_LOG_INFO };
+    const char *slurm_end = getenv("SLURM_JOB_END_TIME");
+    if (slurm_end && *slurm_end >= '1' && *slurm_end <= '9')
+        o.end_unix_ms = 1000 * (int64_t)strtoll(slurm_end, NULL, 10);
     df_options_parse(&argp, argc, argv, &o);
     wait_without_spinning(argv);
     bool launched = df_comm_mpi_launched(&rank, &size);

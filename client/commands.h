@@ -21,6 +21,7 @@ int df_cmd_pause(int argc, char **argv);
 int df_cmd_resume(int argc, char **argv);
 int df_cmd_retry(int argc, char **argv);
 int df_cmd_jobs(int argc, char **argv);
+int df_cmd_readmit(int argc, char **argv);
 int df_cmd_workers(int argc, char **argv);
 int df_cmd_inspect(int argc, char **argv);
 int df_cmd_eval(int argc, char **argv);

@@ -100,6 +100,7 @@ static uint64_t *id_of_question(Diffarm__Message *m) {
     case DIFFARM__MESSAGE__BODY_JOB_QUERY: return &m->job_query->request_id;
     case DIFFARM__MESSAGE__BODY_JOB_CANCEL: return &m->job_cancel->request_id;
     case DIFFARM__MESSAGE__BODY_JOB_CONTROL: return &m->job_control->request_id;
+    case DIFFARM__MESSAGE__BODY_WORKER_READMIT: return &m->worker_readmit->request_id;
     case DIFFARM__MESSAGE__BODY_WORKERS_QUERY: return &m->workers_query->request_id;
     default: return NULL;
     }

@@ -31,6 +31,7 @@ static const command commands[] = {
     { "retry", df_cmd_retry, "Jobs", "try a job's failed pictures again" },
     { "jobs", df_cmd_jobs, "Jobs", "list the jobs" },
     { "workers", df_cmd_workers, "Jobs", "list the workers" },
+    { "readmit", df_cmd_readmit, "Jobs", "give work again to a worker that was put out" },
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
 

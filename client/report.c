@@ -94,10 +94,11 @@ void df_report_jobs_text(FILE *to, const Diffarm__JobList *list) {
 }
 
 json_t *df_report_worker_json(const Diffarm__WorkerStatus *w) {
-    return json_pack("{s:s, s:s, s:s, s:i, s:i, s:I, s:I, s:f, s:i, s:I}", "worker_id", w->worker_id, "name", w->name,
-                     "state", w->state, "pipeline", (int)w->pipeline_ranks, "threads", (int)w->threads, "done",
+    return json_pack("{s:s, s:s, s:s, s:i, s:i, s:I, s:I, s:f, s:i, s:I, s:s}", "worker_id", w->worker_id, "name",
+                     w->name, "state", w->state, "pipeline", (int)w->pipeline_ranks, "threads", (int)w->threads, "done",
                      (json_int_t)w->n_done, "failed", (json_int_t)w->n_failed, "images_per_second",
-                     w->images_per_second, "leased", (int)w->rows_leased, "silent_ms", (json_int_t)w->silent_ms);
+                     w->images_per_second, "leased", (int)w->rows_leased, "silent_ms", (json_int_t)w->silent_ms,
+                     "reason", w->reason);
 }
 
 void df_report_workers_text(FILE *to, const Diffarm__WorkerList *list) {
@@ -111,6 +112,7 @@ void df_report_workers_text(FILE *to, const Diffarm__WorkerList *list) {
         const Diffarm__WorkerStatus *w = list->workers[i];
         fprintf(to, "%-28s  %-10s  %5u  %7u  %8" PRIu64 "  %6" PRIu64 "  %8.2f  %6u\n", w->name, w->state,
                 w->pipeline_ranks, w->threads, w->n_done, w->n_failed, w->images_per_second, w->rows_leased);
+        if (w->reason[0]) fprintf(to, "%-28s  %s\n", "", w->reason);
     }
 }
 

@@ -18,6 +18,7 @@ bool df_farm_is_client_request(const Diffarm__Message *msg) {
     case DIFFARM__MESSAGE__BODY_JOB_QUERY:
     case DIFFARM__MESSAGE__BODY_JOB_CANCEL:
     case DIFFARM__MESSAGE__BODY_JOB_CONTROL:
+    case DIFFARM__MESSAGE__BODY_WORKER_READMIT:
     case DIFFARM__MESSAGE__BODY_WORKERS_QUERY: return true;
     default: return false;
     }
@@ -369,6 +370,7 @@ static void worker_status(const df_farm *f, const df_worker *worker, Diffarm__Wo
     s->n_failed = worker->n_failed;
     s->images_per_second = df_rate_per_second(&worker->rate, f->now_ms);
     s->silent_ms = f->now_ms - worker->heard_ms;
+    s->reason = (char *)worker->out_reason;
 }
 
 static void workers_query(df_farm *f, const df_wire_in *in) {
@@ -406,6 +408,9 @@ void df_farm_take_client(df_farm *f, const df_wire_in *in) {
         break;
     case DIFFARM__MESSAGE__BODY_JOB_CONTROL:
         reply(f, in, m->job_control->request_id, df_farm_control_job(f, m->job_control, &err), err.text);
+        break;
+    case DIFFARM__MESSAGE__BODY_WORKER_READMIT:
+        reply(f, in, m->worker_readmit->request_id, df_farm_readmit(f, m->worker_readmit, &err), err.text);
         break;
     case DIFFARM__MESSAGE__BODY_JOB_QUERY: job_query(f, in); break;
     case DIFFARM__MESSAGE__BODY_WORKERS_QUERY: workers_query(f, in); break;

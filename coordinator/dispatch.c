@@ -4,8 +4,8 @@
  * the workers' time by their priority, so that a small job is not held up behind a long one). A lease begins with the
  * first pending row and takes more rows like it (adapters, size and steps, then without the steps), in manifest order,
  * so many that it lasts about cfg.lease_target_ms at the worker's speed. Towards the end of a job what is left is split
- * over all workers. Rows that were lost with a worker come in small leases, then alone, so that a row that kills its
- * worker is found out without taking others with it. */
+ * over all workers. A worker whose allocation ends gets what it can finish before. Rows that were lost with a worker
+ * come in small leases, then alone, so that a row that kills its worker is found out without taking others with it. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,13 +25,29 @@ static size_t workers_for(const df_farm *f, const df_job *job) {
     return n ? n : 1;
 }
 
+/* Rows that the worker still has time for, beside those it holds; while its speed is not known one, if there is time
+ * for a whole lease. A fifth is kept in reserve. */
+static size_t rows_in_time(const df_farm *f, const df_worker *worker) {
+    if (!worker->ends_ms) return SIZE_MAX;
+    double left_s = 0.8 * (double)(worker->ends_ms - f->now_ms) / 1000;
+    size_t held = 0;
+    for (size_t i = 0; i < f->leases.n; i++)
+        if (!strcmp(f->leases.at[i]->worker_id, worker->id)) held += f->leases.at[i]->n_open;
+    if (worker->images_per_second <= 0) return !held && left_s * 1000 >= f->cfg.lease_target_ms;
+    double rows = left_s * worker->images_per_second - (double)held;
+    return rows < 1 ? 0 : rows > DF_LEASE_MAX_ROWS ? DF_LEASE_MAX_ROWS : (size_t)rows;
+}
+
 static size_t lease_size(const df_farm *f, const df_job *job, const df_worker *worker) {
     size_t cap = worker->max_rows && worker->max_rows < DF_LEASE_MAX_ROWS ? worker->max_rows : DF_LEASE_MAX_ROWS;
     double wanted = worker->images_per_second > 0 ? worker->images_per_second * f->cfg.lease_target_ms / 1000
                                                   : FIRST_LEASE_ROWS; /* speed not known yet */
     size_t n = wanted < 1 ? 1 : wanted > (double)cap ? cap : (size_t)wanted;
     size_t share = (df_job_pending(job) + workers_for(f, job) - 1) / workers_for(f, job);
-    return n < share ? n : share;
+    size_t in_time = rows_in_time(f, worker);
+    if (df_farm_is_on_trial(worker)) n = 1;
+    n = n < share ? n : share;
+    return n < in_time ? n : in_time;
 }
 
 static size_t limit_suspects(size_t n, const df_worker *worker, int lost) {

@@ -89,6 +89,13 @@ void df_farm_leases_of_job(df_farm *f, const df_job *job, df_lease_event event);
 void df_farm_leases_of_worker(df_farm *f, const df_worker *worker, df_lease_event event);
 void df_farm_name_lease(df_farm *f, df_lease *lease);
 
+/* put_out.c: a failure that may be the worker's own; a picture of it; its clock; its way back. */
+void df_farm_strike(df_farm *f, df_worker *worker, const char *why);
+void df_farm_clear(df_worker *worker);
+bool df_farm_is_on_trial(const df_worker *worker);
+void df_farm_watch_put_out(df_farm *f, df_worker *worker);
+df_code df_farm_readmit(df_farm *f, const Diffarm__WorkerReadmit *in, df_err *err);
+
 void df_farm_keep_house(df_farm *f); /* housekeeping.c: silence, timeouts, leases that ended */
 void df_farm_dispatch(df_farm *f); /* dispatch.c */
 void df_farm_finish_jobs(df_farm *f); /* finish.c */

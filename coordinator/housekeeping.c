@@ -40,6 +40,7 @@ static void watch_worker(df_farm *f, df_worker *worker) {
                     df_farm_quote(f, worker->name), (long long)silent_ms);
         df_farm_leases_of_worker(f, worker, DF_LEASE_EV_WORKER_SILENT);
     }
+    df_farm_watch_put_out(f, worker);
     if (silent_ms > forget_ms) df_worker_apply(worker, DF_WORKER_EV_FORGET);
 }
 

@@ -322,10 +322,16 @@ static void count_row(df_farm *f, df_result *r) {
     if (r->kind == PICTURE) {
         job->n_done++;
         df_rate_add(&job->rate, f->now_ms);
-        if (worker) worker->n_done++, df_rate_add(&worker->rate, f->now_ms);
+        if (!worker) return;
+        worker->n_done++;
+        df_rate_add(&worker->rate, f->now_ms);
+        df_farm_clear(worker);
         return;
     }
-    if (worker && r->kind == FAILURE) worker->n_failed++;
+    if (worker && r->kind == FAILURE) {
+        worker->n_failed++;
+        if (!r->for_good) df_farm_strike(f, worker, r->error);
+    }
     if (r->ended_failed) {
         job->n_failed++;
     } else if (r->kind == FAILURE) {

@@ -99,6 +99,8 @@ static void lease_request(df_farm *f, df_worker *worker, const Diffarm__LeaseReq
     worker->asks = worker->state == DF_WORKER_READY;
     worker->ask_serial = ++f->n_asks;
     worker->max_rows = in->max_rows;
+    worker->ends_ms =
+        in->seconds_left > 0 && in->seconds_left < 1e9 ? f->now_ms + (int64_t)(in->seconds_left * 1000) : 0;
     worker->images_per_second = in->images_per_second >= 0 && in->images_per_second < 1e6 ? in->images_per_second : 0;
 }
 

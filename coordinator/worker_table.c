@@ -28,10 +28,18 @@ static const edge edges[] = {
     { DF_WORKER_READY, DF_WORKER_EV_GOODBYE, DF_WORKER_GONE },
     { DF_WORKER_DRAINING, DF_WORKER_EV_GOODBYE, DF_WORKER_GONE },
     { DF_WORKER_SILENT, DF_WORKER_EV_GOODBYE, DF_WORKER_GONE },
+    { DF_WORKER_READY, DF_WORKER_EV_PUT_OUT, DF_WORKER_PUT_OUT },
+    { DF_WORKER_READY, DF_WORKER_EV_READMIT, DF_WORKER_READY },
+    { DF_WORKER_PUT_OUT, DF_WORKER_EV_HELLO, DF_WORKER_PUT_OUT }, /* a new connection makes it no better */
+    { DF_WORKER_PUT_OUT, DF_WORKER_EV_HEARD, DF_WORKER_PUT_OUT },
+    { DF_WORKER_PUT_OUT, DF_WORKER_EV_DRAIN, DF_WORKER_DRAINING },
+    { DF_WORKER_PUT_OUT, DF_WORKER_EV_FORGET, DF_WORKER_GONE },
+    { DF_WORKER_PUT_OUT, DF_WORKER_EV_GOODBYE, DF_WORKER_GONE },
+    { DF_WORKER_PUT_OUT, DF_WORKER_EV_READMIT, DF_WORKER_READY },
 };
 
 const char *df_worker_state_name(df_worker_state state) {
-    static const char *const names[DF_WORKER_N_STATES] = { "ready", "draining", "silent", "gone" };
+    static const char *const names[DF_WORKER_N_STATES] = { "ready", "draining", "silent", "gone", "put_out" };
     return state < DF_WORKER_N_STATES ? names[state] : "?";
 }
 

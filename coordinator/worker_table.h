@@ -15,13 +15,19 @@
 #include "coordinator/rate.h"
 #include "proto/envelope.h"
 
-enum { DF_WORKER_MAX_MODELS = 256, DF_WORKER_NAME_BYTES = 128, DF_WORKER_DTYPES_BYTES = 64 };
+enum {
+    DF_WORKER_MAX_MODELS = 256,
+    DF_WORKER_NAME_BYTES = 128,
+    DF_WORKER_DTYPES_BYTES = 64,
+    DF_WORKER_REASON_BYTES = 256
+};
 
 typedef enum df_worker_state {
     DF_WORKER_READY,
     DF_WORKER_DRAINING, /* finishes what it has, takes nothing new */
     DF_WORKER_SILENT, /* not heard for the lease timeout: its leases are lost */
     DF_WORKER_GONE, /* said goodbye, or was silent for long: to be forgotten */
+    DF_WORKER_PUT_OUT, /* failed too often: gets nothing until it is readmitted */
     DF_WORKER_N_STATES
 } df_worker_state;
 
@@ -32,6 +38,8 @@ typedef enum df_worker_event {
     DF_WORKER_EV_SILENCE,
     DF_WORKER_EV_FORGET,
     DF_WORKER_EV_GOODBYE,
+    DF_WORKER_EV_PUT_OUT,
+    DF_WORKER_EV_READMIT, /* by the clock, or by hand */
     DF_WORKER_N_EVENTS
 } df_worker_event;
 
@@ -51,6 +59,10 @@ typedef struct df_worker {
     double steps_done; /* inside unfinished rows, in images */
     uint64_t n_done, n_failed;
     df_rate rate;
+    int n_strikes; /* failures since its last picture */
+    int64_t out_ms, out_until_ms; /* how long it is put out this time, and until when */
+    char out_reason[DF_WORKER_REASON_BYTES];
+    int64_t ends_ms; /* when its allocation ends; 0: not known */
     int64_t freed_ms; /* when its last lease ended */
     bool asks; /* a LeaseRequest is open */
     int64_t asked_ms;

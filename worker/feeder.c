@@ -37,6 +37,8 @@ struct df_feeder {
     df_renderer *renderer;
     double n_rated;
     int64_t rated_ns;
+    int cold; /* pictures that are still to come of those begun while the model's memory was first touched */
+    double cold_rate; /* what the speed seemed to be then */
 };
 
 /* rows that end */
@@ -66,6 +68,13 @@ static void forget(df_feeder *f, live_row *row) {
     *row = f->live[--f->n_live];
 }
 
+/* From here on the speed is what it will stay. */
+static void warmed_up(df_feeder *f) {
+    f->cold_rate = df_feeder_rate(f);
+    f->n_rated = 0;
+    f->rated_ns = 0;
+}
+
 static void on_image(void *ctx, uint64_t id, const df_picture *picture) {
     df_feeder *f = ctx;
     live_row *row = find(f, id);
@@ -82,6 +91,7 @@ static void on_image(void *ctx, uint64_t id, const df_picture *picture) {
     memcpy(p->result->scheduler, row->scheduler, sizeof row->scheduler);
     forget(f, row);
     f->n_rated += 1;
+    if (f->cold && !--f->cold) warmed_up(f);
     f->cfg.deliver(f->cfg.ctx, p);
 }
 
@@ -147,6 +157,7 @@ static df_code open_session(df_feeder *f, const df_session_want *want, df_err *e
     leave_session(f);
     df_code rc = df_shelf_take(f->shelf, want, &f->session, &opened, err);
     if (rc) return rc;
+    if (opened) f->cold = df_session_capacity(f->session);
     rc = grow_live(f, err);
     rc_cfg.micro_batch = df_session_micro_batch(f->session);
     if (!rc)
@@ -327,5 +338,5 @@ double df_feeder_steps_done(const df_feeder *f) {
 }
 
 double df_feeder_rate(const df_feeder *f) {
-    return f->n_rated >= 1 ? f->n_rated / ((double)f->rated_ns * 1e-9) : 0;
+    return f->n_rated >= 1 ? f->n_rated / ((double)f->rated_ns * 1e-9) : f->cold_rate;
 }

@@ -18,6 +18,7 @@
 #define SEND_AGAIN_MS 30000
 #define SILENT_HEARTBEATS 3
 #define MAX_SLICE_MS 200
+#define HAND_IN_MS 5000
 #define CONNECT_MS 20
 
 /* What other threads ask of the uplink. */
@@ -212,10 +213,17 @@ static void send_results(df_uplink *u, int64_t now) {
     }
 }
 
+/* What is left for rendering; the last seconds are for handing in. */
+static double seconds_left(const df_uplink *u, int64_t now) {
+    int64_t left_ms = u->cfg.ends_at_ms - HAND_IN_MS - now;
+    return !u->cfg.ends_at_ms ? 0 : left_ms > 1 ? (double)left_ms / 1000 : 0.001;
+}
+
 static void send_question(df_uplink *u, int64_t now) {
     if (!u->question.open || atomic_load(&u->draining)) return;
     if (u->question.sent_ms && now - u->question.sent_ms < ASK_AGAIN_MS) return;
-    if (!df_uplink_send_request(u->socket, u->question.id, u->question.max_rows, u->question.images_per_second, NULL))
+    if (!df_uplink_send_request(u->socket, u->question.id, u->question.max_rows, u->question.images_per_second,
+                                seconds_left(u, now), NULL))
         u->question.sent_ms = now;
 }
 

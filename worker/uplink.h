@@ -30,6 +30,7 @@ typedef struct df_offer {
 typedef struct df_uplink_cfg {
     const char *endpoint;
     const char *keys_dir; /* proto/keys.h; NULL: none */
+    int64_t ends_at_ms; /* on df_clock_ms, when the allocation ends; 0: never */
     const df_offer *offers; /* borrowed; none: any model that a lease names */
     int n_offers;
     int n_ranks, threads;

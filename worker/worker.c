@@ -80,6 +80,7 @@ static df_code open_parts(worker *w, df_err *err) {
     }
     const df_uplink_cfg up = { .endpoint = cfg->endpoint,
                                .keys_dir = cfg->keys_dir,
+                               .ends_at_ms = cfg->ends_at_ms,
                                .offers = w->offers,
                                .n_offers = cfg->n_models,
                                .n_ranks = w->comm->size,
@@ -158,6 +159,7 @@ static void hand_back(worker *w) {
 
 static bool drained(worker *w) {
     int wish = w->cfg->drain ? *w->cfg->drain : 0;
+    if (w->cfg->ends_at_ms && df_clock_ms() >= w->cfg->ends_at_ms - w->cfg->drain_ms && !wish) wish = 1;
     if (wish && !w->drain_by) begin_drain(w);
     if (!w->drain_by) return false;
     hand_back(w);

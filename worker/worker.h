@@ -25,6 +25,7 @@ typedef struct df_worker_cfg {
     /* 1: take nothing new, hand back what is not begun, finish the rest; 2: hand back all, at once. May be NULL. */
     const volatile sig_atomic_t *drain;
     const char *trace_path; /* the timeline of all ranks goes there at an orderly end; NULL: none is kept */
+    int64_t ends_at_ms; /* on df_clock_ms: by itself it drains so that all is handed in by then; 0: never */
     int drain_ms; /* what is not finished by then is handed back */
     const df_log *log; /* borrowed, may be NULL */
 } df_worker_cfg;

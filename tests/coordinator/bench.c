@@ -357,6 +357,7 @@ Diffarm__Lease *bench_ask(bench *b, const char *worker, uint32_t max_rows, doubl
     Diffarm__LeaseRequest ask = DIFFARM__LEASE_REQUEST__INIT;
     ask.max_rows = max_rows;
     ask.images_per_second = images_per_second;
+    ask.seconds_left = b->seconds_left;
     bench_say(b, worker, DF_WIRE_MESSAGE(LEASE_REQUEST, lease_request, &ask), NULL, 0);
     Diffarm__Message *m = bench_heard(b, worker, DIFFARM__MESSAGE__BODY_LEASE);
     return m ? m->lease : NULL;

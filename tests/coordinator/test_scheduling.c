@@ -213,6 +213,102 @@ static void retry_of_a_running_job_gives_rows_a_new_life(void **state) {
     assert_int_equal(bench_control(b, JOB_1, RESUME), DF_EINVAL);
 }
 
+/* workers */
+
+/* Until it gets nothing more, at most n leases; how many rows it has failed. */
+static int fail_all(bench *b, const char *worker, int n) {
+    int n_failed = 0;
+    for (Diffarm__Lease *lease; n-- && (lease = bench_ask(b, worker, 1, 1)); n_failed++)
+        bench_failed(b, worker, lease->token, JOB_1, lease->rows[0]->row, DF_EBACKEND);
+    return n_failed;
+}
+
+static Diffarm__WorkerStatus *worker_status(bench *b, const char *id) {
+    Diffarm__WorkersQuery query = DIFFARM__WORKERS_QUERY__INIT;
+    bench_say(b, "client", DF_WIRE_MESSAGE(WORKERS_QUERY, workers_query, &query), NULL, 0);
+    Diffarm__Message *m = bench_heard(b, "client", DIFFARM__MESSAGE__BODY_WORKER_LIST);
+    for (size_t i = 0; i < m->worker_list->n_workers; i++)
+        if (!strcmp(m->worker_list->workers[i]->worker_id, id)) return m->worker_list->workers[i];
+    fail_msg("no worker %s", id);
+    return NULL;
+}
+
+static df_code readmit(bench *b, const char *worker) {
+    Diffarm__WorkerReadmit question = DIFFARM__WORKER_READMIT__INIT;
+    question.worker = (char *)worker;
+    bench_say(b, "client", DF_WIRE_MESSAGE(WORKER_READMIT, worker_readmit, &question), NULL, 0);
+    return (df_code)bench_heard(b, "client", DIFFARM__MESSAGE__BODY_REPLY)->reply->code;
+}
+
+static void wait_with_beats(bench *b, int64_t ms) {
+    for (int64_t end = b->now_ms + ms; b->now_ms < end;) {
+        bench_wait(b, 2000);
+        bench_beat(b, "w1", NULL);
+        bench_beat(b, "w2", NULL);
+    }
+}
+
+static void a_worker_that_fails_often_is_put_out_and_tried_again(void **state) {
+    bench *b = *state;
+    assert_int_equal(bench_submit(b, JOB_1, b->out, 100, NULL), DF_OK);
+    bench_hello(b, "w1", NULL, NULL);
+    bench_hello(b, "w2", NULL, NULL);
+    assert_int_equal(fail_all(b, "w1", 20), 5);
+    assert_string_equal(worker_status(b, "w1")->state, "put_out");
+    assert_non_null(strstr(worker_status(b, "w1")->reason, "it went wrong"));
+    bench_hello(b, "w1", NULL, NULL); /* coming again does not help */
+    assert_null(bench_ask(b, "w1", 1, 1));
+    wait_with_beats(b, 62000);
+    assert_int_equal(fail_all(b, "w1", 20), 1); /* one row on trial */
+    wait_with_beats(b, 62000);
+    assert_null(bench_ask(b, "w1", 1, 1)); /* twice as long now */
+    wait_with_beats(b, 62000);
+    Diffarm__Lease *lease = bench_ask(b, "w1", 8, 1);
+    assert_int_equal(lease->n_rows, 1);
+    finish_lease(b, "w1", lease);
+    assert_true(bench_ask(b, "w1", 8, 1)->n_rows > 1); /* well again */
+    assert_string_equal(worker_status(b, "w1")->reason, "");
+}
+
+static void a_worker_is_readmitted_by_hand(void **state) {
+    bench *b = *state;
+    assert_int_equal(bench_submit(b, JOB_1, b->out, 20, NULL), DF_OK);
+    bench_hello(b, "w1", NULL, NULL);
+    bench_hello(b, "w2", NULL, NULL);
+    assert_int_equal(fail_all(b, "w1", 20), 5);
+    assert_int_equal(readmit(b, "nobody"), DF_ENOTFOUND);
+    assert_int_equal(readmit(b, "w1"), DF_OK);
+    assert_int_equal(readmit(b, "w1"), DF_OK);
+    assert_non_null(bench_ask(b, "w1", 1, 1));
+}
+
+static void nobody_is_put_out_for_bad_rows(void **state) {
+    bench *b = *state;
+    assert_int_equal(bench_submit(b, JOB_1, b->out, 16, NULL), DF_OK);
+    bench_hello(b, "w1", NULL, NULL);
+    assert_int_equal(fail_all(b, "w1", 40), 32); /* alone: each row twice, then the job is through */
+    expect_state(b, JOB_1, "done");
+    assert_string_equal(worker_status(b, "w1")->state, "idle");
+}
+
+static void a_worker_near_its_end_gets_what_it_can_finish(void **state) {
+    bench *b = *state;
+    assert_int_equal(bench_submit(b, JOB_1, b->out, 300, NULL), DF_OK);
+    bench_hello(b, "w1", NULL, NULL);
+    b->seconds_left = 20;
+    assert_null(bench_ask(b, "w1", 0, 0)); /* it does not know how fast it is */
+    Diffarm__Lease *lease = bench_ask(b, "w1", 0, 1);
+    assert_int_equal(lease->n_rows, 16); /* a fifth in reserve */
+    b->seconds_left = 30;
+    assert_int_equal(bench_ask(b, "w1", 0, 1)->n_rows, 8); /* beside those it holds */
+    assert_null(bench_ask(b, "w1", 0, 1));
+    b->seconds_left = 0;
+    assert_int_equal(bench_ask(b, "w1", 0, 1)->n_rows, 30);
+    bench_hello(b, "w2", NULL, NULL);
+    b->seconds_left = 3600;
+    assert_int_equal(bench_ask(b, "w2", 0, 0)->n_rows, 1); /* to learn its speed */
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_bench, close_bench)
 
 int main(void) {
@@ -225,6 +321,10 @@ int main(void) {
         TEST(failed_rows_are_retried_after_the_end),
         TEST(retry_leaves_results_of_others_alone),
         TEST(retry_of_a_running_job_gives_rows_a_new_life),
+        TEST(a_worker_that_fails_often_is_put_out_and_tried_again),
+        TEST(a_worker_is_readmitted_by_hand),
+        TEST(nobody_is_put_out_for_bad_rows),
+        TEST(a_worker_near_its_end_gets_what_it_can_finish),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -40,14 +40,15 @@ static const int leases[DF_LEASE_N_STATES][DF_LEASE_N_EVENTS] = {
 };
 
 static const int workers[DF_WORKER_N_STATES][DF_WORKER_N_EVENTS] = {
-    /*                       hello            heard               drain               silence           forget goodbye
-     */
-    [DF_WORKER_READY] = { DF_WORKER_READY, DF_WORKER_READY, DF_WORKER_DRAINING, DF_WORKER_SILENT, NONE,
-                          DF_WORKER_GONE },
+    /* hello, heard, drain, silence, forget, goodbye, put_out, readmit */
+    [DF_WORKER_READY] = { DF_WORKER_READY, DF_WORKER_READY, DF_WORKER_DRAINING, DF_WORKER_SILENT, NONE, DF_WORKER_GONE,
+                          DF_WORKER_PUT_OUT, DF_WORKER_READY },
     [DF_WORKER_DRAINING] = { DF_WORKER_READY, DF_WORKER_DRAINING, DF_WORKER_DRAINING, DF_WORKER_SILENT, NONE,
-                             DF_WORKER_GONE },
-    [DF_WORKER_SILENT] = { DF_WORKER_READY, DF_WORKER_READY, NONE, NONE, DF_WORKER_GONE, DF_WORKER_GONE },
-    [DF_WORKER_GONE] = { DF_WORKER_READY, NONE, NONE, NONE, NONE, NONE },
+                             DF_WORKER_GONE, NONE, NONE },
+    [DF_WORKER_SILENT] = { DF_WORKER_READY, DF_WORKER_READY, NONE, NONE, DF_WORKER_GONE, DF_WORKER_GONE, NONE, NONE },
+    [DF_WORKER_GONE] = { DF_WORKER_READY, NONE, NONE, NONE, NONE, NONE, NONE, NONE },
+    [DF_WORKER_PUT_OUT] = { DF_WORKER_PUT_OUT, DF_WORKER_PUT_OUT, DF_WORKER_DRAINING, NONE, DF_WORKER_GONE,
+                            DF_WORKER_GONE, NONE, DF_WORKER_READY },
 };
 
 static void every_edge_is_as_documented(void **state) {
@@ -95,7 +96,7 @@ static void every_state_is_reached_and_none_is_a_trap(void **state) {
         assert_int_equal(leases[s][DF_LEASE_EV_ROWS_FINISHED], DF_LEASE_FINISHED);
         assert_int_equal(leases[s][DF_LEASE_EV_UNNAMED], DF_LEASE_VOID);
     }
-    for (int s = 0; s < DF_WORKER_N_STATES; s++) /* a Hello always brings a worker back */
+    for (int s = 0; s < DF_WORKER_PUT_OUT; s++) /* a Hello brings a worker back, unless it was put out */
         assert_int_equal(workers[s][DF_WORKER_EV_HELLO], DF_WORKER_READY);
 }
 

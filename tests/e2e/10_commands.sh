@@ -7,7 +7,7 @@ expect 0 "$DIFFARM" --help
 says out.txt "render"
 expect 0 "$DIFFARM" --version
 expect 2 "$DIFFARM"
-for command in render forward submit status watch cancel pause resume retry jobs workers keygen coordinator worker; do
+for command in render forward submit status watch cancel pause resume retry jobs workers readmit keygen coordinator worker; do
     expect 0 "$DIFFARM" "$command" --help
     says out.txt "Usage: diffarm $command"
 done
