@@ -20,7 +20,8 @@ OWNERS = {
     "zmq.h": ("proto/", "coordinator/", "worker/", "client/"),
     "dnnl.h": ("engine/backend/cpu/",),
     "sqlite3.h": ("coordinator/",),
-    "png.h": ("engine/image/",),
+    "png.h": ("engine/image/", "coordinator/web/thumbnail.c"),
+    "microhttpd.h": ("coordinator/web/",),
     "libdeflate.h": ("engine/image/", "engine/weights/packed.c", "coordinator/png_check.c"),
 }
 # A program's entry table is declared once, above the folders that implement it.

@@ -28,5 +28,7 @@ int df_cmd_eval(int argc, char **argv);
 int df_cmd_bench(int argc, char **argv);
 int df_cmd_forward(int argc, char **argv);
 int df_cmd_calibrate(int argc, char **argv);
+int df_cmd_failures(int argc, char **argv);
+int df_cmd_explain(int argc, char **argv);
 
 #endif

@@ -102,6 +102,8 @@ static uint64_t *id_of_question(Diffarm__Message *m) {
     case DIFFARM__MESSAGE__BODY_JOB_CONTROL: return &m->job_control->request_id;
     case DIFFARM__MESSAGE__BODY_WORKER_READMIT: return &m->worker_readmit->request_id;
     case DIFFARM__MESSAGE__BODY_WORKERS_QUERY: return &m->workers_query->request_id;
+    case DIFFARM__MESSAGE__BODY_FAILURES_QUERY: return &m->failures_query->request_id;
+    case DIFFARM__MESSAGE__BODY_EXPLAIN_QUERY: return &m->explain_query->request_id;
     default: return NULL;
     }
 }
@@ -111,6 +113,8 @@ static uint64_t id_of_answer(const Diffarm__Message *m) {
     case DIFFARM__MESSAGE__BODY_REPLY: return m->reply->request_id;
     case DIFFARM__MESSAGE__BODY_JOB_LIST: return m->job_list->request_id;
     case DIFFARM__MESSAGE__BODY_WORKER_LIST: return m->worker_list->request_id;
+    case DIFFARM__MESSAGE__BODY_FAILURE_LIST: return m->failure_list->request_id;
+    case DIFFARM__MESSAGE__BODY_EXPLANATION: return m->explanation->request_id;
     default: return 0;
     }
 }

@@ -32,6 +32,8 @@ static const command commands[] = {
     { "jobs", df_cmd_jobs, "Jobs", "list the jobs" },
     { "workers", df_cmd_workers, "Jobs", "list the workers" },
     { "readmit", df_cmd_readmit, "Jobs", "give work again to a worker that was put out" },
+    { "failures", df_cmd_failures, "Jobs", "every failed picture of a job, with its error" },
+    { "explain", df_cmd_explain, "Jobs", "why a job waits" },
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
 

@@ -1,4 +1,5 @@
-/* What clients ask: submit a job, look at jobs and workers, cancel. Every request may come twice. */
+/* What clients ask: submit a job, cancel it; looking is answered by status.c and explain.c. Every request may come
+ * twice. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,7 +9,7 @@
 #include "coordinator/tar_shard.h"
 #include "coordinator/text.h"
 
-enum { MAX_LISTED_JOBS = 1000, MAX_LISTED_FAILURES = 10, MAX_WORD_BYTES = 256, MAX_OUT_BYTES = 3000 };
+enum { MAX_WORD_BYTES = 256, MAX_OUT_BYTES = 3000 };
 
 bool df_farm_is_client_request(const Diffarm__Message *msg) {
     switch (msg->body_case) {
@@ -19,6 +20,8 @@ bool df_farm_is_client_request(const Diffarm__Message *msg) {
     case DIFFARM__MESSAGE__BODY_JOB_CANCEL:
     case DIFFARM__MESSAGE__BODY_JOB_CONTROL:
     case DIFFARM__MESSAGE__BODY_WORKER_READMIT:
+    case DIFFARM__MESSAGE__BODY_FAILURES_QUERY:
+    case DIFFARM__MESSAGE__BODY_EXPLAIN_QUERY:
     case DIFFARM__MESSAGE__BODY_WORKERS_QUERY: return true;
     default: return false;
     }
@@ -252,142 +255,6 @@ static df_code job_cancel(df_farm *f, const Diffarm__JobCancel *in, df_err *err)
     return DF_OK;
 }
 
-/* looking */
-
-typedef struct listing {
-    df_arena *arena;
-    Diffarm__JobStatus *status;
-    bool failed;
-} listing;
-
-static df_code add_failure(void *ctx, const df_stored_row *row, df_err *err) {
-    (void)err;
-    listing *l = ctx;
-    Diffarm__Failure *failure = df_arena_alloc(l->arena, sizeof *failure);
-    if (!failure) return DF_ENOMEM;
-    diffarm__failure__init(failure);
-    failure->row = row->is.row;
-    failure->line = row->is.line;
-    failure->attempts = (uint32_t)(row->attempts + row->lost);
-    if (!(failure->error = df_arena_strdup(l->arena, row->error))) return DF_ENOMEM;
-    l->status->failures[l->status->n_failures++] = failure;
-    return DF_OK;
-}
-
-static void list_failures(df_farm *f, const df_job *job, listing *l) {
-    l->status->failures = df_arena_alloc(l->arena, MAX_LISTED_FAILURES * sizeof *l->status->failures);
-    if (l->status->failures) df_store_each_failed(f->store, job->key, MAX_LISTED_FAILURES, add_failure, l, NULL);
-}
-
-/* Does a worker hold rows of the job, and how far is it inside them? */
-static void add_workers(const df_farm *f, const df_job *job, Diffarm__JobStatus *s) {
-    for (size_t w = 0; w < f->workers.n; w++) {
-        size_t of_job = 0, of_all = 0;
-        for (size_t i = 0; i < f->leases.n; i++) {
-            const df_lease *lease = f->leases.at[i];
-            if (strcmp(lease->worker_id, f->workers.at[w]->id) || !df_lease_is_live(lease)) continue;
-            of_all += lease->n_open;
-            if (lease->job == job) of_job += lease->n_open;
-        }
-        s->n_workers += of_job > 0;
-        if (of_job) s->steps_done += f->workers.at[w]->steps_done * (double)of_job / (double)of_all;
-    }
-}
-
-static double eta_seconds(const df_job *job, double rate, double steps_done) {
-    double left = (double)(job->n_rows - job->n_done - job->n_failed) - steps_done;
-    if (!df_job_is_live(job)) return 0;
-    if (job->state == DF_JOB_STALLED || job->state == DF_JOB_PAUSED || rate <= 0) return -1;
-    return left > 0 ? left / rate : 0;
-}
-
-static Diffarm__JobStatus *status_of(df_farm *f, const df_job *job, df_arena *arena) {
-    Diffarm__JobStatus *s = df_arena_alloc(arena, sizeof *s);
-    if (!s) return NULL;
-    diffarm__job_status__init(s);
-    s->job_id = (char *)job->spec.job_id;
-    s->title = (char *)job->spec.title;
-    s->out_dir = (char *)job->spec.out_dir;
-    s->state = (char *)df_job_state_name(job->state);
-    s->n_rows = job->n_rows;
-    s->n_done = job->n_done;
-    s->n_failed = job->n_failed;
-    s->n_leased = job->n_leased;
-    s->n_retried = job->n_retried;
-    s->n_duplicates = job->n_duplicates;
-    s->n_conflicts = job->n_conflicts;
-    s->priority = job->spec.priority;
-    s->problem = (char *)(!job->problem[0] && df_job_is_live(job) ? f->store_problem : job->problem);
-    if (df_job_is_live(job)) {
-        add_workers(f, job, s);
-        s->images_per_second = df_rate_per_second(&job->rate, f->now_ms);
-    }
-    s->eta_seconds = eta_seconds(job, s->images_per_second, s->steps_done);
-    if (job->n_failed) list_failures(f, job, &(listing) { .arena = arena, .status = s });
-    return s;
-}
-
-static void job_query(df_farm *f, const df_wire_in *in) {
-    const Diffarm__JobQuery *query = in->msg->job_query;
-    df_job *one = *query->job_id ? df_job_table_find(&f->jobs, query->job_id) : NULL;
-    Diffarm__JobList list = DIFFARM__JOB_LIST__INIT;
-    Diffarm__JobStatus *jobs[MAX_LISTED_JOBS];
-    df_arena *arena = df_arena_new();
-    if (!arena) return; /* asked again */
-    size_t first = one || f->jobs.n <= MAX_LISTED_JOBS ? 0 : f->jobs.n - MAX_LISTED_JOBS; /* the latest */
-    list.request_id = query->request_id;
-    list.jobs = jobs;
-    for (size_t i = first; i < f->jobs.n && (one || !*query->job_id); i++)
-        if (!one || f->jobs.at[i] == one)
-            if ((jobs[list.n_jobs] = status_of(f, f->jobs.at[i], arena))) list.n_jobs++;
-    if (*query->job_id && !one) {
-        list.code = DF_ENOTFOUND;
-        list.text = df_arena_printf(arena, "no job \"%.16s\"", query->job_id);
-    }
-    df_farm_send(f, in->identity, in->identity_bytes, &DF_WIRE_MESSAGE(JOB_LIST, job_list, &list));
-    df_arena_free(&arena);
-}
-
-static uint32_t rows_leased(const df_farm *f, const df_worker *worker) {
-    size_t n = 0;
-    for (size_t i = 0; i < f->leases.n; i++)
-        if (!strcmp(f->leases.at[i]->worker_id, worker->id) && df_lease_is_live(f->leases.at[i]))
-            n += f->leases.at[i]->n_open;
-    return (uint32_t)n;
-}
-
-static void worker_status(const df_farm *f, const df_worker *worker, Diffarm__WorkerStatus *s) {
-    diffarm__worker_status__init(s);
-    s->worker_id = (char *)worker->id;
-    s->name = (char *)worker->name;
-    s->rows_leased = rows_leased(f, worker);
-    s->state = (char *)(worker->state != DF_WORKER_READY ? df_worker_state_name(worker->state)
-                        : s->rows_leased                 ? "working"
-                                                         : "idle");
-    s->pipeline_ranks = worker->pipeline_ranks;
-    s->threads = worker->threads;
-    s->n_done = worker->n_done;
-    s->n_failed = worker->n_failed;
-    s->images_per_second = df_rate_per_second(&worker->rate, f->now_ms);
-    s->silent_ms = f->now_ms - worker->heard_ms;
-    s->reason = (char *)worker->out_reason;
-}
-
-static void workers_query(df_farm *f, const df_wire_in *in) {
-    Diffarm__WorkerList list = DIFFARM__WORKER_LIST__INIT;
-    Diffarm__WorkerStatus *all = calloc(f->workers.n + 1, sizeof *all);
-    Diffarm__WorkerStatus **at = calloc(f->workers.n + 1, sizeof *at);
-    list.request_id = in->msg->workers_query->request_id;
-    list.workers = at;
-    for (size_t i = 0; all && at && i < f->workers.n; i++) {
-        worker_status(f, f->workers.at[i], &all[i]);
-        at[list.n_workers++] = &all[i];
-    }
-    df_farm_send(f, in->identity, in->identity_bytes, &DF_WIRE_MESSAGE(WORKER_LIST, worker_list, &list));
-    free(at);
-    free(all);
-}
-
 /* the border */
 
 void df_farm_take_client(df_farm *f, const df_wire_in *in) {
@@ -412,8 +279,10 @@ void df_farm_take_client(df_farm *f, const df_wire_in *in) {
     case DIFFARM__MESSAGE__BODY_WORKER_READMIT:
         reply(f, in, m->worker_readmit->request_id, df_farm_readmit(f, m->worker_readmit, &err), err.text);
         break;
-    case DIFFARM__MESSAGE__BODY_JOB_QUERY: job_query(f, in); break;
-    case DIFFARM__MESSAGE__BODY_WORKERS_QUERY: workers_query(f, in); break;
+    case DIFFARM__MESSAGE__BODY_JOB_QUERY: df_farm_answer_jobs(f, in); break;
+    case DIFFARM__MESSAGE__BODY_WORKERS_QUERY: df_farm_answer_workers(f, in); break;
+    case DIFFARM__MESSAGE__BODY_FAILURES_QUERY: df_farm_answer_failures(f, in); break;
+    case DIFFARM__MESSAGE__BODY_EXPLAIN_QUERY: df_farm_answer_explain(f, in); break;
     default: break;
     }
 }

@@ -16,7 +16,9 @@ enum {
     OPT_HEARTBEAT,
     OPT_STALL_RETRY,
     OPT_LOG_LEVEL,
-    OPT_EXIT_WHEN_IDLE
+    OPT_EXIT_WHEN_IDLE,
+    OPT_HTTP,
+    OPT_HTTP_TOKEN
 };
 
 static const struct argp_option options[] = {
@@ -30,6 +32,11 @@ static const struct argp_option options[] = {
     { "heartbeat-ms", OPT_HEARTBEAT, "MS", 0, "Workers send a sign of life so often (2000)", 0 },
     { "stall-retry-ms", OPT_STALL_RETRY, "MS", 0, "A job whose OUT cannot be written is tried so often (3000)", 0 },
     { "exit-when-idle", OPT_EXIT_WHEN_IDLE, "SECONDS", 0, "End when all jobs have ended and none came for so long", 0 },
+    { "http", OPT_HTTP, "ADDRESS", 0, "Web page, /metrics and /healthz, like 127.0.0.1:7780 (none)", 0 },
+    { "http-token", OPT_HTTP_TOKEN, "FILE", 0,
+      "Token that the web page asks for, made if absent; needed beyond loopback: then open "
+      "http://HOST:PORT/?token=TOKEN",
+      0 },
     { "log-level", OPT_LOG_LEVEL, "LEVEL", 0, "debug, info, warn, error or off (info)", 0 },
     { 0 },
 };
@@ -60,6 +67,8 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     case OPT_HEARTBEAT: a->cfg.heartbeat_ms = read_number(state, arg, 10, 3600000); return 0;
     case OPT_STALL_RETRY: a->cfg.stall_retry_ms = read_number(state, arg, 10, 3600000); return 0;
     case OPT_EXIT_WHEN_IDLE: a->cfg.exit_when_idle_ms = 1000 * read_number(state, arg, 1, 86400); return 0;
+    case OPT_HTTP: a->cfg.http = arg; return 0;
+    case OPT_HTTP_TOKEN: a->cfg.http_token_file = arg; return 0;
     case OPT_LOG_LEVEL:
         if ((level = df_log_level_of(arg)) < 0) argp_error(state, "unknown log level \"%s\"", arg);
         a->log_level = (df_log_level)level;

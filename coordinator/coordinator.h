@@ -31,6 +31,8 @@ typedef struct df_coordinator_cfg {
     int upload_timeout_ms; /* an upload that stands still for so long is forgotten */
     int lease_target_ms; /* a lease is sized to last about so long */
     int exit_when_idle_ms; /* > 0: run returns when at least one job ended and none is left for so long */
+    const char *http; /* "127.0.0.1:7780": the web page and the metrics; NULL: none */
+    const char *http_token_file; /* NULL: no token, then http must be on loopback */
     const df_log *log; /* borrowed, may be NULL */
 } df_coordinator_cfg;
 

@@ -79,7 +79,7 @@ df_code df_farm_open(df_farm **out, const df_coordinator_cfg *cfg, const df_wire
     if (!f) return df_err_set(err, DF_ENOMEM, "the farm");
     f->cfg = *cfg;
     f->wire = *wire;
-    f->now_ms = f->last_turn_ms = f->idle_since_ms = now_ms;
+    f->now_ms = f->last_turn_ms = f->opened_ms = f->idle_since_ms = now_ms;
     f->results_end = &f->results;
     df_code rc = take_up(f, err);
     if (rc) {

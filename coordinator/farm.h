@@ -19,7 +19,12 @@
 #include "coordinator/worker_table.h"
 #include "proto/envelope.h"
 
-enum { DF_FARM_MAX_ATTEMPTS = 2, DF_FARM_MAX_LOSSES = 3 };
+enum { DF_FARM_MAX_ATTEMPTS = 2, DF_FARM_MAX_LOSSES = 3, DF_FARM_RECENT = 24 };
+
+typedef struct df_farm_recent { /* a row that was committed lately */
+    const df_job *job; /* borrowed: jobs with results are kept */
+    uint64_t row;
+} df_farm_recent;
 
 typedef struct df_wire_out {
     void *ctx;
@@ -32,7 +37,7 @@ typedef struct df_farm {
     char id[DF_LEASE_TOKEN_BYTES / 2]; /* of this start */
     uint64_t n_tokens;
     size_t max_workers;
-    int64_t now_ms, last_turn_ms;
+    int64_t now_ms, last_turn_ms, opened_ms;
     df_store *store;
     int64_t store_retry_ms; /* > 0: the last write failed; nothing is written before then */
     char store_problem[DF_JOB_PROBLEM_BYTES];
@@ -47,6 +52,8 @@ typedef struct df_farm {
     int n_ended; /* jobs that ended in this start */
     int64_t idle_since_ms;
     uint64_t n_bad_messages;
+    df_farm_recent recent[DF_FARM_RECENT]; /* a ring: the k-th commit of this start is at k % DF_FARM_RECENT */
+    uint64_t n_recent;
     char quoted[2 * DF_JOB_PROBLEM_BYTES];
 } df_farm;
 
@@ -82,6 +89,16 @@ void df_farm_take_client(df_farm *f, const df_wire_in *in); /* client_requests.c
 void df_farm_take_worker(df_farm *f, df_wire_in *in); /* worker_requests.c */
 void df_farm_forget_upload(df_farm *f, df_job *job);
 df_code df_farm_control_job(df_farm *f, const Diffarm__JobControl *in, df_err *err); /* job_control.c */
+
+/* status.c: what the farm tells of itself; strings are borrowed from the farm or lie in the arena */
+Diffarm__JobStatus *df_farm_job_status(df_farm *f, const df_job *job, df_arena *arena); /* NULL: out of memory */
+/* Counts open rows: n_open and n_open_of_job (NULL: of no job) of every worker. */
+void df_farm_count_open(const df_farm *f, const df_job *job);
+void df_farm_worker_status(const df_farm *f, const df_worker *worker, Diffarm__WorkerStatus *s); /* after counting */
+void df_farm_answer_jobs(df_farm *f, const df_wire_in *in);
+void df_farm_answer_workers(df_farm *f, const df_wire_in *in);
+void df_farm_answer_failures(df_farm *f, const df_wire_in *in);
+void df_farm_answer_explain(df_farm *f, const df_wire_in *in); /* explain.c: why a job waits */
 
 void df_farm_revoke(df_farm *f, const df_worker *worker, const char *token, const char *reason);
 /* All leases of a job, or of a worker, meet an event. */

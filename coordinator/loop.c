@@ -13,6 +13,7 @@
 #include "coordinator/endpoint.h"
 #include "coordinator/farm.h"
 #include "coordinator/state_dir.h"
+#include "coordinator/web/watch.h"
 
 /* Queued messages a peer: results are a megabyte or so each, and wait with their worker instead of here. */
 enum { QUEUE_MESSAGES = 128, MESSAGES_A_TURN = 128, TURN_MS = 100, BACKLOG = 4096, WIRE_HEARTBEAT_MS = 5000 };
@@ -25,6 +26,7 @@ struct df_coordinator {
     df_door *door; /* NULL: no keys are asked for */
     char endpoint[DF_ENDPOINT_BYTES];
     df_farm *farm;
+    df_watch *watch; /* NULL: no web page */
 };
 
 df_coordinator_cfg df_coordinator_cfg_default(void) {
@@ -79,7 +81,9 @@ static df_code bring_up(df_coordinator *c, df_err *err) {
     if (!rc) rc = df_state_dir_lock(c->cfg.state_dir, &c->lock_fd, err);
     if (!rc && (c->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) < 0) rc = df_err_errno(err, errno, "eventfd");
     if (!rc) rc = df_farm_open(&c->farm, &c->cfg, &wire, df_clock_ms(), err);
-    return rc ? rc : listen_on(c, err);
+    if (!rc) rc = listen_on(c, err);
+    const df_web_cfg web = { .bind = c->cfg.http, .token_file = c->cfg.http_token_file, .log = c->cfg.log };
+    return rc || !c->cfg.http ? rc : df_watch_open(&c->watch, &web, c->farm, err);
 }
 
 df_code df_coordinator_open(df_coordinator **out, const df_coordinator_cfg *cfg, df_err *err) {
@@ -97,6 +101,7 @@ df_code df_coordinator_open(df_coordinator **out, const df_coordinator_cfg *cfg,
 
 void df_coordinator_close(df_coordinator **c) {
     if (!c || !*c) return;
+    df_watch_close(&(*c)->watch);
     df_farm_close(&(*c)->farm);
     if ((*c)->socket) zmq_close((*c)->socket);
     df_door_close(&(*c)->door);
@@ -152,6 +157,7 @@ df_code df_coordinator_run(df_coordinator *c, df_err *err) {
         if (c->door) df_door_answer(c->door);
         if ((rc = take_messages(c, err))) break;
         df_farm_turn(c->farm, df_clock_ms());
+        df_watch_turn(c->watch, df_clock_ms());
     }
     df_log_event(c->cfg.log, DF_LOG_INFO, "stopped", "endpoint=%s", c->endpoint);
     return rc;

@@ -338,6 +338,15 @@ df_code df_out_dir_read(df_out_dir *d, const char *relative, size_t max_bytes, c
     return rc;
 }
 
+df_code df_out_dir_read_from(const char *path, const char *relative, size_t max_bytes, char **data, size_t *bytes,
+                             df_err *err) {
+    df_out_dir d = { .path = (char *)path, .fd = open(path, FOLDER) };
+    if (d.fd < 0) return df_err_errno(err, errno, "%s", path);
+    df_code rc = df_out_dir_read(&d, relative, max_bytes, data, bytes, err);
+    close(d.fd);
+    return rc;
+}
+
 df_code df_out_dir_has(df_out_dir *d, const char *name, bool *has, df_err *err) {
     struct stat is;
     *has = !fstatat(d->fd, name, &is, AT_SYMLINK_NOFOLLOW);

@@ -322,6 +322,7 @@ static void count_row(df_farm *f, df_result *r) {
     if (r->kind == PICTURE) {
         job->n_done++;
         df_rate_add(&job->rate, f->now_ms);
+        f->recent[f->n_recent++ % DF_FARM_RECENT] = (df_farm_recent) { job, r->row };
         if (!worker) return;
         worker->n_done++;
         df_rate_add(&worker->rate, f->now_ms);

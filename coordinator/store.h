@@ -96,8 +96,9 @@ df_code df_store_each_row(df_store *s, int64_t job, uint64_t from, size_t max, d
                           size_t *n, df_err *err);
 /* Is there a row in from..to-1 that is neither done nor failed? */
 df_code df_store_has_open_row(df_store *s, int64_t job, uint64_t from, uint64_t to, bool *has, df_err *err);
-/* The first failed rows. */
-df_code df_store_each_failed(df_store *s, int64_t job, size_t max, df_store_row_fn take, void *ctx, df_err *err);
+/* Failed rows from `from` on, at most max. */
+df_code df_store_each_failed(df_store *s, int64_t job, uint64_t from, size_t max, df_store_row_fn take, void *ctx,
+                             df_err *err);
 
 /* leases (store_leases.c) */
 

@@ -183,11 +183,13 @@ df_code df_store_each_row(df_store *s, int64_t job, uint64_t from, size_t max, d
     return each(&q, rc, take, ctx, n, err);
 }
 
-df_code df_store_each_failed(df_store *s, int64_t job, size_t max, df_store_row_fn take, void *ctx, df_err *err) {
+df_code df_store_each_failed(df_store *s, int64_t job, uint64_t from, size_t max, df_store_row_fn take, void *ctx,
+                             df_err *err) {
     df_sql_query q;
     size_t n;
-    df_code rc = df_sql_open(&q, &s->db, err, ROW_COLUMNS "WHERE p.job = ? AND p.state = 3 ORDER BY p.row LIMIT ?",
-                             "ii", job, (int64_t)max);
+    df_code rc = df_sql_open(&q, &s->db, err,
+                             ROW_COLUMNS "WHERE p.job = ? AND p.state = 3 AND p.row >= ? ORDER BY p.row LIMIT ?", "iii",
+                             job, (int64_t)from, (int64_t)max);
     return each(&q, rc, take, ctx, &n, err);
 }
 

@@ -52,7 +52,7 @@ bool df_worker_apply(df_worker *worker, df_worker_event event) {
     return false;
 }
 
-static bool offers(const df_worker *worker, const char *model_sha256) {
+bool df_worker_offers(const df_worker *worker, const char *model_sha256) {
     if (worker->any_model) return true;
     for (size_t i = 0; i < worker->n_models; i++)
         if (!strcmp(worker->models[i], model_sha256)) return true;
@@ -72,7 +72,7 @@ static bool computes_in(const df_worker *worker, const char *dtype) {
 }
 
 bool df_worker_can(const df_worker *worker, const char *model_sha256, const char *dtype) {
-    return offers(worker, model_sha256) && computes_in(worker, dtype);
+    return df_worker_offers(worker, model_sha256) && computes_in(worker, dtype);
 }
 
 /* all workers */

@@ -64,6 +64,7 @@ typedef struct df_worker {
     char out_reason[DF_WORKER_REASON_BYTES];
     int64_t ends_ms; /* when its allocation ends; 0: not known */
     int64_t freed_ms; /* when its last lease ended */
+    size_t n_open, n_open_of_job; /* rows it holds, as last counted by df_farm_count_open */
     bool asks; /* a LeaseRequest is open */
     int64_t asked_ms;
     uint64_t ask_serial; /* the earlier question is answered first */
@@ -73,6 +74,7 @@ typedef struct df_worker {
 
 const char *df_worker_state_name(df_worker_state state);
 bool df_worker_apply(df_worker *worker, df_worker_event event); /* false: not an edge of the table, nothing changed */
+bool df_worker_offers(const df_worker *worker, const char *model_sha256);
 bool df_worker_can(const df_worker *worker, const char *model_sha256, const char *dtype);
 
 /* All workers. Owns them. */
