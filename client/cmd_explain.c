@@ -1,9 +1,11 @@
-/* diffarm explain: why a job waits. */
+/* diffarm explain: why a job waits; how a picture came to be. */
 #include <stdio.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "client/exit_code.h"
 #include "client/job_question.h"
+#include "client/provenance/tell.h"
 #include "client/report.h"
 
 static void show(const Diffarm__Explanation *e, df_output output) {
@@ -36,13 +38,34 @@ static df_code ask(df_link *l, const df_job_question *q, df_err *err) {
     return rc;
 }
 
+static df_code explain_job(const df_job_question *q, df_err *err) {
+    df_link *l = NULL;
+    df_code rc = df_link_open(&l, q->connect.endpoint, err);
+    if (!rc) rc = ask(l, q, err);
+    df_link_close(&l);
+    return rc;
+}
+
+static df_code explain_image(const df_job_question *q, df_err *err) {
+    df_recipe *r = NULL;
+    df_code rc = df_recipe_read(&r, q->job, err);
+    if (!rc) df_tell_recipe(r, q->output);
+    df_recipe_free(&r);
+    return rc;
+}
+
+/* The id of a job has neither. */
+static bool is_path(const char *text) {
+    return strchr(text, '/') || strchr(text, '.');
+}
+
 int df_cmd_explain(int argc, char **argv) {
+    static const char doc[] =
+        "Tells why a job waits: what it needs, and what each worker does. Of a picture tells how it "
+        "came to be, from what its PNG says.";
     df_job_question q;
     df_err err;
-    df_link *l = NULL;
-    df_job_question_parse(&q, "JOB", "Tells why a job waits: what it needs, and what each worker does.", argc, argv);
-    df_code rc = df_link_open(&l, q.connect.endpoint, &err);
-    if (!rc) rc = ask(l, &q, &err);
-    df_link_close(&l);
+    df_job_question_parse(&q, "JOB|IMAGE.png", doc, argc, argv);
+    df_code rc = is_path(q.job) ? explain_image(&q, &err) : explain_job(&q, &err);
     return rc ? df_exit_with(&err) : DF_EXIT_OK;
 }

@@ -30,5 +30,7 @@ int df_cmd_forward(int argc, char **argv);
 int df_cmd_calibrate(int argc, char **argv);
 int df_cmd_failures(int argc, char **argv);
 int df_cmd_explain(int argc, char **argv);
+int df_cmd_replay(int argc, char **argv);
+int df_cmd_verify(int argc, char **argv);
 
 #endif

@@ -19,6 +19,8 @@ static const command commands[] = {
     { "bench", df_cmd_bench, "On this machine", "time a component of a model" },
     { "calibrate", df_cmd_calibrate, "On this machine", "find the int8 scales of a model, for --dtype int8" },
     { "forward", df_cmd_forward, "On this machine", "show forward diffusion: a picture on its way to noise" },
+    { "replay", df_cmd_replay, "On this machine", "render a picture again from its PNG, and compare" },
+    { "verify", df_cmd_verify, "On this machine", "check a finished OUT against its lists" },
     { "coordinator", df_cmd_coordinator, "A farm", "run the coordinator of a farm" },
     { "worker", df_cmd_worker, "A farm", "run a worker: one rank, or a pipeline of several" },
     { "keygen", df_cmd_keygen, "A farm", "make the keys that a farm's peers know each other by" },
@@ -33,7 +35,7 @@ static const command commands[] = {
     { "workers", df_cmd_workers, "Jobs", "list the workers" },
     { "readmit", df_cmd_readmit, "Jobs", "give work again to a worker that was put out" },
     { "failures", df_cmd_failures, "Jobs", "every failed picture of a job, with its error" },
-    { "explain", df_cmd_explain, "Jobs", "why a job waits" },
+    { "explain", df_cmd_explain, "Jobs", "why a job waits; how a picture came to be" },
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
 

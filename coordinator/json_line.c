@@ -26,11 +26,19 @@ static int digits_of(json_t *object) {
     return digits;
 }
 
-df_code df_json_line_write(FILE *to, json_t *object, df_err *err) {
-    if (!object) return df_err_set(err, DF_ENOMEM, "a line of JSON");
-    size_t flags = JSON_COMPACT | JSON_REAL_PRECISION((size_t)digits_of(object));
-    int failed = json_dumpf(object, to, flags) || putc('\n', to) == EOF;
-    int why = errno;
+char *df_json_line_text(json_t *object) {
+    char *text = NULL;
+    char *line = object ? json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION((size_t)digits_of(object))) : NULL;
+    if (line && asprintf(&text, "%s\n", line) < 0) text = NULL;
+    free(line);
     json_decref(object);
+    return text;
+}
+
+df_code df_json_line_write(FILE *to, json_t *object, df_err *err) {
+    char *text = df_json_line_text(object);
+    if (!text) return df_err_set(err, DF_ENOMEM, "a line of JSON");
+    int failed = fputs(text, to) == EOF, why = errno;
+    free(text);
     return failed ? df_err_errno(err, why, "write a line") : DF_OK;
 }

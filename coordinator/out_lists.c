@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "coordinator/chain.h"
 #include "coordinator/json_line.h"
 #include "coordinator/metadata.h"
 #include "coordinator/out_dir.h"
@@ -25,6 +26,7 @@ struct df_out_lists {
     df_out_dir *dir;
     FILE *files[N_LISTS];
     uint64_t next_row;
+    char root[DF_SHA256_HEX_BYTES]; /* of the chain over metadata.jsonl so far */
 };
 
 /* lines */
@@ -42,24 +44,35 @@ static json_t *run_of(const df_stored_row *r) {
                      r->state == DF_ROW_DONE ? df_clock_stamp(r->finished_ms, stamp) : "");
 }
 
+static df_code write_metadata(df_out_lists *l, const df_stored_row *r, df_err *err) {
+    char *line = df_json_line_text(df_metadata_of(l->job, r));
+    if (!line || !df_chain_add(l->root, line, strlen(line))) {
+        free(line);
+        return df_err_set(err, DF_ENOMEM, "a line of metadata.jsonl");
+    }
+    int failed = fputs(line, l->files[METADATA]) == EOF, why = errno;
+    free(line);
+    return failed ? df_err_errno(err, why, "metadata.jsonl") : DF_OK;
+}
+
 static df_code take_row(void *ctx, const df_stored_row *r, df_err *err) {
     df_out_lists *l = ctx;
     df_code rc;
     if (r->state == DF_ROW_DONE)
-        rc = df_json_line_write(l->files[METADATA], df_metadata_of(l->job, r), err);
+        rc = write_metadata(l, r, err);
     else
         rc = df_json_line_write(l->files[FAILURES], failure_of(r), err);
     l->next_row = r->is.row + 1;
     return rc ? rc : df_json_line_write(l->files[RUNS], run_of(r), err);
 }
 
-static json_t *job_of(const df_job *job) {
+static json_t *job_of(const df_job *job, const char *root) {
     const df_job_spec *s = &job->spec;
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:s, s:s}", "title", s->title, "model",
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:s, s:s, s:s}", "title", s->title, "model",
                      s->model_name, "model_sha256", s->model_sha256, "dtype", s->dtype, "noise", s->noise, "format",
                      s->format, "n_rows", (json_int_t)job->n_rows, "n_done", (json_int_t)job->n_done, "n_failed",
-                     (json_int_t)job->n_failed, "manifest_sha256", s->manifest_sha256, "software",
-                     DF_COORDINATOR_SOFTWARE);
+                     (json_int_t)job->n_failed, "manifest_sha256", s->manifest_sha256, "metadata_root", root,
+                     "software", DF_COORDINATOR_SOFTWARE);
 }
 
 /* files */
@@ -88,7 +101,7 @@ static df_code finish(df_out_dir *dir, FILE **file, const char *name, df_err *er
 static df_code write_marker(df_out_lists *l, df_err *err) {
     FILE *file = begin(l->dir, marker_name, err);
     if (!file) return err->code;
-    df_code rc = df_json_line_write(file, job_of(l->job), err);
+    df_code rc = df_json_line_write(file, job_of(l->job, l->root), err);
     if (rc)
         fclose(file);
     else
@@ -102,7 +115,7 @@ static bool marker_is_current(df_out_lists *l) {
     char *there = NULL, *wanted = NULL;
     size_t n_there = 0, n_wanted = 0;
     FILE *file = open_memstream(&wanted, &n_wanted);
-    bool made = file && !df_json_line_write(file, job_of(l->job), NULL);
+    bool made = file && !df_json_line_write(file, job_of(l->job, l->root), NULL);
     if (file) fclose(file);
     bool same = made && !df_out_dir_read(l->dir, marker_name, MAX_MARKER_BYTES, &there, &n_there, NULL) &&
                 n_there == n_wanted && !memcmp(there, wanted, n_wanted);
@@ -138,6 +151,7 @@ df_code df_out_lists_open(df_out_lists **out, const df_job *job, df_err *err) {
     df_out_lists *l = calloc(1, sizeof *l);
     if (!l) return df_err_set(err, DF_ENOMEM, "lists of job %s", job->spec.job_id);
     l->job = job;
+    df_chain_begin(l->root);
     df_code rc = df_out_dir_open(&l->dir, job->spec.out_dir, job->spec.job_id, err);
     for (int i = 0; i < N_LISTS && !rc; i++)
         if (!(l->files[i] = begin(l->dir, names[i], err))) rc = err->code;

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "coordinator/chain.h"
 #include "tests/coordinator/bench.h"
 
 enum { TIMEOUT_MS = 10000 };
@@ -68,10 +69,20 @@ static void a_job_becomes_files_and_lists(void **state) {
                         strlen(metadata) - 66);
     assert_string_equal(failures, "");
     assert_non_null(strstr(runs, "\"worker\":\"w1\""));
-    assert_string_equal(job, "{\"title\":\"test.jsonl\",\"model\":\"a\",\"model_sha256\":\"" MODEL_A
-                             "\",\"dtype\":\"f32\",\"noise\":\"torch-cpu\",\"format\":\"png\",\"n_rows\":20,"
-                             "\"n_done\":20,\"n_failed\":0,\"manifest_sha256\":\"cccccccccccccccccccccccccccccccccccccc"
-                             "cccccccccccccccccccccccccc\",\"software\":\"diffarm 0.1.0\"}\n");
+    char root[DF_SHA256_HEX_BYTES], expected[1024];
+    *end = '\n';
+    df_chain_begin(root);
+    for (char *line = metadata, *next; *line; line = next) {
+        next = strchr(line, '\n') + 1;
+        assert_true(df_chain_add(root, line, (size_t)(next - line)));
+    }
+    snprintf(expected, sizeof expected,
+             "{\"title\":\"test.jsonl\",\"model\":\"a\",\"model_sha256\":\"" MODEL_A
+             "\",\"dtype\":\"f32\",\"noise\":\"torch-cpu\",\"format\":\"png\",\"n_rows\":20,"
+             "\"n_done\":20,\"n_failed\":0,\"manifest_sha256\":\"cccccccccccccccccccccccccccccccccccccc"
+             "cccccccccccccccccccccccccc\",\"metadata_root\":\"%s\",\"software\":\"diffarm 0.1.0\"}\n",
+             root);
+    assert_string_equal(job, expected);
     free(metadata), free(job), free(failures), free(runs);
 }
 
