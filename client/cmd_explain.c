@@ -40,7 +40,7 @@ static df_code ask(df_link *l, const df_job_question *q, df_err *err) {
 
 static df_code explain_job(const df_job_question *q, df_err *err) {
     df_link *l = NULL;
-    df_code rc = df_link_open(&l, q->connect.endpoint, err);
+    df_code rc = df_link_open_with(&l, q->connect.endpoint, q->connect.keys_dir, err);
     if (!rc) rc = ask(l, q, err);
     df_link_close(&l);
     return rc;

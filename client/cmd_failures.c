@@ -59,7 +59,7 @@ int df_cmd_failures(int argc, char **argv) {
     uint64_t n = 0;
     df_link *l = NULL;
     df_job_question_parse(&q, "JOB", doc, argc, argv);
-    df_code rc = df_link_open(&l, q.connect.endpoint, &err);
+    df_code rc = df_link_open_with(&l, q.connect.endpoint, q.connect.keys_dir, &err);
     if (!rc) rc = each_page(l, &q, &n, &err);
     df_link_close(&l);
     if (rc) return df_exit_with(&err);

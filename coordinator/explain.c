@@ -51,6 +51,9 @@ static const char *word(const account *a, const df_worker *worker, verdict v) {
     switch (v) {
     case IS_AT_IT: return df_arena_printf(a->arena, "works on %zu pictures of this job", worker->n_open_of_job);
     case IS_AWAY:
+        if (worker->state == DF_WORKER_PUT_OUT)
+            return df_arena_printf(a->arena, "is put out for %.0f s more: %s",
+                                   (double)(worker->out_until_ms - a->farm->now_ms) / 1000, worker->out_reason);
         return df_arena_printf(a->arena, "is %s, last heard %.1f s ago", df_worker_state_name(worker->state),
                                (double)(a->farm->now_ms - worker->heard_ms) / 1000);
     case LACKS_MODEL:
@@ -89,7 +92,7 @@ static const char *no_worker(const account *a) {
                                a->job->spec.model_name, a->job->spec.model_sha256, a->job->spec.model_path);
     if (n[LACKS_DTYPE])
         return df_arena_printf(a->arena, "it waits for a worker that computes in %s", a->job->spec.dtype);
-    return "it waits for a worker: all are silent or draining";
+    return "it waits for a worker: all are silent, draining or put out";
 }
 
 static const char *of_running(account *a) {
@@ -126,6 +129,7 @@ static const char *summary(account *a) {
         return df_arena_printf(a->arena, "OUT cannot be written (tried again every %.1f s): %s",
                                a->farm->cfg.stall_retry_ms / 1000.0, job->problem);
     case DF_JOB_FINISHING: return "every picture is done or failed; its lists are being written";
+    case DF_JOB_PAUSED: return df_arena_printf(a->arena, "it is paused: `diffarm resume %s` goes on", job->spec.job_id);
     case DF_JOB_DONE:
         if (!job->n_failed) return "it waits for nothing: all pictures are done";
         return df_arena_printf(a->arena, "it waits for nothing: it is done, %" PRIu64 " pictures failed",

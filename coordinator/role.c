@@ -8,6 +8,8 @@ static bool is_look(const Diffarm__Message *msg) {
     switch (msg->body_case) {
     case DIFFARM__MESSAGE__BODY_HELLO: return msg->hello->role != DIFFARM__HELLO__ROLE__WORKER;
     case DIFFARM__MESSAGE__BODY_JOB_QUERY:
+    case DIFFARM__MESSAGE__BODY_FAILURES_QUERY:
+    case DIFFARM__MESSAGE__BODY_EXPLAIN_QUERY:
     case DIFFARM__MESSAGE__BODY_WORKERS_QUERY: return true;
     default: return false;
     }
