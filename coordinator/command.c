@@ -12,6 +12,7 @@
 enum {
     OPT_INSECURE = 256,
     OPT_KEYS,
+    OPT_LEASE_SECONDS,
     OPT_LEASE_TIMEOUT,
     OPT_HEARTBEAT,
     OPT_STALL_RETRY,
@@ -28,6 +29,7 @@ static const struct argp_option options[] = {
       0 },
     { "insecure", OPT_INSECURE, NULL, 0,
       "Listen where other machines reach it WITHOUT keys: anyone there can use and harm the farm", 0 },
+    { "lease-seconds", OPT_LEASE_SECONDS, "S", 0, "Workers are lent about so much work at once (30)", 0 },
     { "lease-timeout-ms", OPT_LEASE_TIMEOUT, "MS", 0, "A worker silent for so long loses its rows (10000)", 0 },
     { "heartbeat-ms", OPT_HEARTBEAT, "MS", 0, "Workers send a sign of life so often (2000)", 0 },
     { "stall-retry-ms", OPT_STALL_RETRY, "MS", 0, "A job whose OUT cannot be written is tried so often (3000)", 0 },
@@ -63,6 +65,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     case 'b': a->cfg.bind = arg; return 0;
     case OPT_KEYS: a->cfg.keys_dir = arg; return 0;
     case OPT_INSECURE: a->cfg.insecure = true; return 0;
+    case OPT_LEASE_SECONDS: a->cfg.lease_target_ms = 1000 * read_number(state, arg, 1, 86400); return 0;
     case OPT_LEASE_TIMEOUT: a->cfg.lease_timeout_ms = read_number(state, arg, 50, 86400000); return 0;
     case OPT_HEARTBEAT: a->cfg.heartbeat_ms = read_number(state, arg, 10, 3600000); return 0;
     case OPT_STALL_RETRY: a->cfg.stall_retry_ms = read_number(state, arg, 10, 3600000); return 0;

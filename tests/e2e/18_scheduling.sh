@@ -15,7 +15,8 @@ expect 0 timeout 100 "$DIFFARM" watch "$SMALL" --connect "$ENDPOINT"
 [ "$(field "$LONG" done)" -eq 0 ] || fail "a paused job was worked on"
 
 kill -9 "$COORDINATOR"
-start coordinator "$DIFFARM" coordinator --state state --bind 'tcp://127.0.0.1:*' --lease-timeout-ms 2000 --heartbeat-ms 500
+start coordinator "$DIFFARM" coordinator --state state --bind 'tcp://127.0.0.1:*' --lease-timeout-ms 2000 --heartbeat-ms 500 \
+    --lease-seconds 2
 wait_for 20 "$DIFFARM" status "$LONG" --connect "$ENDPOINT" --timeout 1
 expect 0 "$DIFFARM" status "$LONG" --connect "$ENDPOINT" --output json
 says out.txt '"state":"paused"'
