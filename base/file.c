@@ -1,9 +1,7 @@
-#define _XOPEN_SOURCE 700
 #include "base/file.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <limits.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -12,16 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static df_code write_all(int fd, const char *data, size_t bytes) {
-    while (bytes) {
-        ssize_t n = write(fd, data, bytes);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return DF_EIO;
-        data += n;
-        bytes -= (size_t)n;
-    }
-    return DF_OK;
-}
+#include "base/disk.h"
 
 /* The rename is durable only once the folder is. */
 static int sync_folder_of(const char *path) {
@@ -32,10 +21,10 @@ static int sync_folder_of(const char *path) {
         snprintf(folder, sizeof folder, ".");
     else
         slash[slash == folder] = '\0';
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = df_disk_openat(AT_FDCWD, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
     if (fd < 0) return -1;
-    int rc = fsync(fd), saved = errno;
-    close(fd);
+    int rc = df_disk_fsync(fd), saved = errno;
+    df_disk_close(fd);
     errno = saved;
     return rc;
 }
@@ -45,20 +34,20 @@ df_code df_file_write(const char *path, const void *data, size_t bytes, df_err *
     char beside[PATH_MAX];
     int n = snprintf(beside, sizeof beside, "%s.tmp-%ld-%u", path, (long)getpid(), atomic_fetch_add(&serial, 1));
     if (n < 0 || (size_t)n >= sizeof beside) return df_err_set(err, DF_ELIMIT, "%s: path too long", path);
-    int fd = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    int fd = df_disk_openat(AT_FDCWD, beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (fd < 0) return df_err_errno(err, errno, "%s: create", path);
-    int failed = write_all(fd, data, bytes) || fsync(fd);
+    int failed = df_disk_write_all(fd, data, bytes) || df_disk_fsync(fd);
     int why = errno;
-    if (close(fd) && !failed) {
+    if (df_disk_close(fd) && !failed) {
         failed = 1;
         why = errno;
     }
-    if (!failed && rename(beside, path)) {
+    if (!failed && df_disk_renameat(AT_FDCWD, beside, AT_FDCWD, path)) {
         failed = 1;
         why = errno;
     }
     if (failed) {
-        unlink(beside);
+        df_disk_unlinkat(AT_FDCWD, beside, 0);
         return df_err_errno(err, why, "%s: write %zu bytes", path, bytes);
     }
     if (sync_folder_of(path)) return df_err_errno(err, errno, "%s: sync its folder", path);
@@ -110,20 +99,40 @@ df_code df_file_mkdirs(const char *path, df_err *err) {
         char end = *p;
         *p = '\0';
         struct stat st;
-        if (mkdir(part, 0777) && !(errno == EEXIST && !stat(part, &st) && S_ISDIR(st.st_mode)))
+        if (df_disk_mkdirat(AT_FDCWD, part, 0777) &&
+            !(errno == EEXIST && !df_disk_fstatat(AT_FDCWD, part, &st, 0) && S_ISDIR(st.st_mode)))
             return df_err_errno(err, errno, "%s: make folder", part);
         if (!end) return DF_OK;
         *p = end;
     }
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at) {
-    (void)st, (void)type, (void)at;
-    return remove(path);
+enum { MAX_DEPTH = 256 };
+
+typedef struct removal {
+    int fd; /* of the folder whose entries go */
+    int depth;
+} removal;
+
+/* A folder with all below it, or anything else. */
+static int remove_entry(void *ctx, const char *name) {
+    const removal *in = ctx;
+    if (!df_disk_unlinkat(in->fd, name, 0)) return 0;
+    if (errno != EISDIR && errno != EPERM) return -1; /* Linux says EISDIR, POSIX EPERM */
+    if (in->depth == MAX_DEPTH) {
+        errno = ELOOP;
+        return -1;
+    }
+    removal below = { df_disk_openat(in->fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0), in->depth + 1 };
+    if (below.fd < 0) return -1;
+    int failed = df_disk_list(below.fd, remove_entry, &below), why = errno;
+    df_disk_close(below.fd);
+    errno = why;
+    return failed ? -1 : df_disk_unlinkat(in->fd, name, AT_REMOVEDIR);
 }
 
 df_code df_file_remove_tree(const char *path, df_err *err) {
-    if (nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS) && errno != ENOENT)
+    if (remove_entry(&(removal) { .fd = AT_FDCWD }, path) && errno != ENOENT)
         return df_err_errno(err, errno, "%s: remove", path);
     return DF_OK;
 }

@@ -1,14 +1,13 @@
 #include "coordinator/out_dir.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
+#include "base/disk.h"
 #include "base/file.h"
 
 enum { MAX_DIRTY = 32, FOLDER = O_RDONLY | O_DIRECTORY | O_CLOEXEC };
@@ -27,13 +26,13 @@ static const char private_name[] = DF_OUT_DIR_PRIVATE, claim_name[] = "job";
 
 /* The job id in OUT/.diffarm/job into id[64]; "" if there is none. */
 static df_code read_claim(int private_fd, const char *path, char id[64], df_err *err) {
-    int fd = openat(private_fd, claim_name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    int fd = df_disk_openat(private_fd, claim_name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC, 0);
     id[0] = '\0';
     if (fd < 0 && errno == ENOENT) return DF_OK;
     if (fd < 0) return df_err_errno(err, errno, "%s/%s/%s", path, private_name, claim_name);
-    ssize_t n = read(fd, id, 63);
+    ssize_t n = df_disk_read(fd, id, 63);
     int why = errno;
-    close(fd);
+    df_disk_close(fd);
     if (n < 0) return df_err_errno(err, why, "%s/%s/%s: read", path, private_name, claim_name);
     id[n] = '\0';
     return DF_OK;
@@ -42,28 +41,31 @@ static df_code read_claim(int private_fd, const char *path, char id[64], df_err 
 static df_code claimed_by(const char *path, char id[64], df_err *err) {
     char name[4096];
     snprintf(name, sizeof name, "%s/%s", path, private_name);
-    int fd = open(name, FOLDER | O_NOFOLLOW);
+    int fd = df_disk_openat(AT_FDCWD, name, FOLDER | O_NOFOLLOW, 0);
     id[0] = '\0';
     if (fd < 0 && errno == ENOENT) return DF_OK;
     if (fd < 0) return df_err_errno(err, errno, "%s", name);
     df_code rc = read_claim(fd, path, id, err);
-    close(fd);
+    df_disk_close(fd);
     return rc;
 }
 
-/* First entry that is not hidden into name[256], "" if there is none. lost+found is the file system's own. */
+/* lost+found is the file system's own. */
+static int take_visible(void *ctx, const char *name) {
+    if (name[0] == '.' || !strcmp(name, "lost+found")) return 0;
+    snprintf(ctx, 256, "%s", name);
+    return 1;
+}
+
+/* First entry that is not hidden into name[256], "" if there is none. */
 static df_code first_entry(const char *path, char name[256], df_err *err) {
-    DIR *dir = opendir(path);
+    int fd = df_disk_openat(AT_FDCWD, path, FOLDER, 0);
     name[0] = '\0';
-    if (!dir && errno == ENOENT) return DF_OK;
-    if (!dir) return df_err_errno(err, errno, "%s", path);
-    for (struct dirent *e; (e = readdir(dir));)
-        if (e->d_name[0] != '.' && strcmp(e->d_name, "lost+found")) {
-            snprintf(name, 256, "%s", e->d_name);
-            break;
-        }
-    closedir(dir);
-    return DF_OK;
+    if (fd < 0 && errno == ENOENT) return DF_OK;
+    if (fd < 0) return df_err_errno(err, errno, "%s", path);
+    int failed = df_disk_list(fd, take_visible, name) < 0, why = errno;
+    df_disk_close(fd);
+    return failed ? df_err_errno(err, why, "%s", path) : DF_OK;
 }
 
 df_code df_out_dir_check(const char *path, const char *job_id, df_err *err) {
@@ -85,10 +87,10 @@ df_code df_out_dir_check(const char *path, const char *job_id, df_err *err) {
 
 /* OUT and the folders above it may all be new; once a job, the whole file system is the simplest thing to sync. */
 static df_code sync_all(const char *path, df_err *err) {
-    int fd = open(path, FOLDER);
+    int fd = df_disk_openat(AT_FDCWD, path, FOLDER, 0);
     if (fd < 0) return df_err_errno(err, errno, "%s", path);
-    int failed = syncfs(fd), why = errno;
-    close(fd);
+    int failed = df_disk_syncfs(fd), why = errno;
+    df_disk_close(fd);
     return failed ? df_err_errno(err, why, "%s: sync", path) : DF_OK;
 }
 
@@ -127,9 +129,9 @@ df_code df_out_dir_release(const char *path, const char *job_id, df_err *err) {
 
 static df_code open_folders(df_out_dir *d, const char *job_id, df_err *err) {
     char id[64];
-    d->fd = open(d->path, FOLDER);
+    d->fd = df_disk_openat(AT_FDCWD, d->path, FOLDER, 0);
     if (d->fd < 0) return df_err_errno(err, errno, "%s", d->path);
-    d->private_fd = openat(d->fd, private_name, FOLDER | O_NOFOLLOW);
+    d->private_fd = df_disk_openat(d->fd, private_name, FOLDER | O_NOFOLLOW, 0);
     if (d->private_fd < 0) return df_err_errno(err, errno, "%s/%s (is OUT mounted?)", d->path, private_name);
     df_code rc = read_claim(d->private_fd, d->path, id, err);
     if (!rc && strcmp(id, job_id))
@@ -154,9 +156,9 @@ df_code df_out_dir_open(df_out_dir **out, const char *path, const char *job_id, 
 
 void df_out_dir_close(df_out_dir **d) {
     if (!d || !*d) return;
-    for (int i = 0; i < (*d)->n_dirty; i++) close((*d)->dirty[i]);
-    if ((*d)->private_fd >= 0) close((*d)->private_fd);
-    if ((*d)->fd >= 0) close((*d)->fd);
+    for (int i = 0; i < (*d)->n_dirty; i++) df_disk_close((*d)->dirty[i]);
+    if ((*d)->private_fd >= 0) df_disk_close((*d)->private_fd);
+    if ((*d)->fd >= 0) df_disk_close((*d)->fd);
     free((*d)->path);
     free(*d);
     *d = NULL;
@@ -165,8 +167,8 @@ void df_out_dir_close(df_out_dir **d) {
 df_code df_out_dir_sync(df_out_dir *d, df_err *err) {
     df_code rc = DF_OK;
     for (int i = 0; i < d->n_dirty; i++) {
-        if (!rc && fsync(d->dirty[i])) rc = df_err_errno(err, errno, "%s: sync a folder", d->path);
-        close(d->dirty[i]);
+        if (!rc && df_disk_fsync(d->dirty[i])) rc = df_err_errno(err, errno, "%s: sync a folder", d->path);
+        df_disk_close(d->dirty[i]);
     }
     d->n_dirty = 0;
     return rc;
@@ -175,9 +177,9 @@ df_code df_out_dir_sync(df_out_dir *d, df_err *err) {
 /* Remembers a folder to be synced; takes the descriptor. The same folder comes again and again in manifest order. */
 static df_code mark_dirty(df_out_dir *d, int fd, df_err *err) {
     struct stat is, last;
-    if (d->n_dirty && !fstat(fd, &is) && !fstat(d->dirty[d->n_dirty - 1], &last) && is.st_ino == last.st_ino &&
-        is.st_dev == last.st_dev) {
-        close(fd);
+    if (d->n_dirty && !df_disk_fstat(fd, &is) && !df_disk_fstat(d->dirty[d->n_dirty - 1], &last) &&
+        is.st_ino == last.st_ino && is.st_dev == last.st_dev) {
+        df_disk_close(fd);
         return DF_OK;
     }
     df_code rc = d->n_dirty == MAX_DIRTY ? df_out_dir_sync(d, err) : DF_OK;
@@ -196,30 +198,30 @@ static df_code path_error(const df_out_dir *d, const char *relative, int why, df
 /* Opens one folder of a path, made if need be and wanted; a new one is an entry of its parent that must be synced as
  * well. Takes parent. */
 static int step_into(df_out_dir *d, int parent, const char *name, bool make, int *why) {
-    int made = make && !mkdirat(parent, name, 0777);
+    int made = make && !df_disk_mkdirat(parent, name, 0777);
     if (make && !made && errno != EEXIST) {
         *why = errno;
-        close(parent);
+        df_disk_close(parent);
         return -1;
     }
-    int fd = openat(parent, name, FOLDER | O_NOFOLLOW);
+    int fd = df_disk_openat(parent, name, FOLDER | O_NOFOLLOW, 0);
     *why = errno;
     if (fd >= 0 && made)
         mark_dirty(d, parent, NULL);
     else
-        close(parent);
+        df_disk_close(parent);
     return fd;
 }
 
 /* Descriptor of the folder that `relative` lies in; *leaf is the file's own name. */
 static int open_parent(df_out_dir *d, const char *relative, bool make, const char **leaf, int *why) {
-    int fd = fcntl(d->fd, F_DUPFD_CLOEXEC, 0);
+    int fd = df_disk_dup(d->fd);
     *why = errno;
     for (const char *slash; fd >= 0 && (slash = strchr(relative, '/')); relative = slash + 1) {
         char part[256];
         size_t n = (size_t)(slash - relative);
         if (n >= sizeof part) {
-            close(fd);
+            df_disk_close(fd);
             *why = ENAMETOOLONG;
             return -1;
         }
@@ -231,24 +233,13 @@ static int open_parent(df_out_dir *d, const char *relative, bool make, const cha
     return fd;
 }
 
-static int write_all(int fd, const char *data, size_t bytes) {
-    while (bytes) {
-        ssize_t n = write(fd, data, bytes);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return -1;
-        data += n;
-        bytes -= (size_t)n;
-    }
-    return 0;
-}
-
 /* 0, or an errno. */
 static int write_private(df_out_dir *d, const char *name, const void *data, size_t bytes) {
-    int fd = openat(d->private_fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666);
+    int fd = df_disk_openat(d->private_fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666);
     if (fd < 0) return errno;
-    int why = write_all(fd, data, bytes) || fsync(fd) ? errno : 0;
-    if (close(fd) && !why) why = errno;
-    if (why) unlinkat(d->private_fd, name, 0);
+    int why = df_disk_write_all(fd, data, bytes) || df_disk_fsync(fd) ? errno : 0;
+    if (df_disk_close(fd) && !why) why = errno;
+    if (why) df_disk_unlinkat(d->private_fd, name, 0);
     return why;
 }
 
@@ -258,45 +249,45 @@ df_code df_out_dir_write(df_out_dir *d, const char *relative, const void *data, 
     int why, folder = open_parent(d, relative, true, &leaf, &why);
     if (folder < 0) return path_error(d, relative, why, err);
     why = write_private(d, beside, data, bytes);
-    if (!why && renameat(d->private_fd, beside, folder, leaf)) {
+    if (!why && df_disk_renameat(d->private_fd, beside, folder, leaf)) {
         why = errno;
-        unlinkat(d->private_fd, beside, 0);
+        df_disk_unlinkat(d->private_fd, beside, 0);
     }
     if (!why) return mark_dirty(d, folder, err);
-    close(folder);
+    df_disk_close(folder);
     return path_error(d, relative, why, err);
 }
 
 int df_out_dir_begin(df_out_dir *d, const char *name, df_err *err) {
-    int fd = openat(d->private_fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666);
+    int fd = df_disk_openat(d->private_fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666);
     if (fd < 0) df_err_errno(err, errno, "%s/%s/%s", d->path, private_name, name);
     return fd;
 }
 
 df_code df_out_dir_place(df_out_dir *d, const char *name, df_err *err) {
-    if (renameat(d->private_fd, name, d->fd, name)) return df_err_errno(err, errno, "%s/%s", d->path, name);
-    int fd = fcntl(d->fd, F_DUPFD_CLOEXEC, 0);
+    if (df_disk_renameat(d->private_fd, name, d->fd, name)) return df_err_errno(err, errno, "%s/%s", d->path, name);
+    int fd = df_disk_dup(d->fd);
     if (fd < 0) return df_err_errno(err, errno, "%s", d->path);
     return mark_dirty(d, fd, err);
 }
 
 df_code df_out_dir_take_away(df_out_dir *d, const char *name, df_err *err) {
-    if (!unlinkat(d->fd, name, 0)) {
-        int fd = fcntl(d->fd, F_DUPFD_CLOEXEC, 0);
+    if (!df_disk_unlinkat(d->fd, name, 0)) {
+        int fd = df_disk_dup(d->fd);
         return fd < 0 ? df_err_errno(err, errno, "%s", d->path) : mark_dirty(d, fd, err);
     }
     return errno == ENOENT ? DF_OK : df_err_errno(err, errno, "%s/%s", d->path, name);
 }
 
 void df_out_dir_drop(df_out_dir *d, const char *name) {
-    unlinkat(d->private_fd, name, 0);
+    df_disk_unlinkat(d->private_fd, name, 0);
 }
 
 /* reading */
 
 static df_code read_all(const df_out_dir *d, int fd, const char *relative, char *to, size_t bytes, df_err *err) {
     while (bytes) {
-        ssize_t n = read(fd, to, bytes);
+        ssize_t n = df_disk_read(fd, to, bytes);
         if (n < 0 && errno == EINTR) continue;
         if (n < 0) return df_err_errno(err, errno, "%s/%s: read", d->path, relative);
         if (!n) return df_err_set(err, DF_EIO, "%s/%s: became shorter while it was read", d->path, relative);
@@ -309,7 +300,7 @@ static df_code read_all(const df_out_dir *d, int fd, const char *relative, char 
 static df_code read_open(const df_out_dir *d, int fd, const char *relative, size_t max_bytes, char **data,
                          size_t *bytes, df_err *err) {
     struct stat is;
-    if (fstat(fd, &is)) return df_err_errno(err, errno, "%s/%s", d->path, relative);
+    if (df_disk_fstat(fd, &is)) return df_err_errno(err, errno, "%s/%s", d->path, relative);
     if (!S_ISREG(is.st_mode) || (size_t)is.st_size > max_bytes)
         return df_err_set(err, DF_EINVAL, "%s/%s: no file of at most %zu bytes", d->path, relative, max_bytes);
     char *all = malloc((size_t)is.st_size + 1);
@@ -329,27 +320,27 @@ df_code df_out_dir_read(df_out_dir *d, const char *relative, size_t max_bytes, c
     const char *leaf;
     int why, folder = open_parent(d, relative, false, &leaf, &why);
     if (folder < 0) return path_error(d, relative, why, err);
-    int fd = openat(folder, leaf, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    int fd = df_disk_openat(folder, leaf, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0);
     why = errno;
-    close(folder);
+    df_disk_close(folder);
     if (fd < 0) return path_error(d, relative, why, err);
     df_code rc = read_open(d, fd, relative, max_bytes, data, bytes, err);
-    close(fd);
+    df_disk_close(fd);
     return rc;
 }
 
 df_code df_out_dir_read_from(const char *path, const char *relative, size_t max_bytes, char **data, size_t *bytes,
                              df_err *err) {
-    df_out_dir d = { .path = (char *)path, .fd = open(path, FOLDER) };
+    df_out_dir d = { .path = (char *)path, .fd = df_disk_openat(AT_FDCWD, path, FOLDER, 0) };
     if (d.fd < 0) return df_err_errno(err, errno, "%s", path);
     df_code rc = df_out_dir_read(&d, relative, max_bytes, data, bytes, err);
-    close(d.fd);
+    df_disk_close(d.fd);
     return rc;
 }
 
 df_code df_out_dir_has(df_out_dir *d, const char *name, bool *has, df_err *err) {
     struct stat is;
-    *has = !fstatat(d->fd, name, &is, AT_SYMLINK_NOFOLLOW);
+    *has = !df_disk_fstatat(d->fd, name, &is, AT_SYMLINK_NOFOLLOW);
     return *has || errno == ENOENT ? DF_OK : df_err_errno(err, errno, "%s/%s", d->path, name);
 }
 

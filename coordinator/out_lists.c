@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
+#include "base/disk.h"
 #include "base/file.h"
 #include "coordinator/chain.h"
 #include "coordinator/json_line.h"
@@ -24,7 +24,8 @@ static const char *const names[N_LISTS] = { "metadata.jsonl", "failures.jsonl", 
 struct df_out_lists {
     const df_job *job; /* borrowed */
     df_out_dir *dir;
-    FILE *files[N_LISTS];
+    int fds[N_LISTS]; /* -1 while not open */
+    FILE *files[N_LISTS]; /* onto fds */
     uint64_t next_row;
     char root[DF_SHA256_HEX_BYTES]; /* of the chain over metadata.jsonl so far */
 };
@@ -77,35 +78,37 @@ static json_t *job_of(const df_job *job, const char *root) {
 
 /* files */
 
-static FILE *begin(df_out_dir *dir, const char *name, df_err *err) {
-    int fd = df_out_dir_begin(dir, name, err);
-    FILE *file = fd < 0 ? NULL : fdopen(fd, "w");
-    if (fd >= 0 && !file) {
-        df_err_errno(err, errno, "%s", name);
-        close(fd);
-    }
-    return file;
+static df_code begin(df_out_dir *dir, const char *name, int *fd, FILE **file, df_err *err) {
+    if ((*fd = df_out_dir_begin(dir, name, err)) < 0) return err->code;
+    return (*file = df_disk_stream(*fd)) ? DF_OK : df_err_errno(err, errno, "%s", name);
+}
+
+/* Whatever of them is open. */
+static int close_both(int *fd, FILE **file) {
+    int failed = *file && fclose(*file);
+    if (*fd >= 0 && df_disk_close(*fd)) failed = 1;
+    *file = NULL;
+    *fd = -1;
+    return failed;
 }
 
 /* To the disk and into place; closes the file. */
-static df_code finish(df_out_dir *dir, FILE **file, const char *name, df_err *err) {
-    int failed = fflush(*file) || fsync(fileno(*file)), why = errno;
-    if (fclose(*file) && !failed) {
+static df_code finish(df_out_dir *dir, int *fd, FILE **file, const char *name, df_err *err) {
+    int failed = fflush(*file) || df_disk_fsync(*fd), why = errno;
+    if (close_both(fd, file) && !failed) {
         failed = 1;
         why = errno;
     }
-    *file = NULL;
     return failed ? df_err_errno(err, why, "%s", name) : df_out_dir_place(dir, name, err);
 }
 
 static df_code write_marker(df_out_lists *l, df_err *err) {
-    FILE *file = begin(l->dir, marker_name, err);
-    if (!file) return err->code;
-    df_code rc = df_json_line_write(file, job_of(l->job, l->root), err);
-    if (rc)
-        fclose(file);
-    else
-        rc = finish(l->dir, &file, marker_name, err);
+    FILE *file = NULL;
+    int fd;
+    df_code rc = begin(l->dir, marker_name, &fd, &file, err);
+    if (!rc) rc = df_json_line_write(file, job_of(l->job, l->root), err);
+    if (!rc) rc = finish(l->dir, &fd, &file, marker_name, err);
+    close_both(&fd, &file);
     return rc ? rc : df_out_dir_sync(l->dir, err);
 }
 
@@ -127,7 +130,7 @@ static bool marker_is_current(df_out_lists *l) {
 static df_code finish_all(df_out_lists *l, df_err *err) {
     df_code rc = marker_is_current(l) ? DF_OK : df_out_dir_take_away(l->dir, marker_name, err);
     if (!rc) rc = df_out_dir_sync(l->dir, err);
-    for (int i = 0; i < N_LISTS && !rc; i++) rc = finish(l->dir, &l->files[i], names[i], err);
+    for (int i = 0; i < N_LISTS && !rc; i++) rc = finish(l->dir, &l->fds[i], &l->files[i], names[i], err);
     if (!rc) rc = df_out_dir_sync(l->dir, err); /* the lists are durable before their marker appears */
     return rc ? rc : write_marker(l, err);
 }
@@ -152,9 +155,9 @@ df_code df_out_lists_open(df_out_lists **out, const df_job *job, df_err *err) {
     if (!l) return df_err_set(err, DF_ENOMEM, "lists of job %s", job->spec.job_id);
     l->job = job;
     df_chain_begin(l->root);
+    for (int i = 0; i < N_LISTS; i++) l->fds[i] = -1;
     df_code rc = df_out_dir_open(&l->dir, job->spec.out_dir, job->spec.job_id, err);
-    for (int i = 0; i < N_LISTS && !rc; i++)
-        if (!(l->files[i] = begin(l->dir, names[i], err))) rc = err->code;
+    for (int i = 0; i < N_LISTS && !rc; i++) rc = begin(l->dir, names[i], &l->fds[i], &l->files[i], err);
     if (rc)
         df_out_lists_close(&l);
     else
@@ -164,8 +167,7 @@ df_code df_out_lists_open(df_out_lists **out, const df_job *job, df_err *err) {
 
 void df_out_lists_close(df_out_lists **l) {
     if (!l || !*l) return;
-    for (int i = 0; i < N_LISTS; i++)
-        if ((*l)->files[i]) fclose((*l)->files[i]);
+    for (int i = 0; i < N_LISTS; i++) close_both(&(*l)->fds[i], &(*l)->files[i]);
     df_out_dir_close(&(*l)->dir);
     free(*l);
     *l = NULL;

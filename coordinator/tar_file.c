@@ -5,7 +5,8 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
-#include <unistd.h>
+
+#include "base/disk.h"
 
 enum { BLOCK_BYTES = 1 << 20 };
 
@@ -25,7 +26,7 @@ static la_ssize_t write_block(struct archive *archive, void *ctx, const void *da
     df_tar_file *t = ctx;
     ssize_t n;
     if (t->deaf) return (la_ssize_t)bytes;
-    do n = write(t->fd, data, bytes);
+    do n = df_disk_write(t->fd, data, bytes);
     while (n < 0 && errno == EINTR);
     if (n < 0) {
         t->why = errno;

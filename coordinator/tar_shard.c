@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "base/disk.h"
 #include "coordinator/json_line.h"
 #include "coordinator/metadata.h"
 #include "coordinator/out_dir.h"
@@ -150,10 +150,10 @@ static df_code write_stats(df_tar_shard *s, uint64_t bytes, const char *sha256, 
 static df_code place(df_tar_shard *s, uint64_t *bytes, char *sha256, df_err *err) {
     df_err why;
     df_code rc = df_tar_file_end(s->tar, bytes, sha256, &why);
-    if (!rc && fsync(s->fd)) rc = df_err_errno(&why, errno, "sync");
+    if (!rc && df_disk_fsync(s->fd)) rc = df_err_errno(&why, errno, "sync");
     int fd = s->fd;
     s->fd = -1;
-    if (close(fd) && !rc) rc = df_err_errno(&why, errno, "close");
+    if (df_disk_close(fd) && !rc) rc = df_err_errno(&why, errno, "close");
     if (rc) {
         df_out_dir_drop(s->dir, s->name);
         return df_err_set(err, rc, "%s/%s: %s", s->job->spec.out_dir, s->name, why.text);
@@ -208,7 +208,7 @@ void df_tar_shard_close(df_tar_shard **s) {
     if (!s || !*s) return;
     df_tar_file_close(&(*s)->tar);
     if ((*s)->fd >= 0) {
-        close((*s)->fd);
+        df_disk_close((*s)->fd);
         df_out_dir_drop((*s)->dir, (*s)->name); /* half of it only takes space that may be missing */
     }
     df_out_dir_close(&(*s)->dir);

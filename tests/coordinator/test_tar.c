@@ -43,13 +43,12 @@ WRAP(ssize_t, write, (int fd, const void *data, size_t n), fd, data, n)
 WRAP(int, fsync, (int fd), fd)
 WRAP(int, mkdirat, (int fd, const char *path, mode_t mode), fd, path, mode)
 WRAP(int, renameat, (int fd, const char *from, int to_fd, const char *to), fd, from, to_fd, to)
-WRAP(int, unlinkat, (int fd, const char *path, int flags), fd, path, flags)
-int __real_remove(const char *path);
-int __wrap_remove(const char *path);
-int __wrap_remove(const char *path) { /* of a thousand pictures the first few stand for all */
+int __real_unlinkat(int fd, const char *path, int flags);
+int __wrap_unlinkat(int fd, const char *path, int flags);
+int __wrap_unlinkat(int fd, const char *path, int flags) { /* of a thousand pictures the first few stand for all */
     bool is_picture = strlen(path) > 4 && !strcmp(path + strlen(path) - 4, ".png");
     if (!is_picture || pictures_removed++ < 3) count_down();
-    return __real_remove(path);
+    return __real_unlinkat(fd, path, flags);
 }
 
 /* helpers */
