@@ -18,6 +18,7 @@ struct df_out_dir {
     int private_fd; /* of OUT/.diffarm */
     int dirty[MAX_DIRTY]; /* folders with entries that are not synced yet */
     int n_dirty;
+    int sync_errno; /* of a folder that could not be synced since the last df_out_dir_sync */
 };
 
 static const char private_name[] = DF_OUT_DIR_PRIVATE, claim_name[] = "job";
@@ -117,12 +118,52 @@ df_code df_out_dir_claim_again(const char *path, const char *job_id, df_err *err
     return rc ? rc : take(path, job_id, err);
 }
 
+typedef struct clearing {
+    const char *private_path;
+    df_err *err;
+} clearing;
+
+static int remove_but_claim(void *ctx, const char *name) {
+    const clearing *c = ctx;
+    char path[4096 + 256];
+    if (!strcmp(name, claim_name)) return 0;
+    snprintf(path, sizeof path, "%s/%s", c->private_path, name);
+    return df_file_remove_tree(path, c->err) ? 1 : 0;
+}
+
+/* All but the claim, and that is synced: so a crash never leaves files of which nobody knows whose they are. */
+static df_code clear_private(const char *private_path, df_err *err) {
+    clearing c = { private_path, err };
+    int fd = df_disk_openat(AT_FDCWD, private_path, FOLDER | O_NOFOLLOW, 0);
+    if (fd < 0) return df_err_errno(err, errno, "%s", private_path);
+    int rc = df_disk_list(fd, remove_but_claim, &c);
+    if (!rc) rc = df_disk_fsync(fd);
+    if (rc < 0) df_err_errno(err, errno, "%s: empty it", private_path);
+    df_disk_close(fd);
+    return rc ? err->code : DF_OK;
+}
+
+static df_code sync_folder(const char *path, df_err *err) {
+    int fd = df_disk_openat(AT_FDCWD, path, FOLDER, 0);
+    if (fd < 0) return errno == ENOENT ? DF_OK : df_err_errno(err, errno, "%s", path);
+    int failed = df_disk_fsync(fd), why = errno;
+    df_disk_close(fd);
+    return failed ? df_err_errno(err, why, "%s: sync", path) : DF_OK;
+}
+
 df_code df_out_dir_release(const char *path, const char *job_id, df_err *err) {
     char id[64], name[4096];
-    df_code rc = claimed_by(path, id, err);
-    if (rc || strcmp(id, job_id)) return rc;
+    df_err why;
+    df_code rc = claimed_by(path, id, &why);
     snprintf(name, sizeof name, "%s/%s", path, private_name);
-    return df_file_remove_tree(name, err);
+    if (!rc && !strcmp(id, job_id)) {
+        rc = clear_private(name, &why);
+        if (!rc) rc = df_file_remove_tree(name, &why);
+    } else if (!rc && !id[0]) {
+        df_disk_unlinkat(AT_FDCWD, name, AT_REMOVEDIR); /* an earlier release came as far as this */
+    }
+    if (!rc) rc = sync_folder(path, &why);
+    return rc ? df_err_set(err, rc, "%s", why.text) : DF_OK;
 }
 
 /* writing */
@@ -164,27 +205,36 @@ void df_out_dir_close(df_out_dir **d) {
     *d = NULL;
 }
 
-df_code df_out_dir_sync(df_out_dir *d, df_err *err) {
-    df_code rc = DF_OK;
+static void sync_dirty(df_out_dir *d) {
     for (int i = 0; i < d->n_dirty; i++) {
-        if (!rc && df_disk_fsync(d->dirty[i])) rc = df_err_errno(err, errno, "%s: sync a folder", d->path);
+        if (!d->sync_errno && df_disk_fsync(d->dirty[i])) d->sync_errno = errno;
         df_disk_close(d->dirty[i]);
     }
     d->n_dirty = 0;
-    return rc;
 }
 
-/* Remembers a folder to be synced; takes the descriptor. The same folder comes again and again in manifest order. */
-static df_code mark_dirty(df_out_dir *d, int fd, df_err *err) {
-    struct stat is, last;
-    if (d->n_dirty && !df_disk_fstat(fd, &is) && !df_disk_fstat(d->dirty[d->n_dirty - 1], &last) &&
-        is.st_ino == last.st_ino && is.st_dev == last.st_dev) {
-        df_disk_close(fd);
-        return DF_OK;
-    }
-    df_code rc = d->n_dirty == MAX_DIRTY ? df_out_dir_sync(d, err) : DF_OK;
+df_code df_out_dir_sync(df_out_dir *d, df_err *err) {
+    sync_dirty(d);
+    int why = d->sync_errno;
+    d->sync_errno = 0;
+    return why ? df_err_errno(err, why, "%s: sync a folder", d->path) : DF_OK;
+}
+
+static bool is_same_folder(int a, int b) {
+    struct stat x, y;
+    return !df_disk_fstat(a, &x) && !df_disk_fstat(b, &y) && x.st_ino == y.st_ino && x.st_dev == y.st_dev;
+}
+
+/* Remembers a folder to be synced; takes the descriptor. When there are too many, they are synced now; if that fails,
+ * the next df_out_dir_sync says so. */
+static void mark_dirty(df_out_dir *d, int fd) {
+    for (int i = d->n_dirty; i-- > 0;)
+        if (is_same_folder(fd, d->dirty[i])) {
+            df_disk_close(fd);
+            return;
+        }
+    if (d->n_dirty == MAX_DIRTY) sync_dirty(d);
     d->dirty[d->n_dirty++] = fd;
-    return rc;
 }
 
 /* What went wrong below OUT: about the path itself, or about OUT? */
@@ -195,19 +245,18 @@ static df_code path_error(const df_out_dir *d, const char *relative, int why, df
     return df_err_errno(err, why, "%s/%s", d->path, relative);
 }
 
-/* Opens one folder of a path, made if need be and wanted; a new one is an entry of its parent that must be synced as
- * well. Takes parent. */
+/* Opens one folder of a path, made if need be and wanted. Its parent must be synced as well, also if the folder is not
+ * new: who made it may have died, or failed, before it came to that. Takes parent. */
 static int step_into(df_out_dir *d, int parent, const char *name, bool make, int *why) {
-    int made = make && !df_disk_mkdirat(parent, name, 0777);
-    if (make && !made && errno != EEXIST) {
+    if (make && df_disk_mkdirat(parent, name, 0777) && errno != EEXIST) {
         *why = errno;
         df_disk_close(parent);
         return -1;
     }
     int fd = df_disk_openat(parent, name, FOLDER | O_NOFOLLOW, 0);
     *why = errno;
-    if (fd >= 0 && made)
-        mark_dirty(d, parent, NULL);
+    if (fd >= 0 && make)
+        mark_dirty(d, parent);
     else
         df_disk_close(parent);
     return fd;
@@ -233,9 +282,18 @@ static int open_parent(df_out_dir *d, const char *relative, bool make, const cha
     return fd;
 }
 
+/* What a crash has left under the name is removed, never written over: after a power cut in the middle of a rename it
+ * may be a second name of a picture that is in place. */
+static int create_private(df_out_dir *d, const char *name) {
+    enum { NEW = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC };
+    int fd = df_disk_openat(d->private_fd, name, NEW, 0666);
+    if (fd >= 0 || errno != EEXIST || df_disk_unlinkat(d->private_fd, name, 0)) return fd;
+    return df_disk_openat(d->private_fd, name, NEW, 0666);
+}
+
 /* 0, or an errno. */
 static int write_private(df_out_dir *d, const char *name, const void *data, size_t bytes) {
-    int fd = df_disk_openat(d->private_fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666);
+    int fd = create_private(d, name);
     if (fd < 0) return errno;
     int why = df_disk_write_all(fd, data, bytes) || df_disk_fsync(fd) ? errno : 0;
     if (df_disk_close(fd) && !why) why = errno;
@@ -244,7 +302,7 @@ static int write_private(df_out_dir *d, const char *name, const void *data, size
 }
 
 df_code df_out_dir_write(df_out_dir *d, const char *relative, const void *data, size_t bytes, df_err *err) {
-    static const char beside[] = "picture"; /* one is written at a time; what a crash leaves is written over */
+    static const char beside[] = "picture"; /* one is written at a time */
     const char *leaf;
     int why, folder = open_parent(d, relative, true, &leaf, &why);
     if (folder < 0) return path_error(d, relative, why, err);
@@ -253,13 +311,16 @@ df_code df_out_dir_write(df_out_dir *d, const char *relative, const void *data, 
         why = errno;
         df_disk_unlinkat(d->private_fd, beside, 0);
     }
-    if (!why) return mark_dirty(d, folder, err);
-    df_disk_close(folder);
-    return path_error(d, relative, why, err);
+    if (why) {
+        df_disk_close(folder);
+        return path_error(d, relative, why, err);
+    }
+    mark_dirty(d, folder);
+    return DF_OK;
 }
 
 int df_out_dir_begin(df_out_dir *d, const char *name, df_err *err) {
-    int fd = df_disk_openat(d->private_fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666);
+    int fd = create_private(d, name);
     if (fd < 0) df_err_errno(err, errno, "%s/%s/%s", d->path, private_name, name);
     return fd;
 }
@@ -268,13 +329,16 @@ df_code df_out_dir_place(df_out_dir *d, const char *name, df_err *err) {
     if (df_disk_renameat(d->private_fd, name, d->fd, name)) return df_err_errno(err, errno, "%s/%s", d->path, name);
     int fd = df_disk_dup(d->fd);
     if (fd < 0) return df_err_errno(err, errno, "%s", d->path);
-    return mark_dirty(d, fd, err);
+    mark_dirty(d, fd);
+    return DF_OK;
 }
 
 df_code df_out_dir_take_away(df_out_dir *d, const char *name, df_err *err) {
     if (!df_disk_unlinkat(d->fd, name, 0)) {
         int fd = df_disk_dup(d->fd);
-        return fd < 0 ? df_err_errno(err, errno, "%s", d->path) : mark_dirty(d, fd, err);
+        if (fd < 0) return df_err_errno(err, errno, "%s", d->path);
+        mark_dirty(d, fd);
+        return DF_OK;
     }
     return errno == ENOENT ? DF_OK : df_err_errno(err, errno, "%s/%s", d->path, name);
 }
