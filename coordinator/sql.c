@@ -20,7 +20,7 @@ df_code df_sql_error(df_sql *db, const char *what, df_err *err) {
 }
 
 df_code df_sql_script(df_sql *db, const char *script, df_err *err) {
-    return sqlite3_exec(db->connection, script, NULL, NULL, NULL) ? df_sql_error(db, script, err) : DF_OK;
+    return sqlite3_exec(db->connection, script, NULL, NULL, NULL) ? df_sql_error(db, "set up", err) : DF_OK;
 }
 
 static df_code prepare(df_sql *db, const char *text, sqlite3_stmt **out, df_err *err) {

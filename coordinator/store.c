@@ -6,7 +6,7 @@
 
 #include "coordinator/store_internal.h"
 
-enum { SCHEMA_VERSION = 3 };
+enum { SCHEMA_VERSION = 3, CHECKPOINT_PAGES = 1000 };
 
 /* One process has the file (STATE/lock), so SQLite may hold its locks for good; that also keeps the WAL's index in
  * memory instead of a shared mapping, which network file systems lack. */
@@ -94,6 +94,14 @@ static df_code bring_up(df_store *s, df_err *err) {
     return rc;
 }
 
+/* SQLite's own hook does the same, but tells nobody when a sync fails. */
+static int after_commit(void *ctx, sqlite3 *db, const char *name, int n_pages) {
+    df_store *s = ctx;
+    if (n_pages >= CHECKPOINT_PAGES && sqlite3_wal_checkpoint_v2(db, name, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL))
+        s->log_suspect = true;
+    return SQLITE_OK;
+}
+
 df_code df_store_open(df_store **out, const char *state_dir, df_err *err) {
     df_store *s = calloc(1, sizeof *s);
     if (!s || asprintf(&s->path, "%s/farm.db", state_dir) < 0) {
@@ -101,9 +109,10 @@ df_code df_store_open(df_store **out, const char *state_dir, df_err *err) {
         return df_err_set(err, DF_ENOMEM, "store of %s", state_dir);
     }
     s->db.path = s->path;
-    df_code rc = DF_OK;
-    if (sqlite3_open_v2(s->path, &s->db.connection, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL))
+    df_code rc = df_store_rewrite_log(s->path, err); /* a process before this one may have seen a sync fail */
+    if (!rc && sqlite3_open_v2(s->path, &s->db.connection, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL))
         rc = df_sql_error(&s->db, "open", err);
+    if (!rc) sqlite3_wal_hook(s->db.connection, after_commit, s);
     if (!rc) rc = bring_up(s, err);
     if (rc)
         df_store_close(&s);
@@ -125,6 +134,11 @@ int64_t df_store_starts(const df_store *s) {
 }
 
 df_code df_store_begin(df_store *s, bool durable, df_err *err) {
+    if (s->log_suspect) {
+        df_code rc = df_store_rewrite_log(s->path, err);
+        if (rc) return rc;
+        s->log_suspect = false;
+    }
     if (durable != s->durable) {
         df_code rc = df_sql_script(&s->db, durable ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL", err);
         if (rc) return rc;
@@ -134,7 +148,9 @@ df_code df_store_begin(df_store *s, bool durable, df_err *err) {
 }
 
 df_code df_store_commit(df_store *s, df_err *err) {
-    return df_sql_run(&s->db, err, "COMMIT", "");
+    df_code rc = df_sql_run(&s->db, err, "COMMIT", "");
+    if (rc) s->log_suspect = true;
+    return rc;
 }
 
 void df_store_rollback(df_store *s) {
