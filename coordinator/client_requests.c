@@ -130,15 +130,18 @@ static df_code submit_begin(df_farm *f, const Diffarm__SubmitBegin *in, df_err *
 
 /* submit: rows and end */
 
-void df_farm_forget_upload(df_farm *f, df_job *job) {
-    df_err why;
-    df_code rc = df_store_begin(f->store, false, &why);
-    if (!rc) rc = df_store_remove_job(f->store, job->key, &why);
-    if (!rc) rc = df_store_commit(f->store, &why);
-    if (rc) df_farm_store_failed(f, &why); /* the rows go at the next start */
+df_code df_farm_forget_upload(df_farm *f, df_job *job, df_err *err) {
+    df_code rc = df_store_begin(f->store, false, err);
+    if (!rc) rc = df_store_remove_job(f->store, job->key, err);
+    if (!rc) rc = df_store_commit(f->store, err);
+    if (rc) {
+        df_farm_store_failed(f, err);
+        return rc;
+    }
     df_farm_log(f, DF_LOG_INFO, "upload_forgotten", "job=%s rows=%llu", job->spec.job_id,
                 (unsigned long long)job->n_rows);
     df_job_table_remove(&f->jobs, job);
+    return DF_OK;
 }
 
 static df_code uploaded_job(df_farm *f, const char *job_id, df_job **job, df_err *err) {
@@ -173,11 +176,11 @@ static df_code submit_rows(df_farm *f, const Diffarm__SubmitRows *in, df_err *er
     if (rc || job->state != DF_JOB_RECEIVING) return rc;
     job->upload_ms = f->now_ms;
     if (in->batch < job->next_batch) return DF_OK; /* had it before */
-    if (in->batch > job->next_batch)
-        return df_err_set(err, DF_EINVAL, "batch %llu came where %llu was due", (unsigned long long)in->batch,
-                          (unsigned long long)job->next_batch);
+    if (in->batch > job->next_batch) /* of an upload that a restart has forgotten, and a late SubmitBegin begun again */
+        return df_err_set(err, DF_ENOTFOUND, "batch %llu came where %llu was due; begin again at SubmitBegin",
+                          (unsigned long long)in->batch, (unsigned long long)job->next_batch);
     rc = store_rows(f, job, in, err);
-    if (rc == DF_EINVAL) df_farm_forget_upload(f, job); /* it can never be completed */
+    if (rc == DF_EINVAL) df_farm_forget_upload(f, job, &(df_err) { 0 }); /* it can never be completed */
     if (rc) return rc;
     job->next_batch++;
     job->n_rows += in->n_rows;
@@ -208,6 +211,9 @@ static df_code submit_end(df_farm *f, const Diffarm__SubmitEnd *in, df_err *err)
     df_job *job;
     df_code rc = uploaded_job(f, in->job_id, &job, err);
     if (rc || job->state != DF_JOB_RECEIVING) return rc;
+    if (in->n_rows > job->n_rows)
+        return df_err_set(err, DF_ENOTFOUND, "%llu rows were sent, the end says %llu; begin again at SubmitBegin",
+                          (unsigned long long)job->n_rows, (unsigned long long)in->n_rows);
     if (!job->n_rows || in->n_rows != job->n_rows)
         return df_err_set(err, DF_EINVAL, "%llu rows were sent, the end says %llu; a job has at least one",
                           (unsigned long long)job->n_rows, (unsigned long long)in->n_rows);
@@ -229,10 +235,7 @@ static df_code job_cancel(df_farm *f, const Diffarm__JobCancel *in, df_err *err)
     df_job *job = df_job_table_find(&f->jobs, in->job_id);
     if (!job) return df_err_set(err, DF_ENOTFOUND, "no job \"%.16s\"", in->job_id);
     if (job->state == DF_JOB_CANCELLED) return DF_OK;
-    if (job->state == DF_JOB_RECEIVING) {
-        df_farm_forget_upload(f, job);
-        return DF_OK;
-    }
+    if (job->state == DF_JOB_RECEIVING) return df_farm_forget_upload(f, job, err);
     df_job after = *job;
     if (!df_job_apply(&after, DF_JOB_EV_CANCEL))
         return df_err_set(err, DF_EINVAL, "job %s is %s already", in->job_id, df_job_state_name(job->state));

@@ -87,7 +87,8 @@ void df_farm_sink_failed(df_farm *f, df_job *job, const df_err *why);
 bool df_farm_is_client_request(const Diffarm__Message *msg);
 void df_farm_take_client(df_farm *f, const df_wire_in *in); /* client_requests.c */
 void df_farm_take_worker(df_farm *f, df_wire_in *in); /* worker_requests.c */
-void df_farm_forget_upload(df_farm *f, df_job *job);
+/* An error: the store would not have it; the upload is still known, and may be forgotten later. */
+df_code df_farm_forget_upload(df_farm *f, df_job *job, df_err *err);
 df_code df_farm_control_job(df_farm *f, const Diffarm__JobControl *in, df_err *err); /* job_control.c */
 
 /* status.c: what the farm tells of itself; strings are borrowed from the farm or lie in the arena */

@@ -63,10 +63,11 @@ static void watch_leases(df_farm *f) {
 }
 
 static void watch_uploads(df_farm *f) {
-    for (size_t i = f->jobs.n; i-- > 0;) {
+    df_err why;
+    for (size_t i = f->jobs.n; i-- > 0 && !df_farm_store_rests(f);) {
         df_job *job = f->jobs.at[i];
         if (job->state == DF_JOB_RECEIVING && f->now_ms - job->upload_ms > f->cfg.upload_timeout_ms)
-            df_farm_forget_upload(f, job);
+            df_farm_forget_upload(f, job, &why);
     }
 }
 
@@ -102,7 +103,9 @@ static void correct_charge(df_farm *f, const df_lease *lease) {
 static df_code settle(df_farm *f, df_lease *lease, df_err *err) {
     uint64_t n_failed = 0;
     df_job *job = lease->job;
-    df_code rc = df_store_begin(f->store, false, err);
+    bool may_fail =
+        lease->state == DF_LEASE_LOST; /* what is failed for good must not come back: shards are packed on it */
+    df_code rc = df_store_begin(f->store, may_fail, err);
     if (!rc) rc = settle_rows(f, lease, &n_failed, err);
     if (!rc) rc = df_store_remove_lease(f->store, lease->key, err);
     if (!rc) rc = df_store_commit(f->store, err);
