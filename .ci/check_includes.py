@@ -25,7 +25,8 @@ OWNERS = {
     "libdeflate.h": ("engine/image/", "engine/weights/packed.c", "coordinator/png_check.c"),
 }
 # A program's entry table is declared once, above the folders that implement it.
-ALLOWED = {("coordinator/command.c", "client/commands.h"), ("worker/command.c", "client/commands.h")}
+ALLOWED = {("coordinator/command.c", "client/commands.h"), ("worker/command.c", "client/commands.h"),
+           ("coordinator/simulate/command.c", "client/commands.h")}
 INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]', re.M)
 
 

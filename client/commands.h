@@ -32,5 +32,6 @@ int df_cmd_failures(int argc, char **argv);
 int df_cmd_explain(int argc, char **argv);
 int df_cmd_replay(int argc, char **argv);
 int df_cmd_verify(int argc, char **argv);
+int df_cmd_simulate(int argc, char **argv);
 
 #endif

@@ -36,6 +36,8 @@ static const command commands[] = {
     { "readmit", df_cmd_readmit, "Jobs", "give work again to a worker that was put out" },
     { "failures", df_cmd_failures, "Jobs", "every failed picture of a job, with its error" },
     { "explain", df_cmd_explain, "Jobs", "why a job waits; how a picture came to be" },
+    { "simulate", df_cmd_simulate, "To trust it",
+      "run the farm's own code in simulated worlds where everything fails" },
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
 
