@@ -35,7 +35,8 @@ enum {
     OPT_TRACE,
     OPT_KEYS,
     OPT_WALLTIME,
-    OPT_END_TIME
+    OPT_END_TIME,
+    OPT_STALL_TIMEOUT
 };
 
 typedef struct worker_options {
@@ -43,7 +44,7 @@ typedef struct worker_options {
     int64_t end_unix_ms; /* 0: none */
     const char *model[MAX_MODELS];
     int n_models;
-    int pipeline, threads, micro_batch, drain_seconds;
+    int pipeline, threads, micro_batch, drain_seconds, stall_seconds;
     const char *backend, *packed_dir, *trace;
     df_log_level level;
 } worker_options;
@@ -88,6 +89,7 @@ static error_t parse_more(int key, char *arg, struct argp_state *state, worker_o
     case OPT_END_TIME:
         o->end_unix_ms = 1000 * df_option_int(state, "end-time", arg, 1, INT32_MAX * (int64_t)2);
         return 0;
+    case OPT_STALL_TIMEOUT: o->stall_seconds = (int)df_option_int(state, "stall-timeout", arg, 1, 86400); return 0;
     case OPT_DRAIN: o->drain_seconds = (int)df_option_int(state, "drain-seconds", arg, 0, 86400); return 0;
     case OPT_PACKED_CACHE: o->packed_dir = arg; return 0;
     case OPT_LOG:
@@ -134,6 +136,8 @@ static const struct argp_option options[] = {
     { "backend", OPT_BACKEND, "NAME", 0, "cpu or reference (cpu)", 0 },
     { "drain-seconds", OPT_DRAIN, "S", 0, "After SIGTERM, SIGINT or SIGUSR1: time to finish what is begun (30)", 0 },
     { "packed-cache", OPT_PACKED_CACHE, "DIR", 0, "Keep packed weights there, and start from them the next time", 0 },
+    { "stall-timeout", OPT_STALL_TIMEOUT, "S", 0,
+      "A rank that lets nothing move for so long ends the pipeline (20 times the usual, at least 60)", 0 },
     { "trace", OPT_TRACE, "FILE", 0, "At the end: what every rank did when, as a Chrome trace (Perfetto opens it)", 0 },
     { "log", OPT_LOG, "LEVEL", 0, "debug, info, warn, error or off (info)", 0 },
     { 0 },
@@ -189,6 +193,7 @@ static int run_ranks(df_comm *comm, const worker_options *o, const df_log *log) 
                                 .packed_dir = o->packed_dir,
                                 .drain = &drain,
                                 .drain_ms = o->drain_seconds * 1000,
+                                .stall_timeout_ms = o->stall_seconds * INT64_C(1000),
                                 .trace_path = o->trace,
                                 .log = log };
     df_code rc = df_worker_run(comm, &cfg, &refused, &err);

@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "cluster/pipeline_impl.h"
 
-enum { STALL_TIMEOUT_MS = 10 * 60 * 1000, MAX_ROWS = 4096, MAX_SLOTS = 256 };
+enum { MAX_ROWS = 4096, MAX_SLOTS = 256 };
 
 static bool alloc_slot(df_slot *s, int n_ranks) {
     s->edge = calloc(DF_PROGRAM_MAX_EDGES, sizeof *s->edge);
@@ -87,7 +87,8 @@ df_code df_pipeline_open(df_pipeline **out, df_comm *comm, const df_model *model
     p->comm = comm;
     p->rank = comm->rank;
     p->n_ranks = comm->size;
-    p->stall_timeout_ms = cfg->stall_timeout_ms ? cfg->stall_timeout_ms : STALL_TIMEOUT_MS;
+    p->stall_timeout_ms = cfg->stall_timeout_ms;
+    p->load_timeout_ms = cfg->load_timeout_ms;
     p->last_moved_ms = df_clock_ms();
     p->trace = cfg->trace;
     p->cfg = (df_program_cfg) {

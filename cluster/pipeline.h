@@ -44,7 +44,11 @@ typedef struct df_pipeline_cfg {
     df_stage_tap_fn denoiser_tap; /* sees what each of the denoiser's nodes on this rank gives; NULL: none */
     void *tap_ctx;
     df_trace *trace; /* borrowed; NULL: none */
-    int64_t stall_timeout_ms; /* rank 0 gives up when nothing has moved for so long; 0: ten minutes */
+    /* Rank 0 gives up when nothing has moved for so long while a micro-batch is on its way. 0: ten minutes until a pass
+     * of the program has ended, from then on 20 times the longest time that nothing moved in one, and at least a
+     * minute. */
+    int64_t stall_timeout_ms;
+    int64_t load_timeout_ms; /* the same while ranks load a program; 0: half an hour */
 } df_pipeline_cfg;
 
 /* comm is borrowed; model is borrowed. */

@@ -50,6 +50,7 @@ typedef struct df_slot {
     df_comm_request **command_sent; /* [n_ranks] */
     bool *ended; /* [n_ranks] */
     int n_ended; /* other ranks that have */
+    int64_t longest_pause_ms; /* that nothing moved while it ran */
     /* other ranks */
     df_status status;
     df_comm_request *status_sent;
@@ -69,7 +70,7 @@ struct df_pipeline {
     df_comm *comm; /* borrowed */
     df_program_cfg cfg;
     df_trace *trace; /* borrowed; NULL: none */
-    int64_t stall_timeout_ms;
+    int64_t stall_timeout_ms, load_timeout_ms; /* of the cfg */
     int rank, n_ranks;
     df_program *programs[DF_MAX_PROGRAMS];
     df_slot *slots;
@@ -116,6 +117,12 @@ int64_t df_pipeline_now(const df_pipeline *p); /* df_clock_ns; 0 without a trace
 void df_pipeline_trace_slot(df_pipeline *p, const df_slot *s, df_span_kind kind, int segment, int64_t start_ns);
 void df_pipeline_trace_message(df_pipeline *p, const df_slot *s, int edge);
 void df_pipeline_trace_other(df_pipeline *p, df_span_kind kind, int64_t start_ns);
+
+/* pipeline_stall.c: something has moved; a pass has ended; DF_ETIMEOUT if nothing has moved for too long. The text
+ * names the oldest command, its steps, and the ranks it has not ended on. */
+void df_pipeline_note_move(df_pipeline *p);
+void df_pipeline_note_end(df_slot *s);
+df_code df_pipeline_fail_if_stalled(df_pipeline *p, df_err *err);
 
 /* pipeline_tick.c */
 df_code df_pipeline_test(df_pipeline *p, df_comm_request **req, bool *moved, df_err *err); /* NULL request: nothing */

@@ -60,6 +60,7 @@ static df_code poll_slot(df_pipeline *p, df_slot *s, bool *moved, df_err *err) {
     }
     if (rc || !all_sent || s->n_ended < p->n_ranks - 1 || !df_slot_finished(s)) return rc;
     s->state = DF_SLOT_DONE;
+    df_pipeline_note_end(s);
     *moved = true;
     return DF_OK;
 }

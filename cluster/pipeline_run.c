@@ -49,7 +49,8 @@ df_code df_pipeline_start(df_pipeline *p, int slot, int program, int64_t n_rows,
     s->first_step = s->last_step = -1;
     c.seq = ++p->n_commands;
     memset(s->ended, 0, (size_t)p->n_ranks * sizeof *s->ended);
-    p->last_moved_ms = df_clock_ms();
+    df_pipeline_note_move(p);
+    s->longest_pause_ms = 0;
     df_code rc = df_slot_begin(p, &c, err);
     if (!rc) rc = df_rank0_broadcast(p, &s->command, s->command_sent, err);
     return rc ? df_pipeline_break(p, err) : DF_OK;

@@ -21,7 +21,7 @@ df_code df_pipeline_tick(df_pipeline *p, bool *moved, bool *ran, df_err *err) {
     if (*moved) df_pipeline_trace_other(p, DF_SPAN_RECEIVE, start);
     if (!rc) rc = df_slots_run_one(p, ran, err);
     *moved |= *ran;
-    if (*moved) p->last_moved_ms = df_clock_ms();
+    if (*moved) df_pipeline_note_move(p);
     return rc;
 }
 
@@ -36,36 +36,10 @@ bool df_pipeline_is_busy(const df_pipeline *p) {
     return false;
 }
 
-static void list_silent(const df_pipeline *p, const bool *ended, char *out, size_t out_bytes) {
-    size_t used = 0;
-    out[0] = 0;
-    for (int r = 1; r < p->n_ranks && used < out_bytes; r++)
-        if (!ended[r]) used += (size_t)snprintf(out + used, out_bytes - used, "%s%d", used ? ", " : "", r);
-    if (!used) snprintf(out, out_bytes, "0");
-}
-
-/* The text names the oldest command and the ranks it has not ended on. */
-static df_code fail_if_stalled(df_pipeline *p, df_err *err) {
-    const df_slot *oldest = NULL;
-    int64_t still_ms = df_clock_ms() - p->last_moved_ms;
-    char ranks[128], name[64] = "";
-    if (p->rank != 0 || still_ms < p->stall_timeout_ms) return DF_OK;
-    for (int i = 0; i < p->n_slots; i++) {
-        const df_slot *s = &p->slots[i];
-        if (s->state == DF_SLOT_RUNNING && (!oldest || s->command.seq < oldest->command.seq)) oldest = s;
-    }
-    const bool *ended = oldest ? oldest->ended : p->reply.ended;
-    const df_command *c = oldest ? &oldest->command : &p->reply.command;
-    list_silent(p, ended, ranks, sizeof ranks);
-    if (oldest) df_program_name(oldest->program, name, sizeof name);
-    return df_err_set(err, DF_ETIMEOUT, "nothing moved for %.1f s; command %" PRId64 " (%s) has not ended on rank %s",
-                      (double)still_ms / 1000, c->seq, oldest ? name : "load or stop", ranks);
-}
-
 df_code df_pipeline_work(df_pipeline *p, int64_t idle_us, bool *moved, bool *ran, df_err *err) {
     df_code rc = df_pipeline_tick(p, moved, ran, err);
     if (!rc && !*moved) {
-        rc = fail_if_stalled(p, err);
+        rc = df_pipeline_fail_if_stalled(p, err);
         df_trace_wait(p->trace);
         if (!rc && idle_us > 0) p->comm->ops->idle(p->comm, idle_us);
     }

@@ -17,6 +17,7 @@ typedef struct df_program {
     int *local; /* [n_local] segments of this rank, in run order */
     int n_local;
     uint64_t fingerprint;
+    int64_t longest_pause_ms; /* that nothing moved on rank 0 while a pass that has ended ran; 0: none has */
     int64_t last_used; /* command number */
 } df_program;
 

@@ -130,6 +130,7 @@ static df_code open_pipeline(df_session *s, df_comm *comm, const df_session_cfg 
         .packed_dir = cfg->packed_dir,
         .model_key = s->key.data,
         .trace = cfg->trace,
+        .stall_timeout_ms = cfg->stall_timeout_ms,
     };
     return df_pipeline_open(&s->pipeline, comm, s->model, &pc, err);
 }

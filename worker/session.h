@@ -25,6 +25,7 @@ typedef struct df_session_cfg {
     int threads;
     const char *packed_dir; /* NULL, or where packed weights are kept; borrowed, outlives the sessions */
     df_trace *trace; /* borrowed; NULL: none */
+    int64_t stall_timeout_ms; /* of df_pipeline_cfg */
 } df_session_cfg;
 
 typedef struct df_session_want {

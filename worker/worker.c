@@ -60,9 +60,11 @@ static df_code make_offers(worker *w, df_err *err) {
 /* opening and closing */
 
 static df_session_cfg session_cfg(const df_worker_cfg *cfg, df_trace *trace) {
-    return (df_session_cfg) {
-        .backend = cfg->backend, .threads = cfg->threads, .packed_dir = cfg->packed_dir, .trace = trace
-    };
+    return (df_session_cfg) { .backend = cfg->backend,
+                              .threads = cfg->threads,
+                              .packed_dir = cfg->packed_dir,
+                              .trace = trace,
+                              .stall_timeout_ms = cfg->stall_timeout_ms };
 }
 
 static const char *dtypes_of(const df_backend *backend) {

@@ -26,6 +26,7 @@ typedef struct df_worker_cfg {
     const volatile sig_atomic_t *drain;
     const char *trace_path; /* the timeline of all ranks goes there at an orderly end; NULL: none is kept */
     int64_t ends_at_ms; /* on df_clock_ms: by itself it drains so that all is handed in by then; 0: never */
+    int64_t stall_timeout_ms; /* of df_pipeline_cfg: a rank that hangs for so long ends the worker */
     int drain_ms; /* what is not finished by then is handed back */
     const df_log *log; /* borrowed, may be NULL */
 } df_worker_cfg;

@@ -259,7 +259,7 @@ static void test_a_silent_rank_is_given_up(void **state) {
     df_pipeline *p = NULL;
     df_err err;
     int program;
-    cfg.stall_timeout_ms = 50;
+    cfg.load_timeout_ms = 50;
     assert_int_equal(df_comm_threads_open(comm, 2, &err), DF_OK);
     assert_int_equal(df_pipeline_open(&p, comm[0], m, &cfg, &err), DF_OK);
     assert_int_equal(df_pipeline_load(p, DF_VAE_DECODER, H, W, &program, &err), DF_ETIMEOUT);
