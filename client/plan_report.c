@@ -7,10 +7,9 @@
 
 #include "client/exit_code.h"
 #include "client/report.h"
-#include "cluster/plan.h"
+#include "cluster/model_plan.h"
 #include "coordinator/tar_shard.h"
 #include "engine/backend/backend.h"
-#include "engine/graph/memory_plan.h"
 #include "worker/defaults.h"
 
 #define MIB (1024.0 * 1024.0)
@@ -28,50 +27,29 @@ typedef struct needs {
     rank_need *rank;
 } needs;
 
-static df_code add_activations(needs *n, const df_graph *g, const df_cut *cut, df_err *err) {
-    df_code rc = DF_OK;
-    for (int s = 0; !rc && s < n->n_ranks; s++) {
-        df_memory_plan *plan = NULL;
-        if ((rc = df_memory_plan_new(&plan, g, cut, s, n->cfg.dtype, err))) break;
-        n->rank[s].activations += (double)n->n_rows * ((double)(plan->slot_bytes + plan->kept_bytes) * n->n_slots +
-                                                       (double)plan->scratch_bytes);
-        df_memory_plan_free(&plan);
+static void add_component(needs *n, const df_model_plan *plan, df_component c) {
+    const df_component_plan *of = &plan->component[c];
+    for (int r = 0; of->plan && r < n->n_ranks; r++) {
+        n->rank[r].weights += (double)of->plan->stage[r].weight_bytes;
+        n->rank[r].activations += (double)of->activation_bytes[r];
+        if (c == DF_DENOISER) n->rank[r].share = of->plan->stage[r].share;
     }
-    return rc;
 }
 
-static df_code add_weights(needs *n, const df_graph *g, const df_plan *plan, df_err *err) {
-    size_t *of_node = calloc((size_t)g->n_nodes, sizeof *of_node);
-    if (!of_node) return df_err_set(err, DF_ENOMEM, "%d nodes", g->n_nodes);
-    df_backend_weight_bytes(&df_backend_cpu, &n->cfg, g, of_node);
-    for (int i = 0; i < g->n_nodes; i++) n->rank[plan->stage_of[i]].weights += (double)of_node[i];
-    free(of_node);
-    return DF_OK;
-}
-
-static df_code add_planned(needs *n, df_component c, const df_graph *g, const df_cost *cost, df_err *err) {
-    df_plan *plan = NULL;
-    df_cut *cut = NULL;
-    df_code rc = df_plan_make(&plan, g, cost, n->n_ranks, DF_PLAN_FOLDED, NULL, err);
-    for (int s = 0; !rc && s < n->n_ranks && c == DF_UNET; s++) n->rank[s].share = plan->stage[s].share;
-    if (!rc) rc = add_weights(n, g, plan, err);
-    if (!rc) rc = df_cut_new(&cut, g, plan->stage_of, n->n_ranks, err);
-    if (!rc) rc = add_activations(n, g, cut, err);
-    df_cut_free(&cut);
-    df_plan_free(&plan);
-    return rc;
-}
-
-static df_code add_component(needs *n, const df_draft *job, df_component c, df_err *err) {
+/* As the ranks will plan it. */
+static df_code find_needs(needs *n, const df_draft *job, df_err *err) {
     int f = df_model_info_of(job->model)->vae_factor;
-    bool text = c < DF_DENOISER;
-    df_graph *g = NULL;
-    df_cost cost = { 0 };
-    df_code rc = df_model_graph(job->model, c, text ? 0 : job->max_height / f, text ? 0 : job->max_width / f, &g, err);
-    if (!rc) rc = df_cost_model(&cost, g, err);
-    if (!rc) rc = add_planned(n, c, g, &cost, err);
-    df_cost_free(&cost);
-    df_graph_free(&g);
+    const df_graph_size size = { .latent_h = job->max_height / f, .latent_w = job->max_width / f };
+    const df_plan_terms terms = { .n_ranks = n->n_ranks,
+                                  .backend = &df_backend_cpu,
+                                  .backend_cfg = n->cfg,
+                                  .max_rows = n->n_rows,
+                                  .n_slots = n->n_slots };
+    df_model_plan *plan = NULL;
+    df_code rc = df_model_plan_new(&plan, job->model, &size, &terms, DF_COMPONENT_COUNT, err);
+    for (df_component c = 0; !rc && c < DF_COMPONENT_COUNT; c++)
+        if (c != DF_VAE_ENCODER) add_component(n, plan, c);
+    df_model_plan_free(&plan);
     return rc;
 }
 
@@ -143,8 +121,7 @@ int df_plan_report(const df_draft *job, const df_job_options *o) {
     };
     n.rank = calloc((size_t)P, sizeof *n.rank);
     if (!n.rank) rc = df_err_set(&err, DF_ENOMEM, "a plan");
-    for (df_component c = 0; !rc && c < DF_COMPONENT_COUNT; c++)
-        if (df_model_has(job->model, c) && c != DF_VAE_ENCODER) rc = add_component(&n, job, c, &err);
+    if (!rc) rc = find_needs(&n, job, &err);
     double disk = disk_bytes(job);
     double free_bytes = free_bytes_at(job->spec.out_dir);
     if (!rc && o->output == DF_OUTPUT_JSON) print_json(job, &n, workers, disk, free_bytes);

@@ -23,6 +23,7 @@ typedef struct laying {
     double *busy, *rate; /* [n_ranks] */
     double *for_text; /* [n_ranks] what a picture of the model's own size keeps ranks busy beyond that of `size` */
     int64_t *room, *activations; /* [n_ranks] */
+    size_t *packed; /* [n_nodes] of the component that is laid; NULL: no backend */
     int64_t left_bytes; /* by the denoiser for the others, on each rank */
 } laying;
 
@@ -31,8 +32,8 @@ static void component_free(df_component_plan *c) {
     df_plan_free(&c->plan);
     df_cost_free(&c->cost);
     df_graph_free(&c->graph);
-    free(c->memory_bytes);
-    c->memory_bytes = NULL;
+    free(c->activation_bytes);
+    c->activation_bytes = NULL;
 }
 
 void df_model_plan_free(df_model_plan **p) {
@@ -86,17 +87,17 @@ static df_plan_ranks ranks_for(laying *l, const df_component_plan *c) {
                              .busy_seconds = l->busy,
                              .room_bytes = limited ? l->room : NULL,
                              .bytes_per_second = l->terms->hops ? l->rate : NULL,
-                             .dtype = l->terms->dtype };
+                             .dtype = l->terms->backend_cfg.dtype,
+                             .weight_bytes = l->packed };
 }
 
-/* memory_bytes without the weights. */
 static df_code measure_activations(const laying *l, df_component_plan *c, df_err *err) {
     df_code rc = DF_OK;
     for (int r = 0; r < l->p->n_ranks && !rc; r++) {
         df_memory_plan *m = NULL;
-        if ((rc = df_memory_plan_new(&m, c->graph, c->cut, r, l->terms->dtype, err))) break;
+        if ((rc = df_memory_plan_new(&m, c->graph, c->cut, r, l->terms->backend_cfg.dtype, err))) break;
         size_t a_row = (m->slot_bytes + m->kept_bytes) * (size_t)l->terms->n_slots + m->scratch_bytes;
-        c->memory_bytes[r] = (int64_t)(a_row * (size_t)l->terms->max_rows);
+        c->activation_bytes[r] = (int64_t)(a_row * (size_t)l->terms->max_rows);
         df_memory_plan_free(&m);
     }
     return rc;
@@ -105,7 +106,7 @@ static df_code measure_activations(const laying *l, df_component_plan *c, df_err
 /* What a rank needs beyond what it has. */
 static int64_t excess(const laying *l, const df_component_plan *c, int rank) {
     if (!l->terms->device_bytes || c == &l->p->component[DF_VAE_ENCODER]) return 0;
-    int64_t need = l->p->memory_bytes[rank] + c->memory_bytes[rank] + (int64_t)c->plan->stage[rank].weight_bytes;
+    int64_t need = l->p->memory_bytes[rank] + c->activation_bytes[rank] + (int64_t)c->plan->stage[rank].weight_bytes;
     return need > l->terms->device_bytes ? need - l->terms->device_bytes : 0;
 }
 
@@ -115,7 +116,7 @@ static int make_room(laying *l, const df_component_plan *c) {
     for (int r = 0; r < l->p->n_ranks; r++) {
         if (!excess(l, c, r)) continue;
         if (worst < 0 || excess(l, c, r) > excess(l, c, worst)) worst = r;
-        l->activations[r] = c->memory_bytes[r];
+        l->activations[r] = c->activation_bytes[r];
     }
     return worst;
 }
@@ -142,15 +143,16 @@ static df_code plan_within_memory(laying *l, df_component_plan *c, df_err *err) 
     return df_err_set(err, DF_ELIMIT,
                       "%s: rank %d of %d needs %.3g GiB for weights and %.3g GiB for activations beside %.3g GiB of "
                       "other components, it has %.3g GiB",
-                      c->graph->name, full, l->p->n_ranks, (double)weights / gib, (double)c->memory_bytes[full] / gib,
-                      (double)l->p->memory_bytes[full] / gib, (double)l->terms->device_bytes / gib);
+                      c->graph->name, full, l->p->n_ranks, (double)weights / gib,
+                      (double)c->activation_bytes[full] / gib, (double)l->p->memory_bytes[full] / gib,
+                      (double)l->terms->device_bytes / gib);
 }
 
 static void add_up(laying *l, const df_component_plan *c) {
     for (int r = 0; r < l->p->n_ranks; r++) {
         l->p->busy_seconds[r] += c->plan->stage[r].seconds * c->rows_per_picture;
         l->p->receive_seconds[r] += (double)c->plan->stage[r].bytes_in * c->rows_per_picture / l->rate[r];
-        l->p->memory_bytes[r] += c->memory_bytes[r];
+        l->p->memory_bytes[r] += c->activation_bytes[r] + (int64_t)c->plan->stage[r].weight_bytes;
     }
 }
 
@@ -159,17 +161,27 @@ static df_code find_cost(const laying *l, df_component id, df_component_plan *c,
     return s && s->find(s, id, c->graph, &c->cost) ? DF_OK : df_cost_model(&c->cost, c->graph, err);
 }
 
+static df_code find_packed(laying *l, const df_graph *g, df_err *err) {
+    free(l->packed);
+    l->packed = NULL;
+    if (!l->terms->backend) return DF_OK;
+    l->packed = calloc(g->n_nodes ? (size_t)g->n_nodes : 1, sizeof *l->packed);
+    if (!l->packed) return df_err_set(err, DF_ENOMEM, "%s: plan of %d nodes", g->name, g->n_nodes);
+    df_backend_weight_bytes(l->terms->backend, &l->terms->backend_cfg, g, l->packed);
+    return DF_OK;
+}
+
 static df_code lay(laying *l, df_component id, df_err *err) {
     df_component_plan *c = &l->p->component[id];
     df_graph_size size = size_of(l, id);
     df_code rc = df_model_graph_of(l->model, id, &size, &c->graph, err);
     if (rc) return id == l->last || l->last == DF_COMPONENT_COUNT || rc == DF_ENOMEM ? rc : DF_OK;
     c->rows_per_picture = rows_of(l->terms, id);
-    c->memory_bytes = calloc((size_t)l->p->n_ranks, sizeof *c->memory_bytes);
-    if (!c->memory_bytes) return df_err_set(err, DF_ENOMEM, "%s: plan", c->graph->name);
+    c->activation_bytes = calloc((size_t)l->p->n_ranks, sizeof *c->activation_bytes);
+    if (!c->activation_bytes) return df_err_set(err, DF_ENOMEM, "%s: plan", c->graph->name);
     rc = find_cost(l, id, c, err);
+    if (!rc) rc = find_packed(l, c->graph, err);
     if (!rc) rc = plan_within_memory(l, c, err);
-    for (int r = 0; r < l->p->n_ranks && !rc; r++) c->memory_bytes[r] += (int64_t)c->plan->stage[r].weight_bytes;
     if (!rc && id != DF_VAE_ENCODER) add_up(l, c);
     return rc;
 }
@@ -220,6 +232,7 @@ static df_code try_plan(df_model_plan **out, laying l, df_err *err) {
     free(l.rate);
     free(l.room);
     free(l.activations);
+    free(l.packed);
     if (rc)
         df_model_plan_free(&l.p);
     else

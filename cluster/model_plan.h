@@ -14,6 +14,7 @@
 
 #include "cluster/hop.h"
 #include "cluster/plan.h"
+#include "engine/backend/backend.h"
 #include "engine/models/model.h"
 
 #define DF_PLAN_STEPS 25 /* of a picture, where nobody says otherwise */
@@ -27,7 +28,8 @@ struct df_cost_source {
 
 typedef struct df_plan_terms {
     int n_ranks;
-    df_dtype dtype; /* that is computed in */
+    const df_backend *backend; /* that packs the weights; NULL: each once, in the type */
+    df_backend_cfg backend_cfg; /* its dtype is that of weights and of what crosses */
     int steps, rows_per_step; /* of a picture; 0: DF_PLAN_STEPS, DF_PLAN_ROWS */
     const double *speed; /* [n_ranks] of each rank against the others; NULL: equal */
     const df_hops *hops; /* NULL: nothing to pay */
@@ -42,7 +44,7 @@ typedef struct df_component_plan {
     df_plan *plan;
     df_cut *cut;
     double rows_per_picture;
-    int64_t *memory_bytes; /* [n_ranks] weights, and activations of max_rows rows in n_slots slots */
+    int64_t *activation_bytes; /* [n_ranks] of max_rows rows in n_slots slots, kernels' own scratch apart */
 } df_component_plan;
 
 typedef struct df_model_plan {

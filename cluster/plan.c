@@ -59,14 +59,16 @@ static df_code count_weights(df_plan *p, const df_search *s, df_err *err) {
         for (size_t w = 0; w < n; w++) last_stage[w] = -1;
         for (int i = 0; i < g->n_nodes; i++) {
             if (p->stage_of[i] != stage) continue;
+            if (s->ranks.weight_bytes) p->stage[stage].weight_bytes += s->ranks.weight_bytes[i];
             for (int k = 0; k < DF_NODE_MAX_WEIGHTS; k++) {
                 df_weight_id w = g->nodes[i].weight[k];
                 if (w == DF_NO_WEIGHT || last_stage[w] == stage) continue;
                 last_stage[w] = stage;
                 p->stage[stage].parameters += df_shape_elements(g->weights[w].shape);
-                p->stage[stage].weight_bytes += (size_t)df_plan_weight_bytes(g, &g->nodes[i], w, s->ranks.dtype);
             }
         }
+        if (!s->ranks.weight_bytes)
+            p->stage[stage].weight_bytes = (size_t)p->stage[stage].parameters * df_dtype_bytes(s->ranks.dtype);
     }
     free(last_stage);
     return DF_OK;

@@ -29,20 +29,21 @@ typedef struct df_cost {
 df_code df_cost_model(df_cost *out, const df_graph *g, df_err *err);
 void df_cost_free(df_cost *c);
 
-/* What the ranks are and what else they do. Each array is [n_stages]; rank i has stage i. */
+/* What the ranks are and what else they do. Arrays are [n_stages] where nothing else is said; rank i has stage i. */
 typedef struct df_plan_ranks {
     const double *speed; /* times as fast as the costs say; NULL: 1 each */
     const double *busy_seconds; /* works for other components, per row of this one; NULL: 0 */
     const int64_t *room_bytes; /* for weights; NULL: any */
     const double *bytes_per_second; /* at which it receives; NULL: at once */
-    df_dtype dtype; /* of weights and of values that cross; int8 nodes: a byte a weight */
+    df_dtype dtype; /* of weights and of values that cross */
+    const size_t *weight_bytes; /* [n_nodes] as a backend packs them; NULL: each once, in dtype */
 } df_plan_ranks;
 
 typedef struct df_plan_stage {
     double seconds; /* of one row, at the rank's speed */
     double share; /* of the whole, 0..1 */
     int64_t parameters;
-    size_t weight_bytes; /* in the ranks' dtype */
+    size_t weight_bytes; /* as the ranks hold them */
     int64_t bytes_out, bytes_in; /* per row, to and from all other stages */
 } df_plan_stage;
 

@@ -40,16 +40,9 @@ static df_code alloc_search(df_search *s, df_err *err) {
     return df_err_set(err, DF_ENOMEM, "%s: plan of %zu nodes", s->graph->name, n_nodes);
 }
 
-int64_t df_plan_weight_bytes(const df_graph *g, const df_node *n, df_weight_id w, df_dtype dtype) {
-    int64_t each = n->int8.scale > 0 && w == n->weight[0] ? 1 : (int64_t)df_dtype_bytes(dtype);
-    return each * df_shape_elements(g->weights[w].shape);
-}
-
-static int64_t node_weight_bytes(const df_graph *g, const df_node *n, df_dtype dtype) {
-    int64_t total = 0;
-    for (int k = 0; k < DF_NODE_MAX_WEIGHTS; k++)
-        if (n->weight[k] != DF_NO_WEIGHT) total += df_plan_weight_bytes(g, n, n->weight[k], dtype);
-    return total;
+static int64_t node_weight_bytes(const df_search *s, int node) {
+    if (s->ranks.weight_bytes) return (int64_t)s->ranks.weight_bytes[node];
+    return df_node_parameters(s->graph, &s->graph->nodes[node]) * (int64_t)df_dtype_bytes(s->ranks.dtype);
 }
 
 df_code df_search_open(df_search *s, const df_graph *g, const df_cost *cost, int n_stages, const df_plan_ranks *ranks,
@@ -63,7 +56,7 @@ df_code df_search_open(df_search *s, const df_graph *g, const df_cost *cost, int
     if (rc) return rc;
     for (int i = 0; i < g->n_nodes; i++) {
         s->prefix[i + 1] = s->prefix[i] + cost->node_seconds[i];
-        s->weight_prefix[i + 1] = s->weight_prefix[i] + node_weight_bytes(g, &g->nodes[i], ranks->dtype);
+        s->weight_prefix[i + 1] = s->weight_prefix[i] + node_weight_bytes(s, i);
     }
     for (int v = 0; v < g->n_values; v++)
         s->value_bytes[v] = df_shape_elements(g->values[v].shape) *

@@ -29,9 +29,6 @@ df_code df_search_open(df_search *s, const df_graph *g, const df_cost *cost, int
                        df_err *err);
 void df_search_close(df_search *s);
 
-/* What a weight of a node takes. */
-int64_t df_plan_weight_bytes(const df_graph *g, const df_node *n, df_weight_id w, df_dtype dtype);
-
 /* Seconds of nodes [a, b). Sums of the same nodes may differ by rounding: compare with df_search_fits. */
 double df_search_seconds(const df_search *s, int a, int b);
 bool df_search_fits(double seconds, double limit);

@@ -50,7 +50,7 @@ static df_code make_whole(df_program *p, const df_program_cfg *cfg, df_err *err)
 static df_code make_cut(df_program *p, const df_program_cfg *cfg, df_err *err) {
     df_model_plan *plan = NULL;
     if (cfg->n_ranks == 1) return make_whole(p, cfg, err);
-    const df_plan_terms terms = { .n_ranks = cfg->n_ranks, .dtype = cfg->backend_cfg.dtype };
+    const df_plan_terms terms = { .n_ranks = cfg->n_ranks, .backend_cfg = cfg->backend_cfg };
     df_code rc = df_model_plan_new(&plan, cfg->model, &p->size, &terms, p->component, err);
     if (rc) return rc;
     df_component_plan *mine = &plan->component[p->component];

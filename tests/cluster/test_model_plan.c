@@ -40,7 +40,7 @@ static void test_one_component_is_planned_as_in_the_whole(void **state) {
     df_model *m = starter();
     for (int n = 2; n <= 4; n++)
         for (int k = 0; k < 2; k++) {
-            const df_plan_terms terms = { .n_ranks = n, .dtype = DF_BF16 };
+            const df_plan_terms terms = { .n_ranks = n, .backend_cfg = { .dtype = DF_BF16 } };
             df_model_plan *whole = plan(m, latents[k], &terms, DF_COMPONENT_COUNT);
             for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
                 df_model_plan *one = plan(m, latents[k], &terms, all[i]);
@@ -59,7 +59,9 @@ static void test_gaps_are_filled(void **state) {
     df_model *m = starter();
     const double speed[3] = { 1, 2, 0.5 };
     for (int unequal = 0; unequal < 2; unequal++) {
-        const df_plan_terms terms = { .n_ranks = 3, .dtype = DF_F32, .speed = unequal ? speed : NULL };
+        const df_plan_terms terms = { .n_ranks = 3,
+                                      .backend_cfg = { .dtype = DF_F32 },
+                                      .speed = unequal ? speed : NULL };
         df_model_plan *p = plan(m, 16, &terms, DF_COMPONENT_COUNT);
         double denoiser = 0, all = 0, total = 0;
         for (int r = 0; r < 3; r++) {
@@ -79,7 +81,9 @@ static void test_gaps_are_filled(void **state) {
 static void test_memory_is_kept(void **state) {
     (void)state;
     df_model *m = starter();
-    df_plan_terms terms = { .n_ranks = 1, .dtype = DF_F32, .max_rows = 8, .n_slots = 4, .device_bytes = 1 << 30 };
+    df_plan_terms terms = {
+        .n_ranks = 1, .backend_cfg = { .dtype = DF_F32 }, .max_rows = 8, .n_slots = 4, .device_bytes = 1 << 30
+    };
     df_model_plan *p = plan(m, 16, &terms, DF_COMPONENT_COUNT), *cut = NULL;
     int64_t all = p->memory_bytes[0];
     assert_true(all > 35 << 20);
@@ -107,8 +111,8 @@ static void test_slow_links_carry_less(void **state) {
     df_err err;
     assert_int_equal(df_hops_open(&hops, 4, &err), DF_OK);
     assert_int_equal(df_hops_set(&hops, "20MB/s", &err), DF_OK);
-    const df_plan_terms fast = { .n_ranks = 4, .dtype = DF_F32 },
-                        slow = { .n_ranks = 4, .dtype = DF_F32, .hops = &hops };
+    const df_plan_terms fast = { .n_ranks = 4, .backend_cfg = { .dtype = DF_F32 } },
+                        slow = { .n_ranks = 4, .backend_cfg = { .dtype = DF_F32 }, .hops = &hops };
     df_model_plan *a = plan(m, 16, &fast, DF_COMPONENT_COUNT), *b = plan(m, 16, &slow, DF_COMPONENT_COUNT);
     const df_plan *pa = a->component[DF_DENOISER].plan, *pb = b->component[DF_DENOISER].plan;
     assert_true(pb->bytes_crossing < pa->bytes_crossing);
