@@ -1,10 +1,14 @@
 #include "client/inspect/facts.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "engine/backend/backend.h"
 #include "engine/graph/memory_plan.h"
+#include "worker/defaults.h"
+
+enum { SEARCHED_RANKS = 64 }; /* for the smallest number that fits */
 
 const df_inspect_dtype df_inspect_dtypes[DF_INSPECT_DTYPES] = { { DF_F32, "f32" }, { DF_BF16, "bf16" } };
 
@@ -65,8 +69,6 @@ static df_code gather_component(df_facts *f, df_component id, df_err *err) {
     count_weights(c, df_model_weights(f->model, id));
     rc = measure_memory(c, err);
     for (int i = 0; i < cost.n_nodes; i++) c->flops += cost.node_flops[i];
-    if (!rc && f->n_ranks) rc = df_plan_make(&c->plan, c->graph, &cost, f->n_ranks, DF_PLAN_FOLDED, NULL, err);
-    if (!rc && f->n_ranks) rc = df_cut_new(&c->cut, c->graph, c->plan->stage_of, f->n_ranks, err);
     df_cost_free(&cost);
     f->parameters += c->parameters;
     f->stored_bytes += c->stored_bytes;
@@ -86,23 +88,79 @@ static df_code set_size(df_facts *f, const df_inspect_options *o, df_err *err) {
     return DF_OK;
 }
 
+/* The fewest ranks beyond those asked for that hold the model; 0: even the most do not. */
+static int smallest_that_fits(const df_facts *f, const df_inspect_options *o, const df_graph_size *size) {
+    for (int n = f->n_ranks + 1; n <= SEARCHED_RANKS; n++) {
+        df_plan_setup setup;
+        df_model_plan *p = NULL;
+        df_err err;
+        df_code rc = df_plan_setup_open(&setup, &o->plan, f->model, n, &err);
+        if (!rc) rc = df_model_plan_new(&p, f->model, size, &setup.terms, DF_COMPONENT_COUNT, &err);
+        df_model_plan_free(&p);
+        df_plan_setup_close(&setup);
+        if (!rc) return n;
+        if (rc != DF_ELIMIT) break;
+    }
+    return 0;
+}
+
+static df_code make_plan(df_facts *f, const df_inspect_options *o, const df_graph_size *size, df_err *err) {
+    df_code rc = df_plan_setup_open(&f->setup, &o->plan, f->model, f->n_ranks, err);
+    if (!rc) rc = df_model_plan_new(&f->plan, f->model, size, &f->setup.terms, DF_COMPONENT_COUNT, err);
+    if (rc == DF_ELIMIT) {
+        df_err why = *err;
+        int fits = smallest_that_fits(f, o, size);
+        if (fits) return df_err_set(err, rc, "%s; --pipeline %d is the smallest that fits", why.text, fits);
+        return df_err_set(err, rc,
+                          "%s; nor does it fit up to %d ranks (fewer --slots, a smaller --micro-batch need less)",
+                          why.text, SEARCHED_RANKS);
+    }
+    for (int i = 0; i < DF_COMPONENT_COUNT && !rc; i++) {
+        const df_component_plan *laid = &f->plan->component[i];
+        if (!laid->graph) continue;
+        f->component[i].laid = laid;
+        f->component[i].plan = laid->plan;
+        f->component[i].cut = laid->cut;
+        f->component[i].dtype = o->plan.backend_cfg.dtype;
+    }
+    return rc;
+}
+
+/* Every depth on the ranks there are. */
+static df_code weigh(df_facts *f, const df_inspect_options *o, const df_graph_size *size, df_err *err) {
+    int n_ranks = o->ranks ? o->ranks : o->pipeline;
+    df_plan_setup setup;
+    df_code rc = df_plan_setup_open(&setup, &o->plan, f->model, n_ranks, err);
+    const df_strategy_cfg cfg = { .terms = setup.terms,
+                                  .micro_batch = df_worker_micro_batch(o->plan.micro_batch, df_model_info_of(f->model)),
+                                  .slots = df_worker_slots };
+    if (!rc) rc = df_strategies_weigh(&f->strategies, f->model, size, &cfg, err);
+    df_plan_setup_close(&setup);
+    return rc;
+}
+
+static df_code plan_all(df_facts *f, const df_inspect_options *o, df_err *err) {
+    const df_graph_size size = { .latent_h = f->latent_h, .latent_w = f->latent_w };
+    df_code rc = f->n_ranks ? make_plan(f, o, &size, err) : DF_OK;
+    return rc || !(o->ranks || o->pipeline > 1) ? rc : weigh(f, o, &size, err);
+}
+
 df_code df_facts_gather(df_facts *f, const df_inspect_options *o, df_err *err) {
-    *f = (df_facts) { .n_ranks = o->pipeline };
+    *f = (df_facts) { .n_ranks = o->pipeline, .aim = o->aim };
     const df_model_options how = { .config_dir = o->config_dir, .no_t5 = o->no_t5 };
     df_code rc = df_model_open_with(&f->model, o->model, &how, err);
     if (!rc) rc = set_size(f, o, err);
     for (int i = 0; i < DF_COMPONENT_COUNT && !rc; i++)
         if (df_model_has(f->model, (df_component)i)) rc = gather_component(f, (df_component)i, err);
+    if (!rc) rc = plan_all(f, o, err);
     if (!rc && o->hash) rc = df_model_sha256(f->model, f->sha256, err);
     return rc;
 }
 
 void df_facts_free(df_facts *f) {
-    for (int i = 0; i < DF_COMPONENT_COUNT; i++) {
-        df_plan_free(&f->component[i].plan);
-        df_cut_free(&f->component[i].cut);
-        df_graph_free(&f->component[i].graph);
-    }
+    for (int i = 0; i < DF_COMPONENT_COUNT; i++) df_graph_free(&f->component[i].graph);
+    df_model_plan_free(&f->plan);
+    df_plan_setup_close(&f->setup);
     df_model_close(&f->model);
 }
 
@@ -114,7 +172,7 @@ int df_facts_stage_nodes(const df_component_facts *c, int stage) {
 
 int64_t df_facts_value_bytes(const df_component_facts *c, df_value_id v) {
     const df_value *value = &c->graph->values[v];
-    return df_shape_elements(value->shape) * (int64_t)df_dtype_bytes(value->dtype);
+    return df_shape_elements(value->shape) * (int64_t)df_dtype_bytes(df_value_held_as(value, c->dtype));
 }
 
 double df_facts_spread(const df_plan *p) {
@@ -124,4 +182,21 @@ double df_facts_spread(const df_plan *p) {
         high = fmax(high, p->stage[i].seconds);
     }
     return high > 0 ? high / low - 1 : 0;
+}
+
+static double score(const df_strategy *s, df_strategy_aim aim) {
+    return aim == DF_FOR_LATENCY ? 1 / s->seconds_per_picture : s->pictures_per_second;
+}
+
+void df_facts_choice(const df_facts *f, char *choice, char *warning, size_t bytes_each) {
+    char best_name[64], asked_name[64];
+    const df_strategy *best = df_strategy_best(&f->strategies, f->aim);
+    const df_strategy *asked = df_strategy_of_depth(&f->strategies, f->n_ranks);
+    choice[0] = warning[0] = '\0';
+    if (!best) return;
+    df_strategy_explain(&f->strategies, best, f->aim, choice, bytes_each);
+    if (!asked || !asked->fits || asked == best || score(asked, f->aim) * 1.02 > score(best, f->aim)) return;
+    snprintf(warning, bytes_each, "%s: %.0f %% of the %s of %s", df_strategy_name(asked, asked_name, sizeof asked_name),
+             100 * score(asked, f->aim) / score(best, f->aim), f->aim == DF_FOR_LATENCY ? "speed" : "pace",
+             df_strategy_name(best, best_name, sizeof best_name));
 }

@@ -3,7 +3,8 @@
 #define DF_CLIENT_INSPECT_FACTS_H
 
 #include "client/inspect/options.h"
-#include "cluster/plan.h"
+#include "cluster/model_plan.h"
+#include "cluster/strategy.h"
 #include "engine/models/model.h"
 
 /* What a component takes in memory when it computes in a type; modelled. */
@@ -22,8 +23,10 @@ extern const df_inspect_dtype df_inspect_dtypes[DF_INSPECT_DTYPES];
 
 typedef struct df_component_facts {
     df_graph *graph; /* NULL: the model has no such component */
-    df_plan *plan; /* NULL without --pipeline */
-    df_cut *cut; /* with plan */
+    const df_component_plan *laid; /* NULL without --pipeline; the next two are its */
+    const df_plan *plan;
+    const df_cut *cut;
+    df_dtype dtype; /* of what crosses */
     int64_t parameters;
     int64_t stored_bytes; /* in the model's files */
     df_memory_facts memory[DF_INSPECT_DTYPES];
@@ -35,6 +38,10 @@ typedef struct df_facts {
     int width, height; /* pixels that costs are for */
     int latent_w, latent_h;
     int n_ranks; /* 0: no plan */
+    df_plan_setup setup; /* of the plan */
+    df_model_plan *plan;
+    df_strategies strategies; /* of --ranks, or of --pipeline; n 0: none */
+    df_strategy_aim aim;
     df_component_facts component[DF_COMPONENT_COUNT];
     int64_t parameters, stored_bytes, weight_bytes[DF_INSPECT_DTYPES]; /* of all components */
     char sha256[DF_SHA256_HEX_BYTES]; /* "" unless asked for */
@@ -45,10 +52,13 @@ void df_facts_free(df_facts *f);
 
 /* Nodes of a stage. */
 int df_facts_stage_nodes(const df_component_facts *c, int stage);
-/* Bytes of a value, one row. */
+/* Bytes of a value, one row, as it crosses. */
 int64_t df_facts_value_bytes(const df_component_facts *c, df_value_id v);
 /* Largest stage against the smallest, less 1; infinite with an empty stage. */
 double df_facts_spread(const df_plan *p);
+
+/* The choice and why; then, if what was asked for is slower, a warning. "" where there is nothing to say. */
+void df_facts_choice(const df_facts *f, char *choice, char *warning, size_t bytes_each);
 
 void df_report_text(const df_facts *f, bool values);
 df_code df_report_json(const df_facts *f, df_err *err);

@@ -16,12 +16,15 @@ enum {
     OPT_VALUES,
     OPT_CONFIG,
     OPT_NO_T5,
-    MOST_RANKS = 256,
+    OPT_RANKS,
+    OPT_OPTIMIZE,
     MOST_PIXELS = 16384
 };
 
 static const struct argp_option option_table[] = {
     { "pipeline", OPT_PIPELINE, "P", 0, "Also show the plan for P ranks, component by component", 0 },
+    { "ranks", OPT_RANKS, "R", 0, "Ranks there are in all: weigh replicas and pipelines of every depth on them", 0 },
+    { "optimize", OPT_OPTIMIZE, "throughput|latency", 0, "What to choose for (throughput)", 0 },
     { "size", OPT_SIZE, "WxH", 0, "Picture size that costs and bytes are for (default: the model's own)", 0 },
     { "values", OPT_VALUES, NULL, 0, "With --pipeline: list every value that crosses between ranks", 0 },
     { "hash", OPT_HASH, NULL, 0, "Also compute the model's SHA-256 (reads every file)", 0 },
@@ -36,7 +39,8 @@ static const char doc[] =
     "would share it. Nothing is loaded: configs and file headers are enough.\v"
     "Costs are modelled from shapes, for one row (one picture without guidance); a U-Net is folded, so that skip "
     "connections stay on their rank. `crossing' counts the bytes that ranks send each other in one pass of one row; "
-    "`consecutive slices' is the plain cut of the same graph into P balanced runs of nodes.\n";
+    "`consecutive slices' is the plain cut of the same graph into P balanced runs of nodes. A plan is what a worker of "
+    "P ranks runs, as long as nothing is said of links, speed and memory, which are for hardware that is not there.\n";
 
 static int parse_int(struct argp_state *state, const char *option, const char *text, int max) {
     char *end;
@@ -59,10 +63,19 @@ static void parse_output(struct argp_state *state, df_inspect_options *o, const 
     if (!o->json && strcmp(text, "text") != 0) argp_error(state, "--output must be text or json, not '%s'", text);
 }
 
+static void parse_aim(struct argp_state *state, df_inspect_options *o, const char *text) {
+    if (strcmp(text, "throughput") != 0 && strcmp(text, "latency") != 0)
+        argp_error(state, "--optimize must be throughput or latency, not '%s'", text);
+    o->aim = text[0] == 'l' ? DF_FOR_LATENCY : DF_FOR_THROUGHPUT;
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state) {
     df_inspect_options *o = state->input;
     switch (key) {
-    case OPT_PIPELINE: o->pipeline = parse_int(state, "--pipeline", arg, MOST_RANKS); return 0;
+    case OPT_PIPELINE: o->pipeline = parse_int(state, "--pipeline", arg, DF_PLAN_MOST_RANKS); return 0;
+    case OPT_RANKS: o->ranks = parse_int(state, "--ranks", arg, DF_PLAN_MOST_RANKS); return 0;
+    case OPT_OPTIMIZE: parse_aim(state, o, arg); return 0;
+    case ARGP_KEY_INIT: state->child_inputs[0] = &o->plan; return 0;
     case OPT_SIZE: parse_size(state, o, arg); return 0;
     case OPT_OUTPUT: parse_output(state, o, arg); return 0;
     case OPT_HASH: o->hash = true; return 0;
@@ -82,8 +95,11 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
 }
 
 void df_inspect_options_parse(df_inspect_options *o, int argc, char **argv) {
-    static const struct argp argp = { option_table, parse, "MODEL", doc, NULL, NULL, NULL };
-    *o = (df_inspect_options) { 0 };
+    static const struct argp_child children[] = {
+        { &df_plan_argp, 0, "The ranks, and what a picture asks of them:", 2 }, { 0 }
+    };
+    static const struct argp argp = { option_table, parse, "MODEL", doc, children, NULL, NULL };
+    *o = (df_inspect_options) { .plan.backend_cfg.dtype = DF_F32 };
     argp_err_exit_status = DF_EXIT_USAGE;
     argp_parse(&argp, argc, argv, 0, NULL, o);
 }

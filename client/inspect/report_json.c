@@ -55,6 +55,40 @@ static json_t *json_of_component(const df_component_facts *c) {
     return o;
 }
 
+static json_t *json_of_ranks(const df_facts *f) {
+    json_t *a = json_array();
+    for (int r = 0; r < f->n_ranks; r++)
+        json_array_append_new(a, json_pack("{s:i, s:f, s:f, s:I}", "rank", r, "busy_seconds", f->plan->busy_seconds[r],
+                                           "receive_seconds", f->plan->receive_seconds[r], "memory_bytes",
+                                           (json_int_t)f->plan->memory_bytes[r]));
+    return a;
+}
+
+static json_t *json_of_strategies(const df_facts *f) {
+    json_t *a = json_array();
+    for (int i = 0; i < f->strategies.n; i++) {
+        const df_strategy *s = &f->strategies.of[i];
+        json_t *o = json_pack("{s:s, s:i, s:i, s:b, s:b}", "kind",
+                              s->kind == DF_STRATEGY_HALVES ? "guidance halves" : "pipelines", "depth", s->depth,
+                              "replicas", s->replicas, "fits", s->fits, "runs", df_strategy_runs(s));
+        if (s->fits) {
+            json_object_set_new(o, "pictures_per_second", json_real(s->pictures_per_second));
+            json_object_set_new(o, "seconds_per_picture", json_real(s->seconds_per_picture));
+            json_object_set_new(o, "memory_bytes", json_integer((json_int_t)s->memory_bytes));
+        }
+        json_array_append_new(a, o);
+    }
+    return a;
+}
+
+static void add_choice(json_t *o, const df_facts *f) {
+    char choice[256], warning[256];
+    df_facts_choice(f, choice, warning, sizeof choice);
+    json_object_set_new(o, "strategies", json_of_strategies(f));
+    if (choice[0]) json_object_set_new(o, "choice", json_string(choice));
+    if (warning[0]) json_object_set_new(o, "warning", json_string(warning));
+}
+
 static json_t *json_of_facts(const df_facts *f) {
     const df_model_info *info = df_model_info_of(f->model);
     const df_scheduler *s = df_model_scheduler(f->model);
@@ -69,6 +103,8 @@ static json_t *json_of_facts(const df_facts *f) {
                   info->max_tokens, "text_width", info->text_width, "scheduler", s->name, "train_timesteps",
                   s->n_train_timesteps, "parameters", (json_int_t)f->parameters, "stored_bytes",
                   (json_int_t)f->stored_bytes, "f32_bytes", (json_int_t)(4 * f->parameters), "components", components);
+    if (f->n_ranks) json_object_set_new(o, "ranks", json_of_ranks(f));
+    if (f->strategies.n) add_choice(o, f);
     if (f->sha256[0]) json_object_set_new(o, "sha256", json_string(f->sha256));
     return o;
 }

@@ -146,9 +146,46 @@ static void print_plan(const df_component_facts *c, bool values) {
     print_balance(p);
 }
 
+static void print_ranks(const df_facts *f) {
+    char a[CELL];
+    const df_plan_terms *t = &f->setup.terms;
+    double pace = df_model_plan_pace(f->plan);
+    printf("\nfor a picture of %d steps of %d row%s\n  rank     busy      memory\n", t->steps, t->rows_per_step,
+           t->rows_per_step == 1 ? "" : "s");
+    for (int r = 0; r < f->n_ranks; r++)
+        printf("  %4d  %5.1f %%  %10s\n", r, 100 * f->plan->busy_seconds[r] / pace,
+               bytes(a, (double)f->plan->memory_bytes[r]));
+    printf("  memory: weights, and activations of %d rows in each of %d micro-batches in flight; efficiency %.1f %%\n",
+           t->max_rows, t->n_slots, 100 * df_model_plan_efficiency(f->plan));
+}
+
+static void print_strategies(const df_facts *f) {
+    char name[64], a[CELL];
+    printf("\n%d ranks  %30s %16s %14s\n", f->strategies.n_ranks, "pictures/s", "s for one alone", "fullest rank");
+    for (int i = 0; i < f->strategies.n; i++) {
+        const df_strategy *s = &f->strategies.of[i];
+        printf("  %-28s ", df_strategy_name(s, name, sizeof name));
+        if (s->fits)
+            printf("%10.3g %16.3g %14s%s\n", s->pictures_per_second, s->seconds_per_picture,
+                   bytes(a, (double)s->memory_bytes), df_strategy_runs(s) ? "" : "  not run yet");
+        else
+            printf("%10s\n", "no room");
+    }
+}
+
+static void print_choice(const df_facts *f) {
+    char choice[256], warning[256];
+    df_facts_choice(f, choice, warning, sizeof choice);
+    if (choice[0]) printf("choice   %s\n", choice);
+    if (warning[0]) printf("warning  %s\n", warning);
+}
+
 void df_report_text(const df_facts *f, bool values) {
     print_model(f);
     print_components(f);
     for (int i = 0; i < DF_COMPONENT_COUNT && f->n_ranks; i++)
         if (f->component[i].graph) print_plan(&f->component[i], values);
+    if (f->n_ranks) print_ranks(f);
+    if (f->strategies.n) print_strategies(f);
+    print_choice(f);
 }

@@ -1,0 +1,113 @@
+#include "client/plan_options.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/options.h"
+#include "worker/defaults.h"
+
+enum {
+    OPT_LINK = 0x8000,
+    OPT_DEVICE_MEMORY,
+    OPT_SPEED,
+    OPT_DTYPE,
+    OPT_STEPS,
+    OPT_MICRO_BATCH,
+    OPT_SLOTS,
+    OPT_UNGUIDED
+};
+
+static const struct argp_option option_table[] = {
+    { "link", OPT_LINK, "[A-B=]LINK", 0,
+      "Between ranks, or two of them: 10GbE, 25GbE,5us, 12Gb/s, 3GB/s,2us, IB-HDR, IB-NDR, NVLink, shm; may be "
+      "repeated (nothing to pay)",
+      2 },
+    { "device-memory", OPT_DEVICE_MEMORY, "SIZE", 0, "Of each rank, like 24GiB or 800MiB (any)", 2 },
+    { "speed", OPT_SPEED, "S,S,...", 0, "Of each rank against the others; the last holds for all that follow (1)", 2 },
+    { "dtype", OPT_DTYPE, "D", 0, "Arithmetic: f32 or bf16 (f32)", 2 },
+    { "steps", OPT_STEPS, "N", 0, "Denoising steps of a picture (25)", 2 },
+    { "unguided", OPT_UNGUIDED, NULL, 0, "Pictures without guidance: a step is one row", 2 },
+    { "micro-batch", OPT_MICRO_BATCH, "B", 0, "Pictures computed together (4; of small ones 8)", 2 },
+    { "slots", OPT_SLOTS, "S", 0, "Micro-batches in flight of a pipeline (twice its ranks)", 2 },
+    { 0 },
+};
+
+static int64_t bytes_of(struct argp_state *state, const char *text) {
+    static const struct {
+        const char *unit;
+        double bytes;
+    } units[] = { { "MiB", 1048576.0 }, { "GiB", 1073741824.0 }, { "MB", 1e6 }, { "GB", 1e9 } };
+    char *end;
+    double x = strtod(text, &end);
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++)
+        if (end != text && !strcmp(end, units[i].unit) && x > 0 && x * units[i].bytes < 1e15)
+            return (int64_t)(x * units[i].bytes);
+    argp_error(state, "--device-memory must be like 24GiB or 800MiB, not '%s'", text);
+    return 0;
+}
+
+static void set_speeds(struct argp_state *state, df_plan_options *o, const char *text) {
+    o->n_speeds = 0;
+    for (const char *at = text;; at++) {
+        char *end;
+        double x = strtod(at, &end);
+        if (end == at || !isfinite(x) || x <= 0 || (*end && *end != ',') || o->n_speeds == DF_PLAN_MOST_RANKS)
+            argp_error(state, "--speed must be numbers above 0 with commas between, not '%s'", text);
+        o->speed[o->n_speeds++] = x;
+        if (!*end) return;
+        at = end;
+    }
+}
+
+static void add_link(struct argp_state *state, df_plan_options *o, const char *text) {
+    if (o->n_links == DF_PLAN_MOST_LINKS) argp_error(state, "more than %d times --link", DF_PLAN_MOST_LINKS);
+    o->link[o->n_links++] = text;
+}
+
+static void set_dtype(struct argp_state *state, df_plan_options *o, const char *text) {
+    df_arithmetic is = { 0 };
+    if (!df_arithmetic_of(text, &is) || is.int8) argp_error(state, "--dtype must be f32 or bf16, not '%s'", text);
+    o->backend_cfg.dtype = is.dtype;
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state) {
+    df_plan_options *o = state->input;
+    switch (key) {
+    case OPT_LINK: add_link(state, o, arg); return 0;
+    case OPT_DEVICE_MEMORY: o->device_bytes = bytes_of(state, arg); return 0;
+    case OPT_SPEED: set_speeds(state, o, arg); return 0;
+    case OPT_DTYPE: set_dtype(state, o, arg); return 0;
+    case OPT_STEPS: o->steps = (int)df_option_int(state, "steps", arg, 1, 1000); return 0;
+    case OPT_UNGUIDED: o->unguided = true; return 0;
+    case OPT_MICRO_BATCH: o->micro_batch = (int)df_option_int(state, "micro-batch", arg, 1, 64); return 0;
+    case OPT_SLOTS: o->slots = (int)df_option_int(state, "slots", arg, 1, 256); return 0;
+    default: return ARGP_ERR_UNKNOWN;
+    }
+}
+
+const struct argp df_plan_argp = { .options = option_table, .parser = parse };
+
+df_code df_plan_setup_open(df_plan_setup *s, const df_plan_options *o, const df_model *model, int n_ranks,
+                           df_err *err) {
+    int rows = o->unguided ? 1 : DF_PLAN_ROWS;
+    df_code rc = df_hops_open(&s->hops, n_ranks, err);
+    for (int i = 0; i < o->n_links && !rc; i++) rc = df_hops_set(&s->hops, o->link[i], err);
+    for (int r = 0; r < n_ranks && o->n_speeds; r++) s->speed[r] = o->speed[r < o->n_speeds ? r : o->n_speeds - 1];
+    s->terms = (df_plan_terms) {
+        .n_ranks = n_ranks,
+        .backend_cfg = o->backend_cfg,
+        .steps = o->steps ? o->steps : DF_PLAN_STEPS,
+        .rows_per_step = rows,
+        .speed = o->n_speeds ? s->speed : NULL,
+        .hops = o->n_links ? &s->hops : NULL,
+        .device_bytes = o->device_bytes,
+        .max_rows = rows * df_worker_micro_batch(o->micro_batch, df_model_info_of(model)),
+        .n_slots = o->slots ? o->slots : df_worker_slots(n_ranks),
+    };
+    return rc;
+}
+
+void df_plan_setup_close(df_plan_setup *s) {
+    df_hops_close(&s->hops);
+}

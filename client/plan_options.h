@@ -1,0 +1,36 @@
+/* Options of commands that plan for ranks: what these are, what they hold, what a picture asks of them.
+ *
+ * df_plan_argp's input is a df_plan_options. A df_plan_setup has the terms of so many ranks and what they point to. */
+#ifndef DF_CLIENT_PLAN_OPTIONS_H
+#define DF_CLIENT_PLAN_OPTIONS_H
+
+#include <argp.h>
+
+#include "cluster/model_plan.h"
+
+enum { DF_PLAN_MOST_RANKS = 256, DF_PLAN_MOST_LINKS = 64 };
+
+typedef struct df_plan_options {
+    const char *link[DF_PLAN_MOST_LINKS]; /* as df_hops_set takes them */
+    int n_links;
+    double speed[DF_PLAN_MOST_RANKS];
+    int n_speeds; /* the last holds for all that follow; 0: equal */
+    int64_t device_bytes; /* 0: any */
+    df_backend_cfg backend_cfg;
+    int steps, micro_batch, slots; /* 0: the default */
+    bool unguided;
+} df_plan_options;
+
+extern const struct argp df_plan_argp;
+
+typedef struct df_plan_setup {
+    df_plan_terms terms;
+    df_hops hops;
+    double speed[DF_PLAN_MOST_RANKS];
+} df_plan_setup;
+
+/* s does not move while its terms are used. */
+df_code df_plan_setup_open(df_plan_setup *s, const df_plan_options *o, const df_model *model, int n_ranks, df_err *err);
+void df_plan_setup_close(df_plan_setup *s);
+
+#endif
