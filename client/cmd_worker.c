@@ -17,7 +17,6 @@
 #include "worker/child.h"
 #include "worker/defaults.h"
 #include "worker/supervisor.h"
-#include "worker/wait_policy.h"
 #include "worker/worker.h"
 
 #define MAX_MODELS 64
@@ -227,21 +226,6 @@ static int run_alone(const worker_options *o, const df_log *log) {
     return code;
 }
 
-/* Loads the program again with the environment that OpenMP reads (wait_policy.h), unless it was started with it. */
-static void wait_without_spinning(char **argv) {
-    char self[PATH_MAX];
-    char *args[256] = { self, (char *)"worker" };
-    const char *const *env = df_wait_policy_env();
-    if (!env || df_child_self(self, sizeof self, NULL)) return;
-    int n = 2;
-    for (char **a = argv + 1; *a; a++) {
-        if (n == 255) return;
-        args[n++] = *a;
-    }
-    for (; *env; env++) putenv((char *)(uintptr_t)*env);
-    execv(self, args); /* where it fails we are merely slower */
-}
-
 static int run_supervised(const worker_options *o, char **argv, const df_log *log) {
     df_err err;
     char threads[16], end_time[32];
@@ -273,7 +257,6 @@ int df_cmd_worker(int argc, char **argv) {
     if (slurm_end && *slurm_end >= '1' && *slurm_end <= '9')
         o.end_unix_ms = 1000 * (int64_t)strtoll(slurm_end, NULL, 10);
     df_options_parse(&argp, argc, argv, &o);
-    wait_without_spinning(argv);
     bool launched = df_comm_mpi_launched(&rank, &size);
     if (o.trace && !(launched && rank) && df_timeline_write_empty(o.trace, &err)) {
         fprintf(stderr, "diffarm: error: --trace %s\n", err.text);

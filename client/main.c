@@ -1,9 +1,11 @@
 /* diffarm: one program, many commands. This file only finds the command; each parses its own options. */
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "client/commands.h"
 #include "client/suggest.h"
+#include "worker/start_env.h"
 #include "worker/version.h"
 
 typedef struct command {
@@ -61,6 +63,11 @@ static int unknown(const char *name) {
     return DF_EXIT_USAGE;
 }
 
+/* In this process, that is: it is then started with what libraries read from the environment. */
+static bool computes(const char *name) {
+    return !strcmp(name, "worker") || !strcmp(name, "bench");
+}
+
 static int run(const command *c, int argc, char **argv) {
     char title[64];
     snprintf(title, sizeof title, "diffarm %s", c->name);
@@ -83,6 +90,9 @@ int main(int argc, char **argv) {
         return DF_EXIT_OK;
     }
     for (size_t i = 0; i < N_COMMANDS; i++)
-        if (!strcmp(name, commands[i].name)) return run(&commands[i], argc - 1, argv + 1);
+        if (!strcmp(name, commands[i].name)) {
+            if (computes(name)) df_start_again(argv);
+            return run(&commands[i], argc - 1, argv + 1);
+        }
     return unknown(name);
 }

@@ -13,7 +13,7 @@
 #include "base/file.h"
 #include "client/render/log_tail.h"
 #include "worker/keeper.h"
-#include "worker/wait_policy.h"
+#include "worker/start_env.h"
 
 #define MAX_QUICK_FAILURES 4
 #define START_MS 20000
@@ -80,7 +80,7 @@ static df_code start_member(df_farm_host *f, member *m, const char *const *argv,
     int n = snprintf(m->log_path, sizeof m->log_path, "%s/%s.log", f->state_dir, m->name);
     if (n < 0 || (size_t)n >= sizeof m->log_path) return df_err_set(err, DF_ELIMIT, "%s: path too long", f->state_dir);
     m->keeper = (df_keeper) { .child = { .argv = argv,
-                                         .env = df_wait_policy_env(),
+                                         .env = df_start_env(),
                                          .clean_launch = true,
                                          .cores = cores,
                                          .log_path = m->log_path,
