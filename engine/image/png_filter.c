@@ -11,7 +11,8 @@ typedef void (*filter_fn)(uint8_t *restrict out, const uint8_t *row, const uint8
 
 static void sub(uint8_t *restrict out, const uint8_t *row, const uint8_t *up, size_t n) {
     (void)up;
-    for (size_t i = 0; i < n; i++) out[i] = (uint8_t)(row[i] - row[i - PIXEL]);
+    const uint8_t *left = row - PIXEL;
+    for (size_t i = 0; i < n; i++) out[i] = (uint8_t)(row[i] - left[i]);
 }
 
 static void up_row(uint8_t *restrict out, const uint8_t *row, const uint8_t *up, size_t n) {
@@ -19,13 +20,15 @@ static void up_row(uint8_t *restrict out, const uint8_t *row, const uint8_t *up,
 }
 
 static void average(uint8_t *restrict out, const uint8_t *row, const uint8_t *up, size_t n) {
-    for (size_t i = 0; i < n; i++) out[i] = (uint8_t)(row[i] - (row[i - PIXEL] + up[i]) / 2);
+    const uint8_t *left = row - PIXEL;
+    for (size_t i = 0; i < n; i++) out[i] = (uint8_t)(row[i] - (left[i] + up[i]) / 2);
 }
 
 /* Of left, above and above left, the one nearest to left + above - above left; left before above before the last. */
 static void paeth(uint8_t *restrict out, const uint8_t *row, const uint8_t *up, size_t n) {
+    const uint8_t *left = row - PIXEL, *up_left = up - PIXEL;
     for (size_t i = 0; i < n; i++) {
-        int16_t a = row[i - PIXEL], b = up[i], c = up[i - PIXEL];
+        int16_t a = left[i], b = up[i], c = up_left[i];
         int16_t to_b = (int16_t)(a - c), to_a = (int16_t)(b - c), to_c = (int16_t)(to_a + to_b);
         int16_t pa = to_a < 0 ? -to_a : to_a, pb = to_b < 0 ? -to_b : to_b, pc = to_c < 0 ? -to_c : to_c;
         int16_t b_or_c = pb <= pc ? b : c;
