@@ -7,23 +7,13 @@
 #include <sys/resource.h>
 
 #include "client/bench/measure.h"
+#include "client/bench/median.h"
 #include "client/bench/pipeline.h"
 #include "client/commands.h"
 #include "client/exit_code.h"
 #include "engine/adapters/int8_scales.h"
 
 #define GIB (1024.0 * 1024.0 * 1024.0)
-
-static int by_value(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-/* Sorts. */
-static double median_of(double *seconds, int n) {
-    qsort(seconds, (size_t)n, sizeof *seconds, by_value);
-    return n % 2 ? seconds[n / 2] : (seconds[n / 2 - 1] + seconds[n / 2]) / 2;
-}
 
 static double peak_rss_bytes(void) {
     struct rusage usage;
@@ -82,7 +72,7 @@ static df_code run_all(const df_bench_options *o, df_measure *m, df_err *err) {
         if (!rc) tell_run(o, runs, seconds[runs]);
     }
     if (!rc && runs) {
-        double median = median_of(seconds, runs);
+        double median = df_median(seconds, runs);
         if (o->ops) tell_ops(o, m, seconds[0]);
         tell_median(o, median);
     }

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "client/bench/median.h"
 #include "client/bench/pipeline_options.h"
 #include "client/bench/steady.h"
 #include "client/commands.h"
@@ -97,16 +98,9 @@ static void tell_run(const bench *b, int run, double replicas, double pipeline) 
     fflush(stdout);
 }
 
-static int by_value(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 static void tell_median(const bench *b, double *ratio) {
-    int n = b->o->runs;
     if (b->comm->rank || b->o->trace) return;
-    qsort(ratio, (size_t)n, sizeof *ratio, by_value);
-    double median = (ratio[n / 2] + ratio[(n - 1) / 2]) / 2;
+    double median = df_median(ratio, b->o->runs);
     if (b->o->output == DF_OUTPUT_JSON) printf("{\"median_ratio\":%.4f}\n", median);
     if (b->o->output == DF_OUTPUT_TEXT) printf("median ratio %.3f, of %d ranks\n", median, b->comm->size);
 }
