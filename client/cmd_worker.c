@@ -169,8 +169,8 @@ static void drain_on_signals(void) {
 /* Ranks that could run on the same cores part them, unless they were told to have more threads than cores. */
 static int settle(const df_comm *comm, const worker_options *o, const df_log *log) {
     char cores[128];
-    int threads = o->threads ? o->threads : df_cores_each(comm->shares);
-    if (comm->shares > 1 && threads <= df_cores_each(comm->shares)) df_cores_keep_part(comm->share, comm->shares);
+    int each = df_cores_each(comm->shares), threads = o->threads ? o->threads : each;
+    if (comm->shares > 1 && threads <= each) df_cores_keep_part(comm->share, comm->shares);
     bool tight = threads > df_cores_count(); /* a launcher that binds ranks must give each as many cores as threads */
     df_log_event(log, tight ? DF_LOG_WARN : DF_LOG_INFO, tight ? "more_threads_than_cores" : "cores",
                  "rank=%d of=%d threads=%d cores=%s", comm->rank, comm->size, threads,
