@@ -156,11 +156,6 @@ static void add_up(laying *l, const df_component_plan *c) {
     }
 }
 
-static df_code find_cost(const laying *l, df_component id, df_component_plan *c, df_err *err) {
-    const df_cost_source *s = l->terms->costs;
-    return s && s->find(s, id, c->graph, &c->cost) ? DF_OK : df_cost_model(&c->cost, c->graph, err);
-}
-
 static df_code find_packed(laying *l, const df_graph *g, df_err *err) {
     free(l->packed);
     l->packed = NULL;
@@ -179,7 +174,7 @@ static df_code lay(laying *l, df_component id, df_err *err) {
     c->rows_per_picture = rows_of(l->terms, id);
     c->activation_bytes = calloc((size_t)l->p->n_ranks, sizeof *c->activation_bytes);
     if (!c->activation_bytes) return df_err_set(err, DF_ENOMEM, "%s: plan", c->graph->name);
-    rc = find_cost(l, id, c, err);
+    rc = df_cost_model(&c->cost, c->graph, err);
     if (!rc) rc = find_packed(l, c->graph, err);
     if (!rc) rc = plan_within_memory(l, c, err);
     if (!rc && id != DF_VAE_ENCODER) add_up(l, c);

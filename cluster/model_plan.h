@@ -20,12 +20,6 @@
 #define DF_PLAN_STEPS 25 /* of a picture, where nobody says otherwise */
 #define DF_PLAN_ROWS 2 /* of the denoiser for a step of a picture: guidance */
 
-/* Where other than modelled costs come from; false: it has none of this graph. */
-typedef struct df_cost_source df_cost_source;
-struct df_cost_source {
-    bool (*find)(const df_cost_source *s, df_component c, const df_graph *g, df_cost *out);
-};
-
 typedef struct df_plan_terms {
     int n_ranks;
     const df_backend *backend; /* that packs the weights; NULL: each once, in the type */
@@ -33,7 +27,6 @@ typedef struct df_plan_terms {
     int steps, rows_per_step; /* of a picture; 0: DF_PLAN_STEPS, DF_PLAN_ROWS */
     const double *speed; /* [n_ranks] of each rank against the others; NULL: equal */
     const df_hops *hops; /* NULL: nothing to pay */
-    const df_cost_source *costs; /* NULL: modelled */
     int64_t device_bytes; /* of memory a rank has; 0: any */
     int max_rows, n_slots; /* with device_bytes: rows of a micro-batch, micro-batches in flight */
 } df_plan_terms;

@@ -5,8 +5,7 @@
  *   df_strategy_explain(&all, best, DF_FOR_THROUGHPUT, text, sizeof text);
  *
  * Predictions are from the plan's costs: pace is that of the busiest rank or link, and no more than what the
- * micro-batches in flight allow; latency is that of a picture alone. The simulator (cluster/sim/) is more exact and
- * slower. */
+ * micro-batches in flight allow; latency is that of a picture alone. */
 #ifndef DF_CLUSTER_STRATEGY_H
 #define DF_CLUSTER_STRATEGY_H
 
