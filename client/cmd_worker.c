@@ -136,7 +136,7 @@ static const struct argp_option options[] = {
     { "drain-seconds", OPT_DRAIN, "S", 0, "After SIGTERM, SIGINT or SIGUSR1: time to finish what is begun (30)", 0 },
     { "packed-cache", OPT_PACKED_CACHE, "DIR", 0, "Keep packed weights there, and start from them the next time", 0 },
     { "stall-timeout", OPT_STALL_TIMEOUT, "S", 0,
-      "A rank that lets nothing move for so long ends the pipeline (20 times the usual, at least 60)", 0 },
+      "A rank that hangs for so long ends the pipeline (60; never less than 20 times a rank's usual pause)", 0 },
     { "trace", OPT_TRACE, "FILE", 0, "At the end: what every rank did when, as a Chrome trace (Perfetto opens it)", 0 },
     { "log", OPT_LOG, "LEVEL", 0, "debug, info, warn, error or off (info)", 0 },
     { 0 },

@@ -24,6 +24,7 @@ static df_code alloc_all(df_pipeline *p, df_err *err) {
     for (int i = 0; i < p->n_slots; i++) ok &= alloc_slot(&p->slots[i], p->n_ranks);
     ok &= (p->status_in = calloc(n, sizeof *p->status_in)) != NULL;
     ok &= (p->status_recv = calloc(n, sizeof *p->status_recv)) != NULL;
+    ok &= (p->seen = calloc(n, sizeof *p->seen)) != NULL;
     ok &= (p->reply.command_sent = calloc(n, sizeof *p->reply.command_sent)) != NULL;
     ok &= (p->reply.ended = calloc(n, sizeof *p->reply.ended)) != NULL;
     return ok ? DF_OK : df_err_set(err, DF_ENOMEM, "pipeline of %d ranks and %d slots", p->n_ranks, p->cfg.n_slots);
@@ -45,6 +46,7 @@ static void cancel_all(df_pipeline *p) {
     for (int r = 0; p->reply.command_sent && r < p->n_ranks; r++) cancel(p, &p->reply.command_sent[r]);
     cancel(p, &p->command_recv);
     cancel(p, &p->status_sent);
+    cancel(p, &p->sign_sent);
 }
 
 static void free_all(df_pipeline *p) {
@@ -58,6 +60,7 @@ static void free_all(df_pipeline *p) {
     free(p->slots);
     free(p->status_in);
     free(p->status_recv);
+    free(p->seen);
     free(p->reply.command_sent);
     free(p->reply.ended);
     free(p);
@@ -89,7 +92,7 @@ df_code df_pipeline_open(df_pipeline **out, df_comm *comm, const df_model *model
     p->n_ranks = comm->size;
     p->stall_timeout_ms = cfg->stall_timeout_ms;
     p->load_timeout_ms = cfg->load_timeout_ms;
-    p->last_moved_ms = df_clock_ms();
+    p->last_tick_ms = df_clock_ms();
     p->trace = cfg->trace;
     p->cfg = (df_program_cfg) {
         .model = model,
@@ -136,7 +139,7 @@ df_code df_pipeline_rest(df_pipeline *p, df_err *err) {
 df_code df_pipeline_resume(df_pipeline *p, df_err *err) {
     p->stopped = false;
     p->reply.command.op = 0; /* a stop is the last to be answered; it is no longer */
-    p->last_moved_ms = df_clock_ms();
+    df_pipeline_note_move(p);
     return listen_first(p, err);
 }
 

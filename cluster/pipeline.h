@@ -44,9 +44,10 @@ typedef struct df_pipeline_cfg {
     df_stage_tap_fn denoiser_tap; /* sees what each of the denoiser's nodes on this rank gives; NULL: none */
     void *tap_ctx;
     df_trace *trace; /* borrowed; NULL: none */
-    /* Rank 0 gives up when nothing has moved for so long while a micro-batch is on its way. 0: ten minutes until a pass
-     * of the program has ended, from then on 20 times the longest time that nothing moved in one, and at least a
-     * minute. */
+    /* While a micro-batch is on a rank it is heard between two nodes, and while it waits. Rank 0 gives up one that was
+     * not for so long (0: a minute), but never before 20 times the longest pause that any rank has made in a pass of
+     * that program; until a pass has ended at least after a minute (0: ten minutes). The same where nothing moves
+     * although all are heard. */
     int64_t stall_timeout_ms;
     int64_t load_timeout_ms; /* the same while ranks load a program; 0: half an hour */
 } df_pipeline_cfg;

@@ -25,13 +25,24 @@ typedef struct df_command {
     int32_t first_step, last_step; /* RUN: of the rows; -1: they have none */
 } df_command;
 
+/* A command has ended on the sender, or, as a sign of life, it is still there: "node -1" waits for what the segment
+ * needs. */
 typedef struct df_status {
-    int64_t seq; /* of the command that has ended on the sender */
+    int64_t seq; /* of the command */
     uint64_t fingerprint; /* LOAD: of the program */
     int32_t code;
-    int32_t unused;
+    int32_t is_sign; /* 1: of life */
+    int32_t segment, node; /* sign of life: where it is */
+    int64_t longest_pause_ms; /* RUN: between two chances to be heard, in passes of its program so far */
     char text[DF_STATUS_TEXT];
 } df_status;
+
+/* What rank 0 knows of another rank. */
+typedef struct df_sighting {
+    int64_t heard_ms; /* of p->listened_ms, as started_ms and last_moved_ms are */
+    int64_t seq; /* of its last sign of life: in this command, */
+    int segment, node; /* there */
+} df_sighting;
 
 typedef enum df_slot_state { DF_SLOT_FREE, DF_SLOT_RUNNING, DF_SLOT_DONE } df_slot_state;
 
@@ -50,7 +61,7 @@ typedef struct df_slot {
     df_comm_request **command_sent; /* [n_ranks] */
     bool *ended; /* [n_ranks] */
     int n_ended; /* other ranks that have */
-    int64_t longest_pause_ms; /* that nothing moved while it ran */
+    int64_t started_ms;
     /* other ranks */
     df_status status;
     df_comm_request *status_sent;
@@ -75,18 +86,24 @@ struct df_pipeline {
     df_program *programs[DF_MAX_PROGRAMS];
     df_slot *slots;
     int n_slots;
-    int64_t last_moved_ms; /* anything at all */
     df_err broken; /* code DF_OK: works */
     /* rank 0 */
     int64_t n_commands;
     df_reply reply;
     df_status *status_in; /* [n_ranks] */
     df_comm_request **status_recv; /* [n_ranks] */
+    df_sighting *seen; /* [n_ranks] */
+    int64_t listened_ms, last_tick_ms; /* a clock that rests while this rank is away */
+    int64_t last_moved_ms; /* anything at all */
     /* other ranks */
     df_command command_in;
     df_comm_request *command_recv;
     df_status status_out; /* for commands without a slot */
     df_comm_request *status_sent;
+    df_status sign; /* of life */
+    df_comm_request *sign_sent;
+    int64_t signed_ms, chance_ms; /* when the last one was sent; when the last one could have been */
+    const df_slot *running; /* whose kernels are being prepared or run; NULL: none */
     /* all */
     bool stopped; /* nothing is posted; on rank 0: it rests */
 };
@@ -118,10 +135,16 @@ void df_pipeline_trace_slot(df_pipeline *p, const df_slot *s, df_span_kind kind,
 void df_pipeline_trace_message(df_pipeline *p, const df_slot *s, int edge);
 void df_pipeline_trace_other(df_pipeline *p, df_span_kind kind, int64_t start_ns);
 
-/* pipeline_stall.c: something has moved; a pass has ended; DF_ETIMEOUT if nothing has moved for too long. The text
- * names the oldest command, its steps, and the ranks it has not ended on. */
+/* pipeline_sign.c: signs of life, from ranks other than 0 while a micro-batch is on them, at most a few a second:
+ * between nodes, and while they wait. */
+void df_sign_of_node(void *pipeline, int node); /* a df_stage_on_node_fn of all its stages */
+df_code df_sign_if_due(df_pipeline *p, bool *moved, df_err *err); /* of the oldest command */
+
+/* pipeline_stall.c, on rank 0: something has moved; a rank was heard; a tick begins. DF_ETIMEOUT if a rank was not
+ * heard for too long, or nothing has moved: the text names rank, stage, command and steps. */
 void df_pipeline_note_move(df_pipeline *p);
-void df_pipeline_note_end(df_slot *s);
+void df_pipeline_note_status(df_pipeline *p, int rank, const df_status *st);
+void df_pipeline_note_tick(df_pipeline *p);
 df_code df_pipeline_fail_if_stalled(df_pipeline *p, df_err *err);
 
 /* pipeline_tick.c */

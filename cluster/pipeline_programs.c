@@ -41,8 +41,9 @@ df_code df_pipeline_open_program(df_pipeline *p, const df_command *c, df_err *er
     df_program_close(q);
     df_code rc = df_program_open(q, &p->cfg, (df_component)c->component, &c->size, err);
     if (rc) return rc;
-    /* Of each slot: all edges, a command to each rank or a status; and what listens. */
-    int most = p->n_slots * ((*q)->cut->n_edges + p->n_ranks) + 2 * p->n_ranks + 2;
+    df_stage_set_on_node((*q)->stage, df_sign_of_node, p);
+    /* Of each slot: all edges, a command to each rank or a status; a sign of life, and what listens. */
+    int most = p->n_slots * ((*q)->cut->n_edges + p->n_ranks) + 2 * p->n_ranks + 3;
     if ((rc = p->comm->ops->reserve(p->comm, most, err))) df_program_close(q);
     return rc;
 }

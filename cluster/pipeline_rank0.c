@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-#include "base/clock.h"
 #include "cluster/pipeline_impl.h"
 
 df_code df_rank0_listen(df_pipeline *p, int rank, df_err *err) {
@@ -44,6 +43,8 @@ static df_code take_reply(df_pipeline *p, int rank, const df_status *st, df_err 
 static df_code take_status(df_pipeline *p, int rank, df_err *err) {
     const df_status *st = &p->status_in[rank];
     df_slot *s = slot_of(p, st->seq);
+    df_pipeline_note_status(p, rank, st);
+    if (st->is_sign) return DF_OK;
     if (!s) return take_reply(p, rank, st, err);
     s->ended[rank] = true;
     s->n_ended++;
@@ -60,7 +61,7 @@ static df_code poll_slot(df_pipeline *p, df_slot *s, bool *moved, df_err *err) {
     }
     if (rc || !all_sent || s->n_ended < p->n_ranks - 1 || !df_slot_finished(s)) return rc;
     s->state = DF_SLOT_DONE;
-    df_pipeline_note_end(s);
+    s->program->has_run = true;
     *moved = true;
     return DF_OK;
 }
@@ -71,9 +72,10 @@ df_code df_rank0_poll(df_pipeline *p, bool *moved, df_err *err) {
         bool got = false;
         rc = df_pipeline_test(p, &p->status_recv[r], &got, err);
         if (rc || !got) continue;
+        bool is_sign = p->status_in[r].is_sign;
         rc = take_status(p, r, err);
-        if (!rc && p->reply.command.op != DF_COMMAND_STOP) rc = df_rank0_listen(p, r, err);
-        *moved = true;
+        if (!rc && (is_sign || p->reply.command.op != DF_COMMAND_STOP)) rc = df_rank0_listen(p, r, err);
+        *moved |= !is_sign;
     }
     for (int r = 1; r < p->n_ranks && !rc; r++) rc = df_pipeline_test(p, &p->reply.command_sent[r], moved, err);
     for (int i = 0; i < p->n_slots && !rc; i++)
@@ -101,7 +103,7 @@ static bool all_sent(const df_pipeline *p) {
 df_code df_rank0_wait(df_pipeline *p, uint64_t fingerprint, df_err *err) {
     df_code rc = DF_OK;
     p->reply.fingerprint = fingerprint;
-    p->last_moved_ms = df_clock_ms();
+    df_pipeline_note_move(p);
     while (!rc && (p->reply.n_ended < p->n_ranks - 1 || !all_sent(p))) {
         bool moved, ran;
         rc = df_pipeline_work(p, DF_IDLE_US, &moved, &ran, err);

@@ -50,8 +50,8 @@ df_code df_pipeline_start(df_pipeline *p, int slot, int program, int64_t n_rows,
     c.seq = ++p->n_commands;
     memset(s->ended, 0, (size_t)p->n_ranks * sizeof *s->ended);
     df_pipeline_note_move(p);
-    s->longest_pause_ms = 0;
     df_code rc = df_slot_begin(p, &c, err);
+    s->started_ms = p->listened_ms;
     if (!rc) rc = df_rank0_broadcast(p, &s->command, s->command_sent, err);
     return rc ? df_pipeline_break(p, err) : DF_OK;
 }

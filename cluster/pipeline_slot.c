@@ -64,7 +64,9 @@ df_code df_slot_begin(df_pipeline *p, const df_command *c, df_err *err) {
     s->next_local = s->n_posted = s->n_ended = 0;
     s->failure = (df_err) { 0 };
     memset(s->edge, 0, (size_t)s->program->cut->n_edges * sizeof *s->edge);
+    p->running = s;
     if (df_stage_prepare(s->program->stage, c->n_rows, &why)) fail_command(p, s, &why);
+    p->running = NULL;
     int64_t start = df_pipeline_now(p);
     df_code rc = post_receives(p, s, err);
     if (!rc) rc = post_sends(p, s, -1, err);
@@ -121,9 +123,12 @@ df_code df_slots_run_one(df_pipeline *p, bool *ran, df_err *err) {
     int segment = s->program->local[s->next_local];
     df_err why = { 0 };
     int64_t start = df_pipeline_now(p);
+    p->running = s;
     /* After a failure the others still expect their messages: send what is there, the command's result is dropped. */
     if (!s->failure.code && df_stage_run(s->program->stage, (int)(s - p->slots), segment, s->command.n_rows, &why))
         fail_command(p, s, &why);
+    df_sign_of_node(p, -1); /* the last one has ended */
+    p->running = NULL;
     df_pipeline_trace_slot(p, s, DF_SPAN_COMPUTE, segment, start);
     s->next_local++;
     *ran = true;

@@ -1,4 +1,4 @@
-/* A rank that hangs: rank 0 sees that nothing moves, and how long that may be. */
+/* A rank that hangs: rank 0 does not hear it, or sees that nothing moves; and how long that may be. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -6,73 +6,147 @@
 #include "base/clock.h"
 #include "cluster/pipeline_impl.h"
 
-enum { UNKNOWN_MS = 10 * 60 * 1000, LEAST_MS = 60 * 1000, TIMES_AS_LONG = 20, LOAD_MS = 30 * 60 * 1000 };
+enum { UNKNOWN_MS = 10 * 60 * 1000, LEAST_MS = 60 * 1000, TIMES_AS_LONG = 20, LOAD_MS = 30 * 60 * 1000, AWAY_MS = 100 };
 
 void df_pipeline_note_move(df_pipeline *p) {
-    int64_t now = df_clock_ms(), pause = now - p->last_moved_ms;
-    p->last_moved_ms = now;
-    for (int i = 0; i < p->n_slots; i++)
-        if (p->slots[i].state == DF_SLOT_RUNNING && pause > p->slots[i].longest_pause_ms)
-            p->slots[i].longest_pause_ms = pause;
+    p->last_moved_ms = p->listened_ms;
 }
 
-void df_pipeline_note_end(df_slot *s) {
-    if (s->longest_pause_ms >= s->program->longest_pause_ms) s->program->longest_pause_ms = s->longest_pause_ms + 1;
-}
-
-static const df_slot *oldest_running(const df_pipeline *p) {
-    const df_slot *oldest = NULL;
-    for (int i = 0; i < p->n_slots; i++) {
-        const df_slot *s = &p->slots[i];
-        if (s->state == DF_SLOT_RUNNING && (!oldest || s->command.seq < oldest->command.seq)) oldest = s;
+void df_pipeline_note_status(df_pipeline *p, int rank, const df_status *st) {
+    df_sighting *seen = &p->seen[rank];
+    seen->heard_ms = p->listened_ms;
+    if (st->is_sign) {
+        if (seen->seq != st->seq || seen->segment != st->segment || seen->node != st->node) df_pipeline_note_move(p);
+        seen->seq = st->seq;
+        seen->segment = st->segment;
+        seen->node = st->node;
     }
-    return oldest;
+    for (int i = 0; i < p->n_slots; i++) {
+        df_slot *s = &p->slots[i];
+        if (s->state == DF_SLOT_RUNNING && s->command.seq == st->seq &&
+            st->longest_pause_ms > s->program->longest_pause_ms)
+            s->program->longest_pause_ms = st->longest_pause_ms;
+    }
+}
+
+/* While rank 0 computes, or was stopped itself, what others say waits unread: nobody was silent then. */
+void df_pipeline_note_tick(df_pipeline *p) {
+    int64_t now = df_clock_ms(), since = now - p->last_tick_ms;
+    p->listened_ms += since < AWAY_MS ? since : AWAY_MS;
+    p->last_tick_ms = now;
 }
 
 /* While ranks load a program they do nothing else, whatever runs. */
 static bool is_loading(const df_pipeline *p) {
+    return p->reply.command.op == DF_COMMAND_LOAD && p->reply.n_ended < p->n_ranks - 1;
+}
+
+static bool is_asked(const df_pipeline *p) {
     return p->reply.command.op && p->reply.n_ended < p->n_ranks - 1;
 }
 
-static int64_t patience_ms(const df_pipeline *p, const df_slot *oldest) {
-    if (is_loading(p) || !oldest) return p->load_timeout_ms ? p->load_timeout_ms : LOAD_MS;
-    if (p->stall_timeout_ms) return p->stall_timeout_ms;
-    int64_t usual = oldest->program->longest_pause_ms;
-    if (!usual) return UNKNOWN_MS;
-    return usual * TIMES_AS_LONG > LEAST_MS ? usual * TIMES_AS_LONG : LEAST_MS;
+static int64_t most(int64_t a, int64_t b) {
+    return a > b ? a : b;
 }
 
-static void list_silent(const df_pipeline *p, const bool *ended, char *out, size_t out_bytes) {
+/* What was asked for, but a healthy rank is never given up for its pace. */
+static int64_t patience_with(const df_pipeline *p, const df_program *q) {
+    int64_t told = p->stall_timeout_ms, by_pace = q->longest_pause_ms * TIMES_AS_LONG;
+    if (!q->has_run) return most(told ? most(told, LEAST_MS) : UNKNOWN_MS, by_pace);
+    return most(told ? told : LEAST_MS, by_pace);
+}
+
+static int64_t patience_ms(const df_pipeline *p) {
+    int64_t patience = p->stall_timeout_ms ? p->stall_timeout_ms : LEAST_MS;
+    if (is_loading(p)) return p->load_timeout_ms ? p->load_timeout_ms : LOAD_MS;
+    for (int i = 0; i < p->n_slots; i++)
+        if (p->slots[i].state == DF_SLOT_RUNNING) patience = most(patience, patience_with(p, p->slots[i].program));
+    return patience;
+}
+
+/* The oldest command that has not ended on a rank; rank -1: on some rank. */
+static const df_slot *oldest_on(const df_pipeline *p, int rank) {
+    const df_slot *oldest = NULL;
+    for (int i = 0; i < p->n_slots; i++) {
+        const df_slot *s = &p->slots[i];
+        if (s->state != DF_SLOT_RUNNING || (rank >= 0 && s->ended[rank])) continue;
+        if (!oldest || s->command.seq < oldest->command.seq) oldest = s;
+    }
+    return oldest;
+}
+
+/* How long rank 0 has listened to a rank that has something to do, and heard nothing. */
+static int64_t silent_ms(const df_pipeline *p, int rank) {
+    const df_slot *owed = oldest_on(p, rank);
+    return owed ? p->listened_ms - most(p->seen[rank].heard_ms, owed->started_ms) : 0;
+}
+
+/* "unet 16x16, steps 3 to 7, command 90", or what else the ranks were told. */
+static void name_command(const df_pipeline *p, const df_slot *s, char *out, size_t out_bytes) {
+    const df_command *c = s ? &s->command : &p->reply.command;
+    if (s)
+        df_program_name(s->program, out, out_bytes);
+    else
+        snprintf(out, out_bytes, "%s", is_loading(p) ? "load" : "stop");
+    size_t used = strlen(out);
+    if (s && c->last_step > c->first_step)
+        used += (size_t)snprintf(out + used, out_bytes - used, ", steps %d to %d", c->first_step, c->last_step);
+    else if (s && c->first_step >= 0)
+        used += (size_t)snprintf(out + used, out_bytes - used, ", step %d", c->first_step);
+    snprintf(out + used, out_bytes - used, ", command %" PRId64, c->seq);
+}
+
+/* ", at mid_block.attentions.0 when last heard", if that was in this very command. */
+static void name_place(const df_pipeline *p, int rank, const df_slot *s, char *out, size_t out_bytes) {
+    const df_sighting *seen = &p->seen[rank];
+    out[0] = '\0';
+    if (seen->seq != s->command.seq) return;
+    if (seen->node >= 0 && seen->node < s->program->graph->n_nodes)
+        snprintf(out, out_bytes, ", at '%s' when last heard", s->program->graph->nodes[seen->node].name);
+    else
+        snprintf(out, out_bytes, ", waiting when last heard");
+}
+
+static df_code fail_silent(const df_pipeline *p, int rank, int64_t silent, int n_silent, df_err *err) {
+    char what[128], place[160], more[32] = "";
+    const df_slot *owed = oldest_on(p, rank);
+    name_command(p, owed, what, sizeof what);
+    name_place(p, rank, owed, place, sizeof place);
+    if (n_silent > 1) snprintf(more, sizeof more, "; so are %d more", n_silent - 1);
+    return df_err_set(err, DF_ETIMEOUT, "rank %d hangs: silent for %.1f s in stage %d of %s%s%s", rank,
+                      (double)silent / 1000, rank, what, place, more);
+}
+
+static df_code fail_if_silent(const df_pipeline *p, int64_t patience, df_err *err) {
+    int64_t longest = 0;
+    int worst = 0, n = 0;
+    for (int r = 1; r < p->n_ranks; r++) {
+        int64_t silent = silent_ms(p, r);
+        if (silent < patience) continue;
+        n++;
+        if (silent > longest) longest = silent, worst = r;
+    }
+    return n ? fail_silent(p, worst, longest, n, err) : DF_OK;
+}
+
+static void list_ranks(const df_pipeline *p, const bool *ended, char *out, size_t out_bytes) {
     size_t used = 0;
-    out[0] = 0;
+    snprintf(out, out_bytes, "0");
     for (int r = 1; r < p->n_ranks && used < out_bytes; r++)
         if (!ended[r]) used += (size_t)snprintf(out + used, out_bytes - used, "%s%d", used ? ", " : "", r);
-    if (!used) snprintf(out, out_bytes, "0");
-}
-
-/* "unet 16x16, steps 3 to 7", or what else the ranks were told. */
-static void name_command(const df_slot *s, char *out, size_t out_bytes) {
-    if (!s) {
-        snprintf(out, out_bytes, "load or stop");
-        return;
-    }
-    df_program_name(s->program, out, out_bytes);
-    size_t used = strlen(out);
-    if (s->command.last_step > s->command.first_step)
-        snprintf(out + used, out_bytes - used, ", steps %d to %d", s->command.first_step, s->command.last_step);
-    else if (s->command.first_step >= 0)
-        snprintf(out + used, out_bytes - used, ", step %d", s->command.first_step);
 }
 
 df_code df_pipeline_fail_if_stalled(df_pipeline *p, df_err *err) {
     char ranks[128], what[128];
     if (p->rank != 0) return DF_OK;
-    const df_slot *oldest = is_loading(p) ? NULL : oldest_running(p);
-    int64_t still_ms = df_clock_ms() - p->last_moved_ms;
-    if (still_ms < patience_ms(p, oldest)) return DF_OK;
-    const df_command *c = oldest ? &oldest->command : &p->reply.command;
-    list_silent(p, oldest ? oldest->ended : p->reply.ended, ranks, sizeof ranks);
-    name_command(oldest, what, sizeof what);
-    return df_err_set(err, DF_ETIMEOUT, "nothing moved for %.1f s; command %" PRId64 " (%s) has not ended on rank %s",
-                      (double)still_ms / 1000, c->seq, what, ranks);
+    int64_t still = p->listened_ms - p->last_moved_ms, patience = patience_ms(p);
+    /* When nothing moves, who was not heard lately is to blame. */
+    df_code rc = is_loading(p) ? DF_OK : fail_if_silent(p, still < patience ? patience : patience / 2, err);
+    if (rc || still < patience) return rc;
+    const df_slot *oldest = is_asked(p) ? NULL : oldest_on(p, -1);
+    if (!oldest && !is_asked(p)) return DF_OK;
+    list_ranks(p, oldest ? oldest->ended : p->reply.ended, ranks, sizeof ranks);
+    name_command(p, oldest, what, sizeof what);
+    return df_err_set(err, DF_ETIMEOUT, "nothing moved for %.1f s: %s has not ended on rank %s", (double)still / 1000,
+                      what, ranks);
 }

@@ -14,6 +14,7 @@ df_code df_pipeline_test(df_pipeline *p, df_comm_request **req, bool *moved, df_
 
 df_code df_pipeline_tick(df_pipeline *p, bool *moved, bool *ran, df_err *err) {
     *moved = *ran = false;
+    if (p->rank == 0) df_pipeline_note_tick(p);
     int64_t start = df_pipeline_now(p);
     df_code rc = p->rank == 0 ? df_rank0_poll(p, moved, err) : df_serve_poll(p, moved, err);
     for (int i = 0; i < p->n_slots && !rc; i++)
@@ -21,7 +22,7 @@ df_code df_pipeline_tick(df_pipeline *p, bool *moved, bool *ran, df_err *err) {
     if (*moved) df_pipeline_trace_other(p, DF_SPAN_RECEIVE, start);
     if (!rc) rc = df_slots_run_one(p, ran, err);
     *moved |= *ran;
-    if (*moved) df_pipeline_note_move(p);
+    if (*moved && p->rank == 0) df_pipeline_note_move(p);
     return rc;
 }
 

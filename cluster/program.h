@@ -17,7 +17,9 @@ typedef struct df_program {
     int *local; /* [n_local] segments of this rank, in run order */
     int n_local;
     uint64_t fingerprint;
-    int64_t longest_pause_ms; /* that nothing moved on rank 0 while a pass that has ended ran; 0: none has */
+    /* Between two chances to hear a rank while a pass runs: of this rank, on rank 0 of any other. */
+    int64_t longest_pause_ms;
+    bool has_run; /* rank 0: a pass has ended */
     int64_t last_used; /* command number */
 } df_program;
 

@@ -67,7 +67,8 @@ typedef struct df_backend {
     /* Lanes: threads that each take rows of their own through many nodes, without waiting for each other in between.
      * All NULL where a backend has none: rows then run together. Results are the same bytes. */
     int (*n_lanes)(const void *ctx);
-    /* Calls fn(arg, lane) for all lanes at once, each on a thread of its own, and returns when the last has. */
+    /* Calls fn(arg, lane) for all lanes at once, each on a thread of its own, the first on the caller's, and returns
+     * when the last has. */
     void (*each_lane)(void *ctx, void (*fn)(void *arg, int lane), void *arg);
     /* As node_prepare and node_run, for one lane with n_rows rows or fewer: each lane has scratch of its own. Weights
      * are shared; several lanes may run one kernel at once. */

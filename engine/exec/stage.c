@@ -37,11 +37,17 @@ struct df_stage {
 
     df_stage_tap_fn tap;
     void *tap_ctx;
+    df_stage_on_node_fn on_node;
+    void *on_node_ctx;
 };
 
 static df_code node_error(df_stage *s, const df_node *n, df_err *err) {
     return df_err_wrap(err, "graph '%s', stage %d, %s '%s'", s->cfg.graph->name, s->cfg.stage, df_op_name(n->op),
                        n->name);
+}
+
+static void tell_node(df_stage *s, int index) {
+    if (s->on_node) s->on_node(s->on_node_ctx, index);
 }
 
 /* Open: weights and kernels */
@@ -243,6 +249,7 @@ static df_code prepare_kernels(df_stage *s, int64_t n_rows, size_t *most, df_err
     for (int i = 0; i < s->cfg.graph->n_nodes; i++) {
         size_t bytes = 0;
         if (!s->kernels[i]) continue;
+        tell_node(s, i);
         if (prepare_kernel(s, s->kernels[i], n_rows, &bytes, err)) return node_error(s, &s->cfg.graph->nodes[i], err);
         if (bytes > *most) *most = bytes;
     }
@@ -404,6 +411,7 @@ static df_code run_part(const pass *a, const part *p, int lane, int64_t *ns, df_
     const df_segment *seg = &a->s->cfg.cut->segments[a->segment];
     for (int i = seg->first_node; i < seg->end_node; i++) {
         if (a->still && df_kept_has(a->s->kept, i)) continue;
+        if (lane <= 0) tell_node(a->s, i); /* the first lane is the owner's */
         int64_t start = ns ? df_clock_ns() : 0;
         df_code rc = run_node(a->s, p, lane, i, err);
         if (rc) return rc;
@@ -444,4 +452,9 @@ df_code df_stage_run_timed(df_stage *s, int slot, int segment, int64_t n_rows, i
 void df_stage_set_tap(df_stage *s, df_stage_tap_fn fn, void *ctx) {
     s->tap = fn;
     s->tap_ctx = ctx;
+}
+
+void df_stage_set_on_node(df_stage *s, df_stage_on_node_fn fn, void *ctx) {
+    s->on_node = fn;
+    s->on_node_ctx = ctx;
 }

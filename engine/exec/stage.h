@@ -56,6 +56,11 @@ df_code df_stage_run_timed(df_stage *s, int slot, int segment, int64_t n_rows, i
 typedef void (*df_stage_tap_fn)(void *ctx, const df_node *node, const void *out, int64_t n_rows);
 void df_stage_set_tap(df_stage *s, df_stage_tap_fn fn, void *ctx);
 
+/* Calls fn on the owner's thread before each node (its index) that is prepared or run; of lanes the first alone calls.
+ * Whoever waits for this stage can so be told that it goes on. NULL: none. */
+typedef void (*df_stage_on_node_fn)(void *ctx, int node);
+void df_stage_set_on_node(df_stage *s, df_stage_on_node_fn fn, void *ctx);
+
 /* True if no element of the value is NaN or infinite; *bad_row (may be NULL): the first row that has one. False too
  * for a value that is not in the slot region. */
 bool df_stage_all_finite(df_stage *s, int slot, df_value_id v, int64_t n_rows, int64_t *bad_row);

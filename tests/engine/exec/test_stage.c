@@ -330,6 +330,32 @@ static void test_tap_sees_every_node(void **state) {
     close_all(&o);
 }
 
+typedef struct told {
+    int n, nodes[8];
+} told;
+
+static void on_node(void *ctx, int node) {
+    told *t = ctx;
+    t->nodes[t->n++] = node;
+}
+
+static void test_tells_each_node(void **state) {
+    (void)state;
+    opened o = open_whole(2, 1, DF_F32);
+    told t = { 0 };
+    fixture_fill_input(o.g, 0, 0, 1, DF_F32, df_stage_value(o.s, 0, df_graph_find_input(o.g, "in"), 1));
+    df_stage_set_on_node(o.s, on_node, &t);
+    assert_int_equal(df_stage_prepare(o.s, 1, NULL), DF_OK);
+    assert_int_equal(t.n, 2); /* the reshape has no kernel */
+    assert_int_equal(df_stage_run(o.s, 0, 0, 1, NULL), DF_OK);
+    assert_int_equal(t.n, 5);
+    for (int i = 0; i < 3; i++) assert_int_equal(t.nodes[2 + i], i);
+    df_stage_set_on_node(o.s, NULL, NULL);
+    assert_int_equal(df_stage_run(o.s, 0, 0, 1, NULL), DF_OK);
+    assert_int_equal(t.n, 5);
+    close_all(&o);
+}
+
 static void test_times_nodes(void **state) {
     (void)state;
     opened o = open_whole(1, 1, DF_F32);
@@ -399,6 +425,7 @@ int main(void) {
         cmocka_unit_test(test_addresses),
         cmocka_unit_test(test_grows),
         cmocka_unit_test(test_tap_sees_every_node),
+        cmocka_unit_test(test_tells_each_node),
         cmocka_unit_test(test_times_nodes),
         cmocka_unit_test(test_finds_what_is_not_finite),
         cmocka_unit_test(test_run_errors_name_the_node),

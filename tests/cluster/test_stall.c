@@ -1,0 +1,115 @@
+/* Ranks that hang are found and named; ranks that are merely slow are not given up. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "tests/cluster/thread_farm.h"
+
+enum { RANKS = 3, ODD_RANK = 1, STALL_MS = 1000 };
+
+/* What the odd rank's kernels do before they run. */
+static atomic_int node_ms; /* each takes so much longer */
+static atomic_int one_node_ms; /* the next one does, once */
+static atomic_bool hanging; /* the next one waits until this is over */
+
+static df_code odd_run(df_kernel *k, int64_t n_rows, const void *const *in, const void *add_channel,
+                       const void *residual, void *out, void *scratch, df_err *err) {
+    int ms = atomic_load(&node_ms) + atomic_exchange(&one_node_ms, 0);
+    if (ms) df_clock_sleep_ms(ms);
+    while (atomic_load(&hanging)) df_clock_sleep_ms(10);
+    return df_backend_cpu.node_run(k, n_rows, in, add_channel, residual, out, scratch, err);
+}
+
+typedef struct bench {
+    df_model *model;
+    df_backend odd;
+    thread_farm farm;
+    int unet;
+} bench;
+
+static void open_bench(bench *b) {
+    df_pipeline_cfg cfg[RANKS];
+    df_err err;
+    b->odd = df_backend_cpu;
+    b->odd.node_run = odd_run;
+    b->model = thread_farm_starter();
+    for (int r = 0; r < RANKS; r++)
+        cfg[r] = (df_pipeline_cfg) { .backend = r == ODD_RANK ? &b->odd : &df_backend_cpu,
+                                     .backend_cfg = { .dtype = DF_F32, .threads = 1 },
+                                     .max_rows = 1,
+                                     .n_slots = 2,
+                                     .stall_timeout_ms = STALL_MS };
+    thread_farm_open(&b->farm, b->model, RANKS, cfg, true);
+    if (df_pipeline_load(b->farm.pipeline, DF_UNET, 16, 16, &b->unet, &err)) fail_msg("%s", err.text);
+}
+
+static df_code run_step(bench *b, int step, df_err *err) {
+    df_pipeline_set_steps(b->farm.pipeline, 0, step, step);
+    return thread_farm_run(&b->farm, 0, b->unet, 1, err);
+}
+
+static void close_bench(bench *b) {
+    thread_farm_close(&b->farm);
+    df_model_close(&b->model);
+}
+
+static void test_the_rank_that_hangs_is_named(void **state) {
+    (void)state;
+    bench b;
+    df_err err;
+    open_bench(&b);
+    assert_int_equal(run_step(&b, 0, &err), DF_OK);
+    atomic_store(&hanging, true);
+    df_code rc = run_step(&b, 7, &err);
+    atomic_store(&hanging, false);
+    assert_int_equal(rc, DF_ETIMEOUT);
+    assert_non_null(strstr(err.text, "rank 1 hangs: silent for "));
+    assert_non_null(strstr(err.text, "in stage 1 of unet 16x16, step 7, command "));
+    assert_null(strstr(err.text, "more")); /* rank 2 only waits for it */
+    assert_true(df_pipeline_is_broken(b.farm.pipeline));
+    close_bench(&b);
+}
+
+/* Each segment of the odd rank takes longer than the time that was asked for; between nodes it is heard. */
+static void test_a_long_segment_is_no_hang(void **state) {
+    (void)state;
+    bench b;
+    df_err err;
+    open_bench(&b);
+    assert_int_equal(run_step(&b, 0, &err), DF_OK);
+    atomic_store(&node_ms, 60);
+    int64_t start = df_clock_ms();
+    df_code rc = run_step(&b, 1, &err);
+    atomic_store(&node_ms, 0);
+    if (rc) fail_msg("%s", err.text);
+    assert_true(df_clock_ms() - start > 2 * STALL_MS);
+    close_bench(&b);
+}
+
+/* Before a pass has ended nobody knows what is long; later it is what has been seen. */
+static void test_a_long_node_is_no_hang(void **state) {
+    (void)state;
+    bench b;
+    df_err err;
+    open_bench(&b);
+    atomic_store(&one_node_ms, 2 * STALL_MS);
+    if (run_step(&b, 0, &err)) fail_msg("%s", err.text);
+    atomic_store(&one_node_ms, 4 * STALL_MS);
+    if (run_step(&b, 1, &err)) fail_msg("%s", err.text);
+    close_bench(&b);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_the_rank_that_hangs_is_named),
+        cmocka_unit_test(test_a_long_segment_is_no_hang),
+        cmocka_unit_test(test_a_long_node_is_no_hang),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
