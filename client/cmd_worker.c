@@ -35,8 +35,11 @@ enum {
     OPT_KEYS,
     OPT_WALLTIME,
     OPT_END_TIME,
-    OPT_STALL_TIMEOUT
+    OPT_STALL_TIMEOUT,
+    OPT_PULSE
 };
+
+enum { DEFAULT_SILENCE_SECONDS = 60 };
 
 typedef struct worker_options {
     const char *endpoint, *keys_dir;
@@ -44,6 +47,7 @@ typedef struct worker_options {
     const char *model[MAX_MODELS];
     int n_models;
     int pipeline, threads, micro_batch, drain_seconds, stall_seconds;
+    bool pulse; /* a supervisor listens */
     const char *backend, *packed_dir, *trace;
     df_log_level level;
 } worker_options;
@@ -89,6 +93,7 @@ static error_t parse_more(int key, char *arg, struct argp_state *state, worker_o
         o->end_unix_ms = 1000 * df_option_int(state, "end-time", arg, 1, INT32_MAX * (int64_t)2);
         return 0;
     case OPT_STALL_TIMEOUT: o->stall_seconds = (int)df_option_int(state, "stall-timeout", arg, 1, 86400); return 0;
+    case OPT_PULSE: o->pulse = true; return 0;
     case OPT_DRAIN: o->drain_seconds = (int)df_option_int(state, "drain-seconds", arg, 0, 86400); return 0;
     case OPT_PACKED_CACHE: o->packed_dir = arg; return 0;
     case OPT_LOG:
@@ -138,6 +143,7 @@ static const struct argp_option options[] = {
     { "stall-timeout", OPT_STALL_TIMEOUT, "S", 0,
       "A rank that hangs for so long ends the pipeline (60; never less than 20 times a rank's usual pause)", 0 },
     { "trace", OPT_TRACE, "FILE", 0, "At the end: what every rank did when, as a Chrome trace (Perfetto opens it)", 0 },
+    { "pulse", OPT_PULSE, NULL, OPTION_HIDDEN, "Rank 0 writes a pulse to its output, for a supervisor", 0 },
     { "log", OPT_LOG, "LEVEL", 0, "debug, info, warn, error or off (info)", 0 },
     { 0 },
 };
@@ -178,7 +184,7 @@ static int settle(const df_comm *comm, const worker_options *o, const df_log *lo
     return threads;
 }
 
-static int run_ranks(df_comm *comm, const worker_options *o, const df_log *log) {
+static int run_ranks(df_comm *comm, const worker_options *o, df_pulse *pulse, const df_log *log) {
     df_err err;
     bool refused;
     const df_worker_cfg cfg = { .endpoint = o->endpoint,
@@ -194,6 +200,7 @@ static int run_ranks(df_comm *comm, const worker_options *o, const df_log *log) 
                                 .drain_ms = o->drain_seconds * 1000,
                                 .stall_timeout_ms = o->stall_seconds * INT64_C(1000),
                                 .trace_path = o->trace,
+                                .pulse = pulse,
                                 .log = log };
     df_code rc = df_worker_run(comm, &cfg, &refused, &err);
     if (!rc) return DF_EXIT_OK;
@@ -204,13 +211,16 @@ static int run_ranks(df_comm *comm, const worker_options *o, const df_log *log) 
 static int run_launched(const worker_options *o, int size, const df_log *log) {
     df_err err;
     df_comm *comm = NULL;
+    df_pulse *pulse = NULL;
     if (o->pipeline && o->pipeline != size) {
         fprintf(stderr, "diffarm: error: --pipeline %d, but the launcher started %d ranks\n", o->pipeline, size);
         return DF_EXIT_USAGE;
     }
     prctl(PR_SET_PDEATHSIG, SIGKILL); /* the launcher's death is ours: no rank may stay behind */
     if (df_comm_mpi_open(&comm, &err)) return df_exit_with(&err);
-    int code = run_ranks(comm, o, log);
+    if (o->pulse && !comm->rank && df_pulse_start(&pulse, STDOUT_FILENO, &err)) return df_exit_with(&err);
+    int code = run_ranks(comm, o, pulse, log);
+    df_pulse_stop(&pulse); /* MPI's farewell has its time as well */
     /* After a failure the other ranks may wait for us in vain: ending without MPI's farewell ends the job. */
     if (code == DF_EXIT_WORKER_FAILED) _exit(code);
     comm->ops->close(&comm);
@@ -221,7 +231,7 @@ static int run_alone(const worker_options *o, const df_log *log) {
     df_err err;
     df_comm *comm = NULL;
     if (df_comm_self_open(&comm, &err)) return df_exit_with(&err);
-    int code = run_ranks(comm, o, log);
+    int code = run_ranks(comm, o, NULL, log);
     comm->ops->close(&comm);
     return code;
 }
@@ -233,6 +243,7 @@ static int run_supervised(const worker_options *o, char **argv, const df_log *lo
     int n = 1;
     for (char **a = argv + 1; *a && n < 250; a++) args[n++] = *a;
     snprintf(threads, sizeof threads, "%d", o->threads ? o->threads : df_cores_each(o->pipeline));
+    args[n++] = "--pulse";
     args[n++] = "--threads";
     args[n++] = threads;
     if (o->end_unix_ms) { /* the point in time: it may be started again much later */
@@ -242,7 +253,13 @@ static int run_supervised(const worker_options *o, char **argv, const df_log *lo
     }
     args[n] = NULL;
     const char *const env[] = { "OMPI_ALLOW_RUN_AS_ROOT=1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1", NULL };
-    const df_supervisor_cfg cfg = { .n_ranks = o->pipeline, .args = args, .env = env, .drain = &drain, .log = log };
+    const df_supervisor_cfg cfg = { .n_ranks = o->pipeline,
+                                    .args = args,
+                                    .env = env,
+                                    .drain = &drain,
+                                    .silence_ms =
+                                        (o->stall_seconds ? o->stall_seconds : DEFAULT_SILENCE_SECONDS) * INT64_C(1000),
+                                    .log = log };
     df_err_set(&err, DF_OK, "%s", "");
     int code = df_supervisor_run(&cfg, &err);
     if (err.text[0]) fprintf(stderr, "diffarm: error: worker: %s\n", err.text);

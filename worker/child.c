@@ -62,6 +62,7 @@ static void become(const df_child_cfg *cfg, const char **env, pid_t parent, int 
             dup2(log, STDERR_FILENO);
         }
     }
+    if (cfg->output_fd) dup2(cfg->output_fd, STDOUT_FILENO);
     execvpe(cfg->argv[0], (char *const *)cfg->argv, (char *const *)env);
     int why = errno;
     if (write(tell, &why, sizeof why) < 0) _exit(126);

@@ -18,6 +18,7 @@ typedef struct df_child_cfg {
     bool clean_launch; /* without what MPI and Slurm have told us about ourselves */
     const cpu_set_t *cores; /* where it may run; NULL: where we may */
     const char *log_path; /* output is appended to it; NULL: goes where ours goes */
+    int output_fd; /* standard output alone goes there; 0: where ours goes */
     int death_signal;
 } df_child_cfg;
 

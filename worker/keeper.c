@@ -62,7 +62,7 @@ void df_keeper_signal(df_keeper *k, int number) {
     if (k->pid) kill(k->pid, number);
 }
 
-void df_keeper_stop(df_keeper *k, int number, int timeout_ms) {
+static void end_child(df_keeper *k, int number, int timeout_ms) {
     int64_t until = df_clock_ms() + timeout_ms;
     df_keeper_signal(k, number);
     while (k->pid && waitpid(k->pid, &k->status, WNOHANG) != k->pid) {
@@ -75,5 +75,14 @@ void df_keeper_stop(df_keeper *k, int number, int timeout_ms) {
         df_clock_sleep_ms(10);
     }
     k->pid = 0;
+}
+
+void df_keeper_stop(df_keeper *k, int number, int timeout_ms) {
+    end_child(k, number, timeout_ms);
     k->state = DF_KEEPER_ENDED;
+}
+
+void df_keeper_replace(df_keeper *k, int number, int timeout_ms) {
+    end_child(k, number, timeout_ms);
+    on_failure(k);
 }

@@ -39,5 +39,7 @@ void df_keeper_poll(df_keeper *k);
 void df_keeper_signal(df_keeper *k, int number); /* to the child, if one runs */
 /* Signals the child, waits up to timeout_ms for its end, then kills its whole process group. */
 void df_keeper_stop(df_keeper *k, int number, int timeout_ms);
+/* The same for a child that hangs: it counts as failed, and is started again. */
+void df_keeper_replace(df_keeper *k, int number, int timeout_ms);
 
 #endif

@@ -1,5 +1,6 @@
-/* The supervisor of a worker with several ranks on this machine: one mpirun of this program, started again whenever it
- * fails. A dead rank ends its mpirun (Open MPI 4 survives no rank), so this is how the replica comes back.
+/* The supervisor of a worker with several ranks: one mpirun of this program, started again whenever it fails. A dead
+ * rank ends its mpirun (Open MPI 4 survives no rank), and rank 0 ends it when another hangs, so this is how the replica
+ * comes back. Of rank 0 the supervisor wants a pulse (pulse.h): without it the ranks are ended, with force if need be.
  *
  * SIGTERM, SIGINT and SIGUSR1 become SIGUSR1 for the ranks, which mpirun hands on: they drain. When the supervisor
  * dies, mpirun gets SIGTERM and the ranks SIGKILL from the kernel. */
@@ -7,6 +8,7 @@
 #define DF_WORKER_SUPERVISOR_H
 
 #include <signal.h>
+#include <stdint.h>
 
 #include "base/err.h"
 #include "base/log.h"
@@ -16,6 +18,7 @@ typedef struct df_supervisor_cfg {
     const char *const *args; /* of the ranks, behind the program's path: "worker", "--connect", ...; NULL at the end */
     const char *const *env; /* for the ranks; may be NULL */
     const volatile sig_atomic_t *drain; /* set by signals */
+    int64_t silence_ms; /* rank 0 hangs when it was silent for so long */
     const df_log *log;
 } df_supervisor_cfg;
 

@@ -171,6 +171,7 @@ static bool drained(worker *w) {
 static df_code loop(worker *w, df_err *err) {
     df_code rc;
     while (!drained(w)) {
+        df_pulse_touch(w->cfg->pulse);
         bool idle = !df_feeder_live(w->feeder) && !df_feeder_waiting(w->feeder);
         ask(w);
         if ((rc = take_all(w, idle ? IDLE_MS : 0, err))) return rc;

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "cluster/comm.h"
 #include "engine/backend/backend.h"
+#include "worker/pulse.h"
 
 typedef struct df_worker_cfg {
     const char *endpoint;
@@ -28,6 +29,7 @@ typedef struct df_worker_cfg {
     int64_t ends_at_ms; /* on df_clock_ms: by itself it drains so that all is handed in by then; 0: never */
     int64_t stall_timeout_ms; /* of df_pipeline_cfg: a rank that hangs for so long ends the worker */
     int drain_ms; /* what is not finished by then is handed back */
+    df_pulse *pulse; /* of rank 0; borrowed, NULL: none */
     const df_log *log; /* borrowed, may be NULL */
 } df_worker_cfg;
 

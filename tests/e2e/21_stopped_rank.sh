@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # A rank that hangs (SIGSTOP): its pipeline ends in the stated time, with a message, and is started again; another worker
-# goes on meanwhile, and the data set is the same to the byte. Rank 0 that hangs is lost to the coordinator.
+# goes on meanwhile, and the data set is the same to the byte. Rank 0 that hangs is found by its supervisor.
 . "$(dirname "$0")/lib.sh"
 allow_leaks_of_mpi
 
@@ -25,6 +25,9 @@ grep -q child_ended pipeline.log || fail "the supervisor has not noticed"
 JOB=$("$DIFFARM" submit m.jsonl -m "$MODEL" -o again --connect "$ENDPOINT")
 wait_for 40 done_at_least "$JOB" 1
 mpirun=$(pgrep -P "$supervisor" mpirun)
-for pid in $(pgrep -P "$mpirun" diffarm); do [ "$(rank_of "$pid")" = 0 ] && kill -STOP "$pid"; done
+ranks=$(pgrep -P "$mpirun" diffarm)
+for pid in $ranks; do [ "$(rank_of "$pid")" = 0 ] && kill -STOP "$pid"; done
+for pid in $mpirun $ranks; do wait_for 30 is_gone "$pid"; done
+grep -Eq 'event=rank_hangs rank=0 silent_ms=[0-9]+' pipeline.log || fail "the supervisor has not noticed"
 expect 0 timeout 100 "$DIFFARM" watch "$JOB" --connect "$ENDPOINT"
 same_out base again

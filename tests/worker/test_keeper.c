@@ -121,6 +121,24 @@ static void stops_the_deaf(void **state) {
     assert_int_equal(kill(pid, 0), -1);
 }
 
+static void replaces_one_that_hangs(void **state) {
+    const char *argv[4];
+    (void)state;
+    df_keeper k = keep(argv, "echo started; [ $(wc -l <$LOG) -ge 2 ] || kill -STOP $$");
+    char env[128];
+    snprintf(env, sizeof env, "LOG=%s", log_path);
+    const char *const more[] = { env, NULL };
+    k.child.env = more;
+    assert_int_equal(df_keeper_start(&k, NULL), DF_OK);
+    for (int i = 0; i < 800 && !*log_text(); i++) df_clock_sleep_ms(10);
+    pid_t pid = k.pid;
+    df_keeper_replace(&k, SIGTERM, 100);
+    assert_int_equal(kill(pid, 0), -1);
+    assert_int_equal(k.state, DF_KEEPER_WAITING);
+    poll_until(&k, DF_KEEPER_ENDED);
+    assert_string_equal(log_text(), "started\nstarted\n");
+}
+
 static void cleans_the_environment(void **state) {
     const char *argv[4];
     (void)state;
@@ -170,6 +188,7 @@ int main(void) {
         cmocka_unit_test(gives_up),
         cmocka_unit_test(says_what_cannot_be_run),
         cmocka_unit_test(stops_the_deaf),
+        cmocka_unit_test(replaces_one_that_hangs),
         cmocka_unit_test(cleans_the_environment),
         cmocka_unit_test(dies_with_its_parent),
     };
