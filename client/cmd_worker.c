@@ -252,10 +252,8 @@ static int run_supervised(const worker_options *o, char **argv, const df_log *lo
         args[n++] = end_time;
     }
     args[n] = NULL;
-    const char *const env[] = { "OMPI_ALLOW_RUN_AS_ROOT=1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1", NULL };
     const df_supervisor_cfg cfg = { .n_ranks = o->pipeline,
                                     .args = args,
-                                    .env = env,
                                     .drain = &drain,
                                     .silence_ms =
                                         (o->stall_seconds ? o->stall_seconds : DEFAULT_SILENCE_SECONDS) * INT64_C(1000),

@@ -16,7 +16,6 @@
 typedef struct df_supervisor_cfg {
     int n_ranks;
     const char *const *args; /* of the ranks, behind the program's path: "worker", "--connect", ...; NULL at the end */
-    const char *const *env; /* for the ranks; may be NULL */
     const volatile sig_atomic_t *drain; /* set by signals */
     int64_t silence_ms; /* rank 0 hangs when it was silent for so long */
     const df_log *log;

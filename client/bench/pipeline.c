@@ -1,6 +1,7 @@
 #include "client/bench/pipeline.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +14,7 @@
 #include "client/exit_code.h"
 #include "cluster/channels.h"
 #include "cluster/timeline.h"
-#include "worker/child.h"
+#include "worker/mpirun.h"
 
 /* One rank's parts. */
 typedef struct bench {
@@ -142,17 +143,14 @@ static df_code run_rank(const df_bench_pipeline_options *o, df_comm *comm, df_er
 
 /* Only comes back with an error. */
 static df_code become_mpirun(int ranks, char **argv, df_err *err) {
-    char self[4096], np[16];
-    const char *line[64] = { "mpirun", "-q", "--oversubscribe", "--bind-to", "none", "-np",
-                             np,       self, "bench",           "pipeline" };
-    int n = 10;
-    snprintf(np, sizeof np, "%d", ranks);
-    df_code rc = df_child_self(self, sizeof self, err);
-    for (char **a = argv + 1; *a && n < 63; a++) line[n++] = *a;
+    df_mpirun mpirun;
+    df_code rc = df_mpirun_begin(&mpirun, ranks, err);
+    if (!rc) rc = df_mpirun_add(&mpirun, "bench", err);
+    if (!rc) rc = df_mpirun_add(&mpirun, "pipeline", err);
+    for (char **a = argv + 1; *a && !rc; a++) rc = df_mpirun_add(&mpirun, *a, err);
     if (rc) return rc;
-    setenv("OMPI_ALLOW_RUN_AS_ROOT", "1", 0);
-    setenv("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1", 0);
-    execvp(line[0], (char *const *)line);
+    for (const char *const *e = df_mpirun_env; *e; e++) putenv((char *)(uintptr_t)*e);
+    execvp(mpirun.argv[0], (char *const *)mpirun.argv);
     return df_err_set(err, DF_EUNREACHABLE, "mpirun: %s: is Open MPI installed?", strerror(errno));
 }
 
