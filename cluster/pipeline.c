@@ -22,6 +22,7 @@ static df_code alloc_all(df_pipeline *p, df_err *err) {
     bool ok = (p->slots = calloc((size_t)p->cfg.n_slots, sizeof *p->slots)) != NULL;
     p->n_slots = ok ? p->cfg.n_slots : 0;
     for (int i = 0; i < p->n_slots; i++) ok &= alloc_slot(&p->slots[i], p->n_ranks);
+    ok &= (p->turns = calloc((size_t)p->cfg.n_slots, sizeof *p->turns)) != NULL;
     ok &= (p->status_in = calloc(n, sizeof *p->status_in)) != NULL;
     ok &= (p->status_recv = calloc(n, sizeof *p->status_recv)) != NULL;
     ok &= (p->seen = calloc(n, sizeof *p->seen)) != NULL;
@@ -58,6 +59,7 @@ static void free_all(df_pipeline *p) {
     }
     for (int i = 0; i < DF_MAX_PROGRAMS; i++) df_program_close(&p->programs[i]);
     free(p->slots);
+    free(p->turns);
     free(p->status_in);
     free(p->status_recv);
     free(p->seen);

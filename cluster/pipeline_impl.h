@@ -9,6 +9,7 @@
 #include "cluster/channels.h"
 #include "cluster/pipeline.h"
 #include "cluster/program.h"
+#include "cluster/schedule.h"
 
 enum { DF_MAX_PROGRAMS = 16, DF_STATUS_TEXT = 480, DF_IDLE_US = 20000 };
 
@@ -85,6 +86,7 @@ struct df_pipeline {
     int rank, n_ranks;
     df_program *programs[DF_MAX_PROGRAMS];
     df_slot *slots;
+    df_turn *turns; /* [n_slots] what the next segment is chosen from */
     int n_slots;
     df_err broken; /* code DF_OK: works */
     /* rank 0 */

@@ -88,33 +88,28 @@ df_code df_slot_test(df_pipeline *p, df_slot *s, bool *moved, df_err *err) {
     return rc;
 }
 
-static bool has_arrived(const df_pipeline *p, const df_slot *s, int segment) {
+static bool has_arrived(const void *ctx, int slot) {
+    const df_pipeline *p = ctx;
+    const df_slot *s = &p->slots[slot];
     const df_cut *cut = s->program->cut;
+    int segment = s->program->local[s->next_local];
     for (int i = 0; i < cut->n_edges; i++)
         if (cut->edges[i].to_segment == segment && cut->edges[i].to_stage == p->rank && s->edge[i]) return false;
     return true;
 }
 
-/* Would the slot's next segment run before an older command of its program has run it? Its messages would overtake. */
-static bool must_wait(const df_pipeline *p, const df_slot *s) {
-    for (int i = 0; i < p->n_slots; i++) {
-        const df_slot *o = &p->slots[i];
-        if (o != s && o->state == DF_SLOT_RUNNING && o->program == s->program && o->command.seq < s->command.seq &&
-            o->next_local <= s->next_local)
-            return true;
-    }
-    return false;
-}
-
 static df_slot *oldest_ready(df_pipeline *p) {
-    df_slot *best = NULL;
     for (int i = 0; i < p->n_slots; i++) {
-        df_slot *s = &p->slots[i];
-        if (s->state != DF_SLOT_RUNNING || s->next_local == s->program->n_local) continue;
-        if (best && best->command.seq < s->command.seq) continue;
-        if (has_arrived(p, s, s->program->local[s->next_local]) && !must_wait(p, s)) best = s;
+        const df_slot *s = &p->slots[i];
+        p->turns[i] = (df_turn) { .runs = s->state == DF_SLOT_RUNNING };
+        if (!p->turns[i].runs) continue;
+        p->turns[i].seq = s->command.seq;
+        p->turns[i].program = s->command.program;
+        p->turns[i].next = s->next_local;
+        p->turns[i].n = s->program->n_local;
     }
-    return best;
+    int next = df_turn_next(p->turns, p->n_slots, has_arrived, p);
+    return next < 0 ? NULL : &p->slots[next];
 }
 
 df_code df_slots_run_one(df_pipeline *p, bool *ran, df_err *err) {

@@ -1,14 +1,13 @@
 /* Micro-batches: which rows run together next, and what becomes of their results.
  *
- * Finished rows are decoded first (they make room), then prompts and pictures are encoded (rows wait for them), then
- * the row that has waited longest takes others of its size along, whatever their tasks. Rows spread over as many
- * micro-batches as keep the ranks busy. */
+ * The row that has waited longest takes others of its size along, whatever their tasks. What goes first, and over how
+ * many micro-batches rows spread: schedule.h. */
 #include <string.h>
 
 #include "base/clock.h"
 #include "cluster/renderer_impl.h"
 
-/* What rows wait for, and what runs for them; in the order of urgency, prompts apart. */
+/* What rows wait for, and what runs for them; prompts apart. */
 typedef struct stage {
     df_row_state waiting, running;
     df_batch_kind kind;
@@ -49,15 +48,11 @@ static df_row *next_waiting(df_renderer *r, const stage *s) {
     return NULL;
 }
 
-/* Images of one micro-batch: all slots that help get an equal share of the rows of this size. */
 static int share(const df_renderer *r, const df_row *like) {
-    int n = 0, ranks = df_pipeline_ranks(r->pipeline), slots = df_pipeline_slots(r->pipeline);
-    int useful = ranks == 1 ? 1 : ranks + 1; /* one for each rank, one on the way between them */
-    if (useful > slots) useful = slots;
+    int n = 0;
     for (const df_row *row = r->rows; row; row = row->next)
         n += same_size(row, like, &stepping) && (row->state == DF_ROW_READY || row->state == DF_ROW_IN_FLIGHT);
-    int each = (n + useful - 1) / useful;
-    return each < 1 ? 1 : each < r->cfg.micro_batch ? each : r->cfg.micro_batch;
+    return df_batch_share(n, df_pipeline_ranks(r->pipeline), df_pipeline_slots(r->pipeline), r->cfg.micro_batch);
 }
 
 static void gather(df_batch *b, df_row *first, const stage *s, int max) {
@@ -187,11 +182,14 @@ static df_code start(df_renderer *r, const stage *s, int slot, bool *started, df
 }
 
 df_code df_batch_start(df_renderer *r, int slot, bool *started, df_err *err) {
+    static const stage *const of[DF_BATCH_KINDS] = {
+        [DF_BATCH_DECODE] = &decoding, [DF_BATCH_ENCODE] = &encoding, [DF_BATCH_STEP] = &stepping
+    };
+    df_code rc = DF_OK;
     *started = false;
-    df_code rc = start(r, &decoding, slot, started, err);
-    if (!rc && !*started) rc = df_text_batch_start(r, slot, started, err);
-    if (!rc && !*started) rc = start(r, &encoding, slot, started, err);
-    if (!rc && !*started) rc = start(r, &stepping, slot, started, err);
+    for (int kind = DF_BATCH_NONE + 1; kind < DF_BATCH_KINDS && !rc && !*started; kind++)
+        rc =
+            kind == DF_BATCH_TEXT ? df_text_batch_start(r, slot, started, err) : start(r, of[kind], slot, started, err);
     return rc;
 }
 

@@ -5,15 +5,8 @@
 #include "cluster/prompt_cache.h"
 #include "cluster/renderer.h"
 #include "cluster/row.h"
+#include "cluster/schedule.h"
 #include "engine/tiles/tiled_decoder.h"
-
-typedef enum df_batch_kind {
-    DF_BATCH_NONE,
-    DF_BATCH_TEXT,
-    DF_BATCH_ENCODE,
-    DF_BATCH_STEP,
-    DF_BATCH_DECODE
-} df_batch_kind;
 
 /* What a slot of the pipeline is busy with. */
 typedef struct df_batch {

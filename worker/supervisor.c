@@ -1,6 +1,5 @@
 #include "worker/supervisor.h"
 
-#include <stdlib.h>
 #include <sys/wait.h>
 
 #include "base/clock.h"
