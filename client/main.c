@@ -39,7 +39,7 @@ static const command commands[] = {
     { "failures", df_cmd_failures, "Jobs", "every failed picture of a job, with its error" },
     { "explain", df_cmd_explain, "Jobs", "why a job waits; how a picture came to be" },
     { "simulate", df_cmd_simulate, "To trust it",
-      "run the farm's own code in simulated worlds where everything fails" },
+      "run the farm's own code in worlds where everything fails; predict a pipeline" },
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
 

@@ -90,7 +90,8 @@ const struct argp df_plan_argp = { .options = option_table, .parser = parse };
 
 df_code df_plan_setup_open(df_plan_setup *s, const df_plan_options *o, const df_model *model, int n_ranks,
                            df_err *err) {
-    int rows = o->unguided ? 1 : DF_PLAN_ROWS;
+    int rows = o->unguided ? 1 : DF_PLAN_ROWS, micro_batch = o->micro_batch ? o->micro_batch : 4;
+    if (model) micro_batch = df_worker_micro_batch(o->micro_batch, df_model_info_of(model));
     df_code rc = df_hops_open(&s->hops, n_ranks, err);
     for (int i = 0; i < o->n_links && !rc; i++) rc = df_hops_set(&s->hops, o->link[i], err);
     for (int r = 0; r < n_ranks && o->n_speeds; r++) s->speed[r] = o->speed[r < o->n_speeds ? r : o->n_speeds - 1];
@@ -102,7 +103,7 @@ df_code df_plan_setup_open(df_plan_setup *s, const df_plan_options *o, const df_
         .speed = o->n_speeds ? s->speed : NULL,
         .hops = o->n_links ? &s->hops : NULL,
         .device_bytes = o->device_bytes,
-        .max_rows = rows * df_worker_micro_batch(o->micro_batch, df_model_info_of(model)),
+        .max_rows = rows * micro_batch,
         .n_slots = o->slots ? o->slots : df_worker_slots(n_ranks),
     };
     return rc;

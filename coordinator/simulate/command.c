@@ -17,7 +17,7 @@ enum { MAX_JOBS = 64, MAX_TOLD = 5, FAILED = 1 };
 typedef struct arguments {
     uint64_t seed, n_schedules;
     int jobs;
-    bool verbose, farm;
+    bool verbose;
 } arguments;
 
 static const struct argp_option options[] = {
@@ -44,13 +44,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     case 'n': a->n_schedules = number(state, "--schedules", arg, 1, UINT64_MAX / 2); return 0;
     case 'j': a->jobs = (int)number(state, "--jobs", arg, 1, MAX_JOBS); return 0;
     case 'v': a->verbose = true; return 0;
-    case ARGP_KEY_ARG:
-        if (a->farm || strcmp(arg, "farm") != 0) argp_error(state, "'%s': only `farm` can be simulated", arg);
-        a->farm = true;
-        return 0;
-    case ARGP_KEY_END:
-        if (!a->farm) argp_error(state, "say what to simulate: `farm`");
-        return 0;
+    case ARGP_KEY_ARG: argp_error(state, "'%s' is one argument too many", arg); return 0;
     default: return ARGP_ERR_UNKNOWN;
     }
 }
@@ -125,8 +119,8 @@ static const char doc[] =
     "checks after each event that nothing is lost."
     "\vExit code 1: a schedule failed; its seed is printed, and gives the same events again.";
 
-int df_cmd_simulate(int argc, char **argv) {
-    const struct argp argp = { options, parse, "farm", doc, NULL, NULL, NULL };
+int df_simulate_farm(int argc, char **argv) {
+    const struct argp argp = { options, parse, NULL, doc, NULL, NULL, NULL };
     arguments a = { .seed = 1, .n_schedules = 1000, .jobs = 1 };
     totals all = { 0 };
     argp_err_exit_status = DF_EXIT_USAGE;
