@@ -41,13 +41,15 @@ static void leave(df_world *w, int row) {
     w->latencies[w->n_left++] = w->now - w->rows[row].entered_at;
 }
 
+/* The oldest first; everybody's is as young as its latest use. A prompt goes from one encoder to the next. */
 static void gather_prompts(df_world *w, df_sim_batch *b, int component) {
-    unsigned bit = 1u << component;
+    unsigned bit = 1u << component, before = w->encoders & (bit - 1);
     int most = 2 * w->cfg->micro_batch;
-    for (int i = -1; i < w->n_here && b->n < most; i++) {
-        int row = i < 0 ? EVERYBODYS : w->order[i];
-        if (row_of(w, row)->text_started & bit) continue;
-        row_of(w, row)->text_started |= bit;
+    for (int i = 0; i <= w->n_here && b->n < most; i++) {
+        int row = i == w->n_here ? EVERYBODYS : w->order[i];
+        df_sim_row *r = row_of(w, row);
+        if ((r->text_started & bit) || (r->text_done & before) != before) continue;
+        r->text_started |= bit;
         b->rows[b->n++] = row;
     }
 }
