@@ -1,4 +1,4 @@
-/* What every kind of communicator has: messages that are waited for. */
+/* What every kind of communicator has: messages that are waited for, groups. */
 #include "cluster/comm.h"
 
 enum { IDLE_US = 20000 };
@@ -20,4 +20,15 @@ df_code df_comm_recv_now(df_comm *c, int from, int channel, void *data, size_t b
     df_comm_request *req = NULL;
     df_code rc = c->ops->recv(c, from, channel, data, bytes, &req, err);
     return rc ? rc : complete(c, &req, err);
+}
+
+df_code df_comm_group_begin(df_comm *c, df_err *err) {
+    return c->ops->group_begin ? c->ops->group_begin(c, err) : DF_OK;
+}
+
+df_code df_comm_group_end(df_comm *c, df_code so_far, df_err *err) {
+    df_err second;
+    if (!c->ops->group_end) return so_far;
+    df_code rc = c->ops->group_end(c, so_far ? &second : err);
+    return so_far ? so_far : rc;
 }

@@ -1,13 +1,15 @@
 /* A communicator moves bytes between the ranks of one pipeline.
  *
  * Kinds behind one table: `self` (one rank), `threads` (ranks are threads of one process), `mpi` (host memory; large
- * messages chunked), later `nccl`. Everything above is written against this header alone.
+ * messages chunked). Everything above is written against this header alone. docs/pipelines.md, "Transports", says how
+ * NCCL fits behind it.
  *
  * Channels. A message goes over a channel, a small number that names what it is (channels.h); messages of one (source,
  * channel) arrive in the order sent, and the receiver always knows source, channel and size beforehand. (Nothing is
  * probed: that is what NCCL can do as well.) Sends and receives are posted and complete later; buffers are borrowed
- * until then. Failure: where a rank is gone the MPI job ends (PLATFORM: Open MPI 4 does not survive it); a call may
- * also return DF_EUNREACHABLE. Threads: one rank's handle belongs to one thread. */
+ * until then. Data of an edge lies where the rank's stage keeps it, and nobody above looks at it. Failure: where a rank
+ * is gone the MPI job ends (PLATFORM: Open MPI 4 does not survive it); a call may also return DF_EUNREACHABLE. Threads:
+ * one rank's handle belongs to one thread. */
 #ifndef DF_CLUSTER_COMM_H
 #define DF_CLUSTER_COMM_H
 
@@ -28,6 +30,11 @@ typedef struct df_comm_ops {
     /* *done is set once the buffer may be reused (send) or holds the message (recv); the request is then freed and
      * *req nulled. Drives progress. */
     df_code (*test)(df_comm *c, df_comm_request **req, bool *done, df_err *err);
+    /* Posts between the two go to the transport together, which then orders them itself: for one where a post may wait
+     * for its counterpart. Their requests exist at once and move from the end of the group on. Groups do not nest, and
+     * nothing is tested inside one. NULL: each post goes by itself. */
+    df_code (*group_begin)(df_comm *c, df_err *err);
+    df_code (*group_end)(df_comm *c, df_err *err);
     /* Gives up a request, for shutting down after an error: the buffer is not touched after it returns, *req is nulled.
      * The message may or may not have been moved. */
     void (*cancel)(df_comm *c, df_comm_request **req);
@@ -50,6 +57,10 @@ struct df_comm {
 /* Posts a message and waits until it has gone, or come. */
 df_code df_comm_send_now(df_comm *c, int to, int channel, const void *data, size_t bytes, df_err *err);
 df_code df_comm_recv_now(df_comm *c, int from, int channel, void *data, size_t bytes, df_err *err);
+
+/* A group where the transport has such. After an error in a group it is ended all the same. */
+df_code df_comm_group_begin(df_comm *c, df_err *err);
+df_code df_comm_group_end(df_comm *c, df_code so_far, df_err *err); /* so_far if that is an error */
 
 df_code df_comm_self_open(df_comm **out, df_err *err);
 /* size handles at once; each is then used by its own thread; all are closed by their threads. */

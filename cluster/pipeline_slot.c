@@ -68,8 +68,11 @@ df_code df_slot_begin(df_pipeline *p, const df_command *c, df_err *err) {
     if (df_stage_prepare(s->program->stage, c->n_rows, &why)) fail_command(p, s, &why);
     p->running = NULL;
     int64_t start = df_pipeline_now(p);
-    df_code rc = post_receives(p, s, err);
+    df_code rc = df_comm_group_begin(p->comm, err);
+    if (rc) return rc;
+    rc = post_receives(p, s, err);
     if (!rc) rc = post_sends(p, s, -1, err);
+    rc = df_comm_group_end(p->comm, rc, err);
     df_pipeline_trace_slot(p, s, DF_SPAN_SEND, -1, start);
     return rc;
 }
@@ -128,7 +131,8 @@ df_code df_slots_run_one(df_pipeline *p, bool *ran, df_err *err) {
     s->next_local++;
     *ran = true;
     start = df_pipeline_now(p);
-    df_code rc = post_sends(p, s, segment, err);
+    df_code rc = df_comm_group_begin(p->comm, err);
+    if (!rc) rc = df_comm_group_end(p->comm, post_sends(p, s, segment, err), err);
     df_pipeline_trace_slot(p, s, DF_SPAN_SEND, segment, start);
     return rc;
 }
