@@ -21,7 +21,7 @@ struct df_out_dir {
     int sync_errno; /* of a folder that could not be synced since the last df_out_dir_sync */
 };
 
-static const char private_name[] = DF_OUT_DIR_PRIVATE, claim_name[] = "job";
+static const char private_name[] = DF_OUT_DIR_PRIVATE, claim_name[] = DF_OUT_DIR_CLAIM;
 
 /* whose OUT is it */
 
@@ -311,6 +311,21 @@ df_code df_out_dir_write(df_out_dir *d, const char *relative, const void *data, 
         why = errno;
         df_disk_unlinkat(d->private_fd, beside, 0);
     }
+    if (why) {
+        df_disk_close(folder);
+        return path_error(d, relative, why, err);
+    }
+    mark_dirty(d, folder);
+    return DF_OK;
+}
+
+df_code df_out_dir_adopt(df_out_dir *d, const char *beside_name, const char *relative, df_err *err) {
+    const char *leaf;
+    int why, folder = open_parent(d, relative, true, &leaf, &why);
+    if (folder < 0) return path_error(d, relative, why, err);
+    int beside = df_disk_openat(d->private_fd, DF_BESIDE_DIR, FOLDER | O_NOFOLLOW, 0);
+    why = beside < 0 || df_disk_renameat(beside, beside_name, folder, leaf) ? errno : 0;
+    if (beside >= 0) df_disk_close(beside);
     if (why) {
         df_disk_close(folder);
         return path_error(d, relative, why, err);

@@ -19,8 +19,7 @@
 #include <stddef.h>
 
 #include "base/err.h"
-
-#define DF_OUT_DIR_PRIVATE ".diffarm"
+#include "proto/beside.h"
 
 typedef struct df_out_dir df_out_dir;
 
@@ -33,6 +32,8 @@ df_code df_out_dir_release(const char *path, const char *job_id, df_err *err); /
 df_code df_out_dir_open(df_out_dir **out, const char *path, const char *job_id, df_err *err);
 void df_out_dir_close(df_out_dir **d);
 df_code df_out_dir_write(df_out_dir *d, const char *relative, const void *data, size_t bytes, df_err *err);
+/* The same for a file that a worker has written and synced beside OUT: DF_ENOTFOUND, it is not there. */
+df_code df_out_dir_adopt(df_out_dir *d, const char *beside_name, const char *relative, df_err *err);
 df_code df_out_dir_sync(df_out_dir *d, df_err *err);
 
 /* A file that is written piece by piece: in OUT/.diffarm until it is put in place under its name at the top of OUT. */
