@@ -92,6 +92,7 @@ static df_job_spec spec_from_wire(const Diffarm__JobSpec *in) {
         .long_prompts = in->long_prompts,
         .prompt_weights = in->prompt_weights,
         .fast_conv = in->fast_conv,
+        .shared_sink = in->shared_sink,
         .priority = in->priority,
     };
 }

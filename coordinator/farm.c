@@ -8,6 +8,7 @@
 #include <sys/random.h>
 #include <sys/resource.h>
 
+#include "coordinator/adopt.h"
 #include "coordinator/role.h"
 #include "coordinator/tar_shard.h"
 
@@ -66,12 +67,19 @@ static df_code count_descriptors(df_farm *f, df_err *err) {
     return DF_OK;
 }
 
+/* Workers may have died beside jobs that go on. */
+static void sweep_beside(df_farm *f) {
+    for (size_t i = 0; i < f->jobs.n; i++)
+        if (df_job_is_live(f->jobs.at[i])) df_adopt_sweep(f->jobs.at[i], &f->leases);
+}
+
 static df_code take_up(df_farm *f, df_err *err) {
     df_code rc = count_descriptors(f, err);
     if (!rc) rc = df_store_open(&f->store, f->cfg.state_dir, err);
     if (!rc) rc = make_id(f, err);
     if (!rc) rc = df_store_load_jobs(f->store, add_job, f, err);
     if (!rc) rc = df_store_load_leases(f->store, add_lease, f, err);
+    if (!rc) sweep_beside(f);
     return rc;
 }
 

@@ -1,6 +1,7 @@
 /* What happens by the clock: silent workers, leases nobody names, uploads that stand still; and the end of leases. */
 #include <string.h>
 
+#include "coordinator/adopt.h"
 #include "coordinator/farm.h"
 
 enum { FORGET_WORKER_MS = 60000 };
@@ -99,6 +100,15 @@ static void correct_charge(df_farm *f, const df_lease *lease) {
     if (worker) worker->freed_ms = f->now_ms;
 }
 
+/* Pictures that its worker has written beside OUT and not told of. */
+static void drop_beside(const df_lease *lease) {
+    uint64_t rows[DF_LEASE_MAX_ROWS];
+    size_t n = 0;
+    for (size_t i = 0; i < lease->n_rows && n < DF_LEASE_MAX_ROWS; i++)
+        if (lease->rows[i].state == DF_LEASE_ROW_OPEN) rows[n++] = lease->rows[i].row;
+    df_adopt_drop(lease->job, lease->token, rows, n);
+}
+
 /* One transaction a lease: what it changes in the tables follows its commit, and an error leaves both as they were. */
 static df_code settle(df_farm *f, df_lease *lease, df_err *err) {
     uint64_t n_failed = 0;
@@ -110,6 +120,7 @@ static df_code settle(df_farm *f, df_lease *lease, df_err *err) {
     if (!rc) rc = df_store_remove_lease(f->store, lease->key, err);
     if (!rc) rc = df_store_commit(f->store, err);
     if (rc) return rc;
+    drop_beside(lease);
     correct_charge(f, lease);
     job->n_leased -= lease->n_open;
     job->n_failed += n_failed;

@@ -46,6 +46,7 @@ typedef struct df_job_spec { /* strings belong to the job's arena, or are borrow
     const char *model_config; /* "": the model's own */
     uint32_t micro_batch;
     bool no_t5, long_prompts, prompt_weights, fast_conv;
+    bool shared_sink; /* workers write pictures beside OUT */
     int priority; /* -DF_JOB_MAX_PRIORITY..DF_JOB_MAX_PRIORITY */
 } df_job_spec;
 

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/sha256.h"
+#include "coordinator/adopt.h"
 #include "coordinator/farm.h"
 #include "coordinator/out_dir.h"
 #include "coordinator/png_check.h"
@@ -24,9 +25,10 @@ typedef enum result_kind {
 } result_kind;
 
 typedef enum result_stage {
-    TO_WRITE, /* the picture is in memory */
+    TO_WRITE, /* the picture is in memory, or beside OUT */
     TO_SYNC, /* in place; its folder is not synced */
     TO_COMMIT, /* on disk, or there is no picture */
+    UNKEPT, /* its worker is to send it again: to be forgotten */
 } result_stage;
 
 struct df_result {
@@ -38,6 +40,7 @@ struct df_result {
     result_kind kind;
     result_stage stage;
     df_wire_in picture; /* owns the blob only */
+    uint64_t beside_bytes; /* of the file that the worker has written beside OUT; 0: the picture is in memory */
     char png_sha256[DF_SHA256_HEX_BYTES];
     char flags[MAX_FLAGS_BYTES];
     char scheduler[65];
@@ -107,13 +110,16 @@ static df_code check_picture(df_farm *f, const df_lease *lease, const df_wire_in
     return DF_OK;
 }
 
-static void fail(df_farm *f, df_worker *worker, df_lease *lease, uint64_t row, df_code code, const char *why) {
-    df_result *r = enqueue(f, worker, lease, row);
-    if (!r) return;
+static void set_failure(df_result *r, df_code code, const char *why) {
     r->stage = TO_COMMIT;
     r->kind = FAILURE;
     r->for_good = code == DF_EINVAL || code == DF_EUNSUPPORTED || code == DF_ESHAPE || code == DF_ELIMIT;
     df_text_clean(r->error, sizeof r->error, *why ? why : df_code_text(code));
+}
+
+static void fail(df_farm *f, df_worker *worker, df_lease *lease, uint64_t row, df_code code, const char *why) {
+    df_result *r = enqueue(f, worker, lease, row);
+    if (r) set_failure(r, code, why);
 }
 
 void df_farm_queue_failure(df_farm *f, df_worker *worker, df_lease *lease, const Diffarm__RowFailed *failed) {
@@ -135,8 +141,37 @@ void df_farm_queue_return(df_farm *f, df_worker *worker, df_lease *lease, uint64
     if (r) r->silent = true;
 }
 
+static void describe(df_result *r, const Diffarm__Result *result, const char *sha256) {
+    snprintf(r->png_sha256, sizeof r->png_sha256, "%s", sha256);
+    set_flags(r, result);
+    df_text_clean(r->scheduler, sizeof r->scheduler, result->scheduler);
+    r->seconds = result->seconds >= 0 && result->seconds < 1e9 ? result->seconds : 0;
+}
+
+/* The picture lies beside OUT, and is looked at when it is put in place. */
+static void queue_beside(df_farm *f, df_worker *worker, df_lease *lease, const Diffarm__Result *result) {
+    df_result *r = enqueue(f, worker, lease, result->row);
+    if (!r) return;
+    describe(r, result, result->png_sha256);
+    r->beside_bytes = result->beside_bytes;
+}
+
+/* The picture came by message although its job has a shared sink; an earlier Result may have spoken of a file. */
+static void note_by_message(df_farm *f, df_worker *worker, const df_lease *lease, const Diffarm__Result *result) {
+    df_adopt_drop(lease->job, lease->token, &result->row, 1);
+    if (!*result->beside_problem || worker->cannot_share == lease->job->key) return;
+    worker->cannot_share = lease->job->key; /* said once a job */
+    df_farm_log(f, DF_LOG_WARN, "sink_not_shared", "job=%s worker=%s name=%s why=%s", lease->job->spec.job_id,
+                worker->id, worker->name, df_farm_quote(f, result->beside_problem));
+}
+
 void df_farm_queue_result(df_farm *f, df_worker *worker, df_lease *lease, df_wire_in *in) {
     const Diffarm__Result *result = in->msg->result;
+    if (lease->job->spec.shared_sink && result->beside_bytes && !in->blob_bytes) {
+        queue_beside(f, worker, lease, result);
+        return;
+    }
+    if (lease->job->spec.shared_sink) note_by_message(f, worker, lease, result);
     char sha256[DF_SHA256_HEX_BYTES];
     df_err why;
     df_code rc = check_picture(f, lease, in, sha256, &why);
@@ -154,10 +189,7 @@ void df_farm_queue_result(df_farm *f, df_worker *worker, df_lease *lease, df_wir
     }
     df_result *r = enqueue(f, worker, lease, result->row);
     if (!r) return;
-    memcpy(r->png_sha256, sha256, sizeof sha256);
-    set_flags(r, result);
-    df_text_clean(r->scheduler, sizeof r->scheduler, result->scheduler);
-    r->seconds = result->seconds >= 0 && result->seconds < 1e9 ? result->seconds : 0;
+    describe(r, result, sha256);
     r->picture = (df_wire_in) { .blob = in->blob, .blob_bytes = in->blob_bytes, .frame = in->frame };
     f->results_bytes += in->blob_bytes;
     in->blob = NULL;
@@ -200,35 +232,66 @@ bool df_farm_has_results(const df_farm *f, const df_job *job) {
 
 /* files */
 
-static df_code write_picture(df_farm *f, df_out_dir *dir, df_result *r, df_err *err) {
+static df_code put_picture(df_out_dir *dir, const df_result *r, const df_stored_row *row, df_err *err) {
     char path[DF_ROW_PATH_BYTES];
+    if (df_job_is_tar(r->job))
+        df_tar_shard_loose(path, r->row);
+    else
+        df_row_path(path, r->row, row->is.name);
+    if (!r->beside_bytes) return df_out_dir_write(dir, path, r->picture.blob, r->picture.blob_bytes, err);
+    const df_adoptee is = { .token = r->token,
+                            .row = r->row,
+                            .bytes = r->beside_bytes,
+                            .sha256 = r->png_sha256,
+                            .width = row->is.width,
+                            .height = row->is.height };
+    return df_adopt_picture(dir, &is, path, err);
+}
+
+static df_code write_picture(df_farm *f, df_out_dir *dir, const df_result *r, df_err *err) {
     df_stored_row row;
     df_arena *arena = df_arena_new();
     if (!arena) return df_err_set(err, DF_ENOMEM, "row");
     df_code rc = df_store_read_row(f->store, r->job->key, r->row, arena, &row, err);
-    if (!rc && df_job_is_tar(r->job))
-        df_tar_shard_loose(path, r->row);
-    else if (!rc)
-        df_row_path(path, r->row, row.is.name);
+    if (!rc) rc = put_picture(dir, r, &row, err);
     df_arena_free(&arena);
-    return rc ? rc : df_out_dir_write(dir, path, r->picture.blob, r->picture.blob_bytes, err);
+    return rc;
 }
 
-/* The path itself is impossible (a link in the way): the row fails, the job goes on. */
-static void fail_path(df_farm *f, df_result *r, const df_err *why) {
+/* The path itself is impossible (a link in the way), or what lies beside OUT is no such picture: the row fails, the job
+ * goes on. */
+static void fail_picture(df_farm *f, df_result *r, const df_err *why) {
+    if (why->code == DF_EFORMAT)
+        df_farm_log(f, DF_LOG_WARN, "bad_result", "job=%s row=%llu worker=%s why=%s", r->job->spec.job_id,
+                    (unsigned long long)r->row, r->worker_id, df_farm_quote(f, why->text));
     release_picture(f, r);
-    r->stage = TO_COMMIT;
-    r->kind = FAILURE;
-    r->for_good = true;
-    snprintf(r->error, sizeof r->error, "%.500s", why->text);
+    set_failure(r, why->code, why->text);
+}
+
+/* The file that was told of is not there, or not surely on the medium; the worker still has the picture. Its lease may
+ * have ended meanwhile: then the row is rendered again. */
+static void want_picture(df_farm *f, df_result *r) {
+    df_worker *worker = df_worker_table_find(&f->workers, r->worker_id);
+    df_lease *lease = df_lease_table_find(&f->leases, r->token);
+    Diffarm__PictureWanted out = DIFFARM__PICTURE_WANTED__INIT;
+    out.token = r->token;
+    out.row = r->row;
+    r->stage = lease ? UNKEPT : TO_COMMIT;
+    r->kind = lease ? PICTURE : GIVEN_BACK;
+    if (lease) df_lease_set_row(lease, df_lease_find_row(lease, r->row), DF_LEASE_ROW_OPEN);
+    if (lease && worker && worker->identity_bytes)
+        df_farm_send(f, worker->identity, worker->identity_bytes,
+                     &DF_WIRE_MESSAGE(PICTURE_WANTED, picture_wanted, &out));
 }
 
 static df_code write_pictures(df_farm *f, df_job *job, df_out_dir *dir, df_err *err) {
     for (df_result *r = f->results; r; r = r->next) {
         if (r->job != job || r->stage != TO_WRITE) continue;
         df_code rc = write_picture(f, dir, r, err);
-        if (rc == DF_EINVAL)
-            fail_path(f, r, err);
+        if (rc == DF_EINVAL || rc == DF_EFORMAT)
+            fail_picture(f, r, err);
+        else if (rc == DF_ENOTFOUND && r->beside_bytes)
+            want_picture(f, r);
         else if (rc)
             return rc;
         else
@@ -243,7 +306,16 @@ static void settle_pictures(df_farm *f, const df_job *job, bool synced) {
         if (r->job != job || r->stage != TO_SYNC) continue;
         r->stage = synced ? TO_COMMIT : TO_WRITE;
         if (synced) release_picture(f, r);
+        if (!synced && r->beside_bytes) want_picture(f, r);
     }
+}
+
+static void forget_unkept(df_farm *f) {
+    for (df_result **link = &f->results; *link;)
+        if ((*link)->stage == UNKEPT)
+            remove_at(f, link);
+        else
+            link = &(*link)->next;
 }
 
 static void write_job(df_farm *f, df_job *job) {
@@ -260,6 +332,7 @@ static void write_job(df_farm *f, df_job *job) {
         }
     }
     df_out_dir_close(&dir);
+    forget_unkept(f);
     if (rc) {
         df_farm_sink_failed(f, job, &why);
     } else if (df_job_apply(job, DF_JOB_EV_SINK_WORKS) && job->problem[0]) {
@@ -272,7 +345,7 @@ static void write_job(df_farm *f, df_job *job) {
  * again, to the same bytes. */
 static void limit_parked(df_farm *f) {
     for (df_result *r = f->results; r && f->results_bytes > MAX_PARKED_BYTES; r = r->next) {
-        if (r->stage != TO_WRITE || !r->job->problem[0]) continue;
+        if (r->stage != TO_WRITE || !r->picture.blob_bytes || !r->job->problem[0]) continue;
         release_picture(f, r);
         r->stage = TO_COMMIT;
         r->kind = GIVEN_BACK;

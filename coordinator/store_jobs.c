@@ -24,11 +24,18 @@ static df_job_state state_from_file(int64_t stored) {
     }
 }
 
-enum { OPTION_NO_T5 = 1, OPTION_LONG_PROMPTS = 2, OPTION_PROMPT_WEIGHTS = 4, OPTION_FAST_CONV = 8 };
+enum {
+    OPTION_NO_T5 = 1,
+    OPTION_LONG_PROMPTS = 2,
+    OPTION_PROMPT_WEIGHTS = 4,
+    OPTION_FAST_CONV = 8,
+    OPTION_SHARED_SINK = 256
+};
 
 static int64_t options_to_file(const df_job_spec *spec) {
     return (spec->no_t5 ? OPTION_NO_T5 : 0) | (spec->long_prompts ? OPTION_LONG_PROMPTS : 0) |
-           (spec->prompt_weights ? OPTION_PROMPT_WEIGHTS : 0) | (spec->fast_conv ? OPTION_FAST_CONV : 0);
+           (spec->prompt_weights ? OPTION_PROMPT_WEIGHTS : 0) | (spec->fast_conv ? OPTION_FAST_CONV : 0) |
+           (spec->shared_sink ? OPTION_SHARED_SINK : 0);
 }
 
 df_code df_store_add_job(df_store *s, df_job *job, df_err *err) {
@@ -99,6 +106,7 @@ static df_job *job_of(sqlite3_stmt *stmt) {
         .long_prompts = options & OPTION_LONG_PROMPTS,
         .prompt_weights = options & OPTION_PROMPT_WEIGHTS,
         .fast_conv = options & OPTION_FAST_CONV,
+        .shared_sink = options & OPTION_SHARED_SINK,
         .priority = (int)sqlite3_column_int64(stmt, 22),
     };
     df_job *job = df_job_new(&spec);

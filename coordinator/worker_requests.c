@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "coordinator/adopt.h"
 #include "coordinator/farm.h"
 
 void df_farm_revoke(df_farm *f, const df_worker *worker, const char *token, const char *reason) {
@@ -140,6 +141,14 @@ static df_lease *due(df_farm *f, df_worker *worker, const char *token, uint64_t 
     return at && at->state == DF_LEASE_ROW_OPEN ? lease : NULL;
 }
 
+/* What a late result has left beside OUT. Only its own: the file of a row that another worker's live lease speaks for
+ * stays, whoever names its token. */
+static void drop_late(df_farm *f, const df_job *job, const df_worker *worker, const Diffarm__Result *result) {
+    const df_lease *lease = df_lease_table_find(&f->leases, result->token);
+    if (!lease || !df_lease_is_live(lease) || !strcmp(lease->worker_id, worker->id))
+        df_adopt_drop(job, result->token, &result->row, 1);
+}
+
 static void result(df_farm *f, df_worker *worker, df_wire_in *in) {
     const Diffarm__Result *r = in->msg->result;
     bool waits, same = false;
@@ -150,7 +159,10 @@ static void result(df_farm *f, df_worker *worker, df_wire_in *in) {
         return;
     }
     df_job *job = df_job_table_find(&f->jobs, r->job_id);
-    if (job) same = compare_late(f, job, worker, r);
+    if (job) {
+        same = compare_late(f, job, worker, r);
+        drop_late(f, job, worker, r);
+    }
     df_farm_ack(f, worker->id, r->token, r->row, same);
 }
 

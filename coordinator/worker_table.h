@@ -62,6 +62,7 @@ typedef struct df_worker {
     int n_strikes; /* failures since its last picture */
     int64_t out_ms, out_until_ms; /* how long it is put out this time, and until when */
     char out_reason[DF_WORKER_REASON_BYTES];
+    int64_t cannot_share; /* key of the last job whose OUT it could not write beside; 0: none */
     int64_t ends_ms; /* when its allocation ends; 0: not known */
     int64_t freed_ms; /* when its last lease ended */
     size_t n_open, n_open_of_job; /* rows it holds, as last counted by df_farm_count_open */

@@ -27,6 +27,7 @@ typedef struct df_sim_row {
 typedef struct df_sim_job {
     char id[17], out_dir[32];
     const char *format;
+    bool is_shared; /* workers write its pictures beside OUT */
     uint64_t n_rows;
     df_sim_row rows[DF_SIM_MAX_ROWS];
     bool accepted; /* SubmitEnd was answered */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "coordinator/simulate/world.h"
+#include "proto/beside.h"
 
 enum { ASK_AGAIN_MS = 10000, SEND_AGAIN_MS = 30000, HELLO_AGAIN_MS = 2000, HEARTBEAT_MS = 2000, SILENT_HEARTBEATS = 3 };
 
@@ -87,6 +88,17 @@ static void fail_row(df_sim_world *w, const df_sim_worker *worker, const df_sim_
     say(w, worker, DF_WIRE_MESSAGE(ROW_FAILED, row_failed, &out), NULL, 0);
 }
 
+/* On a machine of its own: what is planned for the coordinator's does not strike here. */
+static bool put_beside(df_sim_world *w, const df_sim_item *item, const void *png, size_t bytes) {
+    int ops_to_live = w->disk->ops_to_live;
+    int64_t busy_ms = w->disk->busy_ms;
+    w->disk->ops_to_live = 0;
+    df_code rc = df_beside_write(item->job->out_dir, item->job->id, item->token, item->row, png, bytes, NULL);
+    w->disk->ops_to_live = ops_to_live;
+    w->disk->busy_ms = busy_ms;
+    return !rc;
+}
+
 typedef enum lie { WRONG_HASH, DAMAGED, NO_BYTES, WRONG_ROW, WRONG_TOKEN, OLD_TOKEN, FAILED, N_LIES } lie;
 
 /* Another token of the same job, so that what an ack speaks of stays clear. */
@@ -106,7 +118,9 @@ static void send_lie(df_sim_world *w, const df_sim_worker *worker, const df_sim_
         blob = r->png + 8; /* no PNG any more */
         bytes -= 8;
         break;
-    case NO_BYTES:
+    case NO_BYTES: /* nor, of a shared sink, a file; or another */
+        if (item->job->is_shared && df_sim_chance(&w->random, 0.5)) put_beside(w, item, r->damaged, bytes);
+        out->beside_bytes = item->job->is_shared ? bytes : 0;
         blob = NULL;
         bytes = 0;
         break;
@@ -130,8 +144,12 @@ static void send_result(df_sim_world *w, df_sim_worker *worker, df_sim_item *ite
     item->sent_ms = w->now_ms;
     if (!df_sim_is_calm(w) && df_sim_chance(&w->random, worker->lies))
         send_lie(w, worker, item, &out);
-    else
+    else if (item->job->is_shared && !item->is_told && put_beside(w, item, r->png, r->png_bytes)) {
+        out.beside_bytes = r->png_bytes;
+        say(w, worker, DF_WIRE_MESSAGE(RESULT, result, &out), NULL, 0);
+    } else
         say(w, worker, DF_WIRE_MESSAGE(RESULT, result, &out), r->png, r->png_bytes);
+    item->is_told = true;
 }
 
 static void render(df_sim_world *w, df_sim_worker *worker) {
@@ -198,6 +216,12 @@ static void greet_again(df_sim_world *w, df_sim_worker *worker) {
     worker->hello_ms = w->now_ms;
 }
 
+static void send_again(df_sim_worker *worker, const Diffarm__PictureWanted *wanted) {
+    for (int i = 0; i < worker->n_items; i++)
+        if (worker->items[i].row == wanted->row && !strcmp(worker->items[i].token, wanted->token))
+            worker->items[i].sent_ms = 0;
+}
+
 void df_sim_worker_take(df_sim_world *w, df_sim_worker *worker, const Diffarm__Message *m) {
     worker->heard_ms = w->now_ms;
     switch (m->body_case) {
@@ -205,6 +229,7 @@ void df_sim_worker_take(df_sim_world *w, df_sim_worker *worker, const Diffarm__M
     case DIFFARM__MESSAGE__BODY_SAY_HELLO: greet_again(w, worker); break;
     case DIFFARM__MESSAGE__BODY_LEASE: take_lease(w, worker, m->lease); break;
     case DIFFARM__MESSAGE__BODY_LEASE_REVOKED: drop(worker, m->lease_revoked->token, NULL); break;
+    case DIFFARM__MESSAGE__BODY_PICTURE_WANTED: send_again(worker, m->picture_wanted); break;
     case DIFFARM__MESSAGE__BODY_RESULT_ACK: drop(worker, m->result_ack->token, &m->result_ack->row); break;
     case DIFFARM__MESSAGE__BODY_HEARTBEAT_ACK:
         if (strcmp(worker->coordinator, m->heartbeat_ack->coordinator_id) != 0) greet_again(w, worker);

@@ -26,7 +26,7 @@ typedef struct df_sim_item {
     char token[DF_LEASE_TOKEN_BYTES];
     df_sim_job *job;
     uint64_t row;
-    bool is_rendered;
+    bool is_rendered, is_told; /* told: its Result was sent once */
     int64_t sent_ms; /* 0: not sent, or to be sent again */
 } df_sim_item;
 

@@ -289,6 +289,7 @@ df_code bench_begin(bench *b, const char *job_id, const char *out_dir) {
     bench_spec(&spec, job_id, out_dir);
     spec.format = (char *)b->format;
     spec.priority = b->priority;
+    spec.shared_sink = b->shared_sink;
     begin.job = &spec;
     bench_say(b, "client", DF_WIRE_MESSAGE(SUBMIT_BEGIN, submit_begin, &begin), NULL, 0);
     return replied(b);

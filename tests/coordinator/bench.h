@@ -53,6 +53,7 @@ typedef struct bench {
     const char *unreachable; /* sending to this peer fails */
     const char *format; /* of jobs submitted from now on */
     int priority; /* of these as well */
+    bool shared_sink; /* the same */
     double seconds_left; /* that workers say they have; 0: no end */
     uint8_t (*pngs)[BENCH_PNG_BYTES]; /* results are borrowed from here */
     size_t n_pngs;
