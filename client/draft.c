@@ -145,6 +145,7 @@ static df_code fill_spec(df_draft *job, const df_draft_request *rq, df_err *err)
         s->long_prompts = rq->syntax.chunks;
         s->prompt_weights = rq->syntax.weights;
         s->fast_conv = o->fast_conv;
+        s->shared_sink = o->shared_sink;
         s->model_config = rq->config_dir ? absolute(a, rq->config_dir) : (char *)"";
         s->dtype = (char *)o->dtype;
         s->noise = (char *)o->noise;

@@ -24,6 +24,7 @@ enum {
     OPT_PIPELINE,
     OPT_MICRO_BATCH,
     OPT_FORMAT,
+    OPT_SINK,
     OPT_TASK,
     OPT_IMAGE,
     OPT_MASK,
@@ -94,6 +95,12 @@ static const char *format_of(struct argp_state *state, const char *arg) {
     return arg;
 }
 
+static bool is_shared_sink(struct argp_state *state, const char *arg) {
+    if (strcmp(arg, "message") && strcmp(arg, "shared"))
+        argp_error(state, "--sink must be message or shared, not '%s'", arg);
+    return !strcmp(arg, "shared");
+}
+
 static const char *noise_of(struct argp_state *state, const char *arg) {
     if (df_noise_kind_of(arg) < 0) argp_error(state, "--noise must be torch-cpu or torch-cuda, not '%s'", arg);
     return arg;
@@ -142,6 +149,7 @@ static error_t parse_text_option(int key, char *arg, struct argp_state *state, d
     case OPT_FAST_CONV: o->fast_conv = true; return 0;
     case OPT_NOISE: o->noise = noise_of(state, arg); return 0;
     case OPT_FORMAT: o->format = format_of(state, arg); return 0;
+    case OPT_SINK: o->shared_sink = is_shared_sink(state, arg); return 0;
     default: return parse_field_option(key, arg, state, &o->asked);
     }
 }
@@ -180,6 +188,11 @@ static const struct argp_option render_options[] = {
     { "fast-conv", OPT_FAST_CONV, NULL, 0, "In bf16 and int8: faster convolutions, less exact, with more memory", 1 },
     { "noise", OPT_NOISE, "KIND", 0, "Noise generator: torch-cpu or torch-cuda, as PyTorch's on either", 1 },
     { "format", OPT_FORMAT, "F", 0, "png: a file a picture; tar: WebDataset shards of 1000 (png)", 1 },
+    { "sink", OPT_SINK, "SINK", 0,
+      "How pictures come to OUT: message, through the coordinator; shared, workers write them beside OUT where they "
+      "see "
+      "it (message)",
+      1 },
     { "task", OPT_TASK, "TASK", 0,
       "txt2img, img2img, inpaint, upscale, class or uncond (what the other fields mean, else the model's own)", 1 },
     { "image", OPT_IMAGE, "FILE", 0, "Picture to start from: img2img, inpaint, upscale", 1 },

@@ -25,6 +25,7 @@ typedef struct df_render_options {
     const char *negative;
     int width, height; /* 0: the model's */
     const char *dtype, *noise, *format;
+    bool shared_sink; /* workers write pictures beside OUT */
     bool fast_conv;
     const char *int8_scales; /* NULL: beside the model, where dtype is int8 */
     df_line asked; /* task, image, mask, strength, ...: fields of a manifest line, where they were given */

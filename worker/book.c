@@ -111,6 +111,11 @@ void df_book_unsend(df_book *b, int64_t sent_before_ms) {
         if (k->sent_ms < sent_before_ms) k->sent_ms = 0;
 }
 
+void df_book_unsend_row(df_book *b, const char *token, uint64_t row) {
+    for (df_kept *k = b->results; k; k = k->next)
+        if (!strcmp(k->r->lease->token, token) && k->r->lease->rows[k->r->i]->row == row) k->sent_ms = 0;
+}
+
 void df_book_clear(df_book *b) {
     while (b->leases) {
         df_lease *l = df_book_revoke(b, b->leases->lease->token);

@@ -38,6 +38,7 @@ void df_book_ack(df_book *b, const char *token, uint64_t row);
 void df_book_return(df_book *b, const char *token, size_t first);
 
 void df_book_unsend(df_book *b, int64_t sent_before_ms); /* results sent before that time are to be sent again */
+void df_book_unsend_row(df_book *b, const char *token, uint64_t row); /* the result of this row is */
 void df_book_clear(df_book *b);
 
 void df_result_free(df_result **r); /* accepts a pointer to NULL */

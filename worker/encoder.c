@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "engine/image/png_io.h"
+#include "proto/beside.h"
 #include "worker/png_text.h"
 #include "worker/queue.h"
 
@@ -39,10 +40,19 @@ df_code df_encode_picture(df_raw_picture *p, const char *backend, df_err *err) {
     return rc;
 }
 
+/* Where the file cannot be written the picture goes by message, and r->why goes with it. */
+static void put_beside(df_result *r) {
+    const Diffarm__JobSpec *job = r->lease->job;
+    if (r->png && job->shared_sink)
+        r->is_beside = !df_beside_write(job->out_dir, job->job_id, r->lease->token, r->lease->rows[r->i]->row, r->png,
+                                        r->png_bytes, &r->why);
+}
+
 static void *encoder_thread(void *arg) {
     df_encoder *e = arg;
     for (df_raw_picture *p; (p = df_queue_pop(e->queue, -1)) != &the_end;) {
         df_encode_picture(p, e->backend, &p->result->why); /* without a PNG it counts as failed, and this is why */
+        put_beside(p->result);
         df_uplink_result(e->uplink, &p->result);
         free(p->rgb);
         free(p);

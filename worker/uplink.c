@@ -45,6 +45,7 @@ struct df_uplink {
     df_book book;
     bool welcomed, refused, lost_said;
     char coordinator[80];
+    char not_shared[32]; /* the last job whose pictures go by message, although its sink is shared */
     int heartbeat_ms;
     int64_t hello_due, heartbeat_due, heard, finish_by;
     struct {
@@ -133,6 +134,9 @@ static void on_message(df_uplink *u, Diffarm__Message **msg) {
         break;
     case DIFFARM__MESSAGE__BODY_LEASE: on_lease(u, msg); break;
     case DIFFARM__MESSAGE__BODY_LEASE_REVOKED: on_revoked(u, m->lease_revoked); break;
+    case DIFFARM__MESSAGE__BODY_PICTURE_WANTED:
+        df_book_unsend_row(&u->book, m->picture_wanted->token, m->picture_wanted->row);
+        break;
     case DIFFARM__MESSAGE__BODY_RESULT_ACK: df_book_ack(&u->book, m->result_ack->token, m->result_ack->row); break;
     default: break; /* of newer software, or not for workers */
     }
@@ -157,8 +161,18 @@ static void receive_all(df_uplink *u) {
 
 /* what other threads ask */
 
+/* Said once a job: the stream through the coordinator is what the sink was to spare it. */
+static void note_by_message(df_uplink *u, const df_result *r) {
+    const Diffarm__JobSpec *job = r->lease->job;
+    if (!r->png || !job->shared_sink || r->is_beside || !strcmp(u->not_shared, job->job_id)) return;
+    snprintf(u->not_shared, sizeof u->not_shared, "%s", job->job_id);
+    df_log_event(u->cfg.log, DF_LOG_WARN, "sink_not_shared", "job=%s instead=message why=\"%s\"", job->job_id,
+                 r->why.text);
+}
+
 static void on_result(df_uplink *u, df_result **r) {
     df_err err;
+    note_by_message(u, *r);
     if (df_book_result(&u->book, r, &err)) {
         df_log_event(u->cfg.log, DF_LOG_ERROR, "result_lost", "error=\"%s\"", err.text);
         df_result_free(r);
@@ -210,6 +224,7 @@ static void send_results(df_uplink *u, int64_t now) {
         if (k->sent_ms) continue;
         if (df_uplink_send_result(u->socket, k->r, NULL)) return; /* full or away: the next round goes on here */
         k->sent_ms = now;
+        k->r->is_beside = false; /* sent again, the picture goes along: its file may be gone by then */
     }
 }
 

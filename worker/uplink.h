@@ -59,11 +59,12 @@ typedef struct df_result {
     size_t i; /* which of its rows */
     unsigned char *png; /* owned by the uplink from now on; NULL: the row failed with `why` */
     size_t png_bytes;
+    bool is_beside; /* it is in a file beside OUT as well (proto/beside.h) */
     char sha256[DF_SHA256_HEX_BYTES];
     unsigned flags; /* DF_FLAG_* of the renderer */
     double seconds;
     char scheduler[32];
-    df_err why;
+    df_err why; /* of a picture: that it is not beside OUT, although the sink is shared */
 } df_result;
 
 /* Takes *r (malloc'd). */

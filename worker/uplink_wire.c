@@ -98,6 +98,9 @@ static df_code send_picture(void *socket, const df_result *r, df_err *err) {
     m.flags = flags;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (r->flags & names[i].flag) flags[m.n_flags++] = (char *)names[i].name;
+    if (r->is_beside) m.beside_bytes = r->png_bytes;
+    if (r->is_beside) return send(socket, DIFFARM__MESSAGE__BODY_RESULT, &m, NULL, 0, err);
+    m.beside_problem = (char *)r->why.text;
     return send(socket, DIFFARM__MESSAGE__BODY_RESULT, &m, r->png, r->png_bytes, err);
 }
 
