@@ -96,6 +96,8 @@ df_code df_pipeline_open(df_pipeline **out, df_comm *comm, const df_model *model
     p->load_timeout_ms = cfg->load_timeout_ms;
     p->last_tick_ms = df_clock_ms();
     p->trace = cfg->trace;
+    p->confirm = cfg->confirm;
+    p->confirm_ctx = cfg->confirm_ctx;
     p->cfg = (df_program_cfg) {
         .model = model,
         .backend = cfg->backend,

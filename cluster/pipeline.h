@@ -44,6 +44,10 @@ typedef struct df_pipeline_cfg {
     df_stage_tap_fn denoiser_tap; /* sees what each of the denoiser's nodes on this rank gives; NULL: none */
     void *tap_ctx;
     df_trace *trace; /* borrowed; NULL: none */
+    /* Asked by each rank when it has loaded a denoiser's program: an error is that of the load. NULL: not asked. What
+     * takes long to find out about a model may be found out while it is loaded and prompts are encoded. */
+    df_code (*confirm)(void *confirm_ctx, df_err *err);
+    void *confirm_ctx;
     /* While a micro-batch is on a rank it is heard between two nodes, and while it waits. Rank 0 gives up one that was
      * not for so long (0: a minute), but never before 20 times the longest pause that any rank has made in a pass of
      * that program; until a pass has ended at least after a minute (0: ten minutes). The same where nothing moves

@@ -82,6 +82,8 @@ struct df_pipeline {
     df_comm *comm; /* borrowed */
     df_program_cfg cfg;
     df_trace *trace; /* borrowed; NULL: none */
+    df_code (*confirm)(void *, df_err *); /* with its context; of df_pipeline_cfg */
+    void *confirm_ctx;
     int64_t stall_timeout_ms, load_timeout_ms; /* of the cfg */
     int rank, n_ranks;
     df_program *programs[DF_MAX_PROGRAMS];

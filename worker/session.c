@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "cluster/channels.h"
 #include "engine/text/tokenizer.h"
+#include "worker/content.h"
 #include "worker/defaults.h"
 
 typedef enum control_op {
@@ -44,6 +45,7 @@ struct df_session {
     int place;
     bool resting;
     df_model *model;
+    df_content *content; /* of the model */
     df_pipeline *pipeline;
     char path[PATH_MAX], config_dir[PATH_MAX], sha256[DF_SHA256_HEX_BYTES];
     adapter adapters[MAX_ADAPTERS];
@@ -72,17 +74,19 @@ static df_code send_to_all(df_comm *c, const control *m, df_err *err) {
 
 /* one rank's part */
 
-static df_code check_content(const df_model *m, const char *path, const char *sha256, df_err *err) {
-    char hex[DF_SHA256_HEX_BYTES];
-    df_code rc = df_model_sha256(m, hex, err);
-    if (!rc) rc = df_model_check_int8_hash(m, sha256, err);
-    if (rc || !strcmp(hex, sha256)) return rc;
-    return df_err_set(err, DF_EINVAL,
-                      "%s: its content hash is %.12s..., the job was made for %.12s...: the files differ here", path,
-                      hex, sha256);
+/* What is kept on disk under the name of a content must have it: then there is nothing to do meanwhile. */
+static df_code start_check(df_session *s, const df_session_cfg *cfg, df_err *err) {
+    df_code rc = df_model_check_int8_hash(s->model, s->sha256, err);
+    if (!rc) rc = df_content_start(&s->content, s->model, s->path, s->sha256, err);
+    return rc || !cfg->packed_dir ? rc : df_content_confirm(s->content, err);
 }
 
-static df_code open_model(df_session *s, const control *m, df_err *err) {
+static df_code confirm_content(void *session, df_err *err) {
+    const df_session *s = session;
+    return df_content_confirm(s->content, err);
+}
+
+static df_code open_model(df_session *s, const df_session_cfg *cfg, const control *m, df_err *err) {
     df_adapter_use use[MAX_ADAPTERS];
     snprintf(s->path, sizeof s->path, "%s", m->path);
     snprintf(s->config_dir, sizeof s->config_dir, "%s", m->config_dir);
@@ -107,7 +111,7 @@ static df_code open_model(df_session *s, const control *m, df_err *err) {
     df_code rc = df_model_open_with(&s->model, s->path, &how, err);
     if (rc) return rc;
     s->micro_batch = df_worker_micro_batch(s->wanted_micro_batch, df_model_info_of(s->model));
-    return check_content(s->model, s->path, s->sha256, err);
+    return start_check(s, cfg, err);
 }
 
 static df_code make_key(df_session *s, df_err *err) {
@@ -131,6 +135,8 @@ static df_code open_pipeline(df_session *s, df_comm *comm, const df_session_cfg 
         .model_key = s->key.data,
         .trace = cfg->trace,
         .stall_timeout_ms = cfg->stall_timeout_ms,
+        .confirm = confirm_content,
+        .confirm_ctx = s,
     };
     return df_pipeline_open(&s->pipeline, comm, s->model, &pc, err);
 }
@@ -138,6 +144,7 @@ static df_code open_pipeline(df_session *s, df_comm *comm, const df_session_cfg 
 static void free_session(df_session **s) {
     if (!*s) return;
     df_pipeline_close(&(*s)->pipeline);
+    df_content_close(&(*s)->content);
     df_model_close(&(*s)->model);
     df_buf_free(&(*s)->key);
     free(*s);
@@ -211,7 +218,7 @@ df_code df_session_open(df_session **out, df_comm *comm, const df_session_cfg *c
     s->place = place;
     if ((rc = say_what(m, want, place, err))) goto fail;
     if ((rc = send_to_all(comm, m, err))) goto fail;
-    rc = all_ready(comm, open_model(s, m, err), m, err);
+    rc = all_ready(comm, open_model(s, cfg, m, err), m, err);
     m->op = rc ? CONTROL_ABANDON : CONTROL_GO;
     if ((link = send_to_all(comm, m, rc ? NULL : err)) && !rc) rc = link;
     if (!rc) rc = open_pipeline(s, comm, cfg, err);
@@ -312,7 +319,7 @@ static df_code follow_open(df_session **out, df_comm *comm, const df_session_cfg
     df_code rc;
     df_session *s = calloc(1, sizeof *s);
     if (!s) return df_err_set(err, DF_ENOMEM, "%s", m->path);
-    m->code = (int32_t)open_model(s, m, err);
+    m->code = (int32_t)open_model(s, cfg, m, err);
     snprintf(m->text, sizeof m->text, "%s", m->code ? err->text : "");
     rc = send_control(comm, 0, m, err);
     if (!rc) rc = recv_control(comm, 0, m, err);
