@@ -59,9 +59,13 @@ static df_graph_size size_of(const laying *l, df_component c) {
     return (df_graph_size) { .latent_h = l->size.latent_h, .latent_w = l->size.latent_w };
 }
 
+static int rows_per_step(const df_plan_terms *t) {
+    return t->rows_per_step ? t->rows_per_step : DF_PLAN_ROWS;
+}
+
 static double rows_of(const df_plan_terms *t, df_component c) {
-    int steps = t->steps ? t->steps : DF_PLAN_STEPS, rows = t->rows_per_step ? t->rows_per_step : DF_PLAN_ROWS;
-    return c == DF_DENOISER ? (double)steps * rows : 1;
+    int steps = t->steps ? t->steps : DF_PLAN_STEPS;
+    return c == DF_DENOISER ? (double)steps * rows_per_step(t) : 1;
 }
 
 /* A rank is as fast at receiving as the slowest of those that send to it. */
@@ -91,13 +95,19 @@ static df_plan_ranks ranks_for(laying *l, const df_component_plan *c) {
                              .weight_bytes = l->packed };
 }
 
+/* Rows of a micro-batch that run: an autoencoder takes one for each picture. */
+static int64_t max_rows_of(const laying *l, const df_component_plan *c) {
+    int rows = l->terms->max_rows, a_picture = rows_per_step(l->terms);
+    return c > &l->p->component[DF_DENOISER] ? (rows + a_picture - 1) / a_picture : rows;
+}
+
 static df_code measure_activations(const laying *l, df_component_plan *c, df_err *err) {
     df_code rc = DF_OK;
     for (int r = 0; r < l->p->n_ranks && !rc; r++) {
         df_memory_plan *m = NULL;
         if ((rc = df_memory_plan_new(&m, c->graph, c->cut, r, l->terms->backend_cfg.dtype, err))) break;
         size_t a_row = (m->slot_bytes + m->kept_bytes) * (size_t)l->terms->n_slots + m->scratch_bytes;
-        c->activation_bytes[r] = (int64_t)(a_row * (size_t)l->terms->max_rows);
+        c->activation_bytes[r] = (int64_t)a_row * max_rows_of(l, c);
         df_memory_plan_free(&m);
     }
     return rc;
@@ -110,15 +120,58 @@ static int64_t excess(const laying *l, const df_component_plan *c, int rank) {
     return need > l->terms->device_bytes ? need - l->terms->device_bytes : 0;
 }
 
-/* Ranks that need too much leave less room to weights next time. The worst of them, -1: all fit. */
-static int make_room(laying *l, const df_component_plan *c) {
-    int worst = -1;
+typedef enum outcome { FITS, TRY_AGAIN, STUCK } outcome;
+
+/* Ranks that need too much leave less room to weights next time; STUCK: they did already, the plan would be the same. */
+static outcome make_room(laying *l, const df_component_plan *c) {
+    outcome is = FITS;
     for (int r = 0; r < l->p->n_ranks; r++) {
         if (!excess(l, c, r)) continue;
-        if (worst < 0 || excess(l, c, r) > excess(l, c, worst)) worst = r;
+        bool again = l->activations[r] != c->activation_bytes[r];
+        is = again || is == TRY_AGAIN ? TRY_AGAIN : STUCK;
         l->activations[r] = c->activation_bytes[r];
     }
-    return worst;
+    return is;
+}
+
+static int64_t weights_of(const laying *l, const df_component_plan *c) {
+    int64_t bytes = 0, unit = (int64_t)df_dtype_bytes(l->terms->backend_cfg.dtype);
+    for (int i = 0; l->packed && i < c->graph->n_nodes; i++) bytes += (int64_t)l->packed[i];
+    for (int i = 0; !l->packed && i < c->graph->n_weights; i++)
+        bytes += df_shape_elements(c->graph->weights[i].shape) * unit;
+    return bytes;
+}
+
+/* The largest value lies in a slot of some rank, however the graph is cut. */
+static int64_t least_activations(const laying *l, const df_component_plan *c) {
+    int64_t most = 0;
+    for (int i = 0; i < c->graph->n_nodes; i++) {
+        int64_t elements = df_shape_elements(df_graph_shape(c->graph, c->graph->nodes[i].out));
+        if (elements > most) most = elements;
+    }
+    return most * (int64_t)df_dtype_bytes(l->terms->backend_cfg.dtype) * max_rows_of(l, c) * l->terms->n_slots;
+}
+
+static df_code fail_full(const laying *l, const df_component_plan *c, df_err *err) {
+    const double gib = 1024.0 * 1024.0 * 1024.0;
+    int64_t others = 0, activations = least_activations(l, c);
+    for (int r = 0; r < l->p->n_ranks; r++) {
+        if (l->p->memory_bytes[r] > others) others = l->p->memory_bytes[r];
+        if (c->activation_bytes[r] > activations) activations = c->activation_bytes[r];
+    }
+    return df_err_set(err, DF_ELIMIT,
+                      "%s has no room on %d ranks of %.3g GiB: its weights take %.3g GiB together, its activations up to "
+                      "%.3g GiB of a rank, other components up to %.3g GiB of one",
+                      c->graph->name, l->p->n_ranks, (double)l->terms->device_bytes / gib,
+                      (double)weights_of(l, c) / gib, (double)activations / gib, (double)others / gib);
+}
+
+/* True of any cut: found before one is looked for. */
+static bool is_hopeless(const laying *l, const df_component_plan *c) {
+    if (!l->terms->device_bytes || c == &l->p->component[DF_VAE_ENCODER]) return false;
+    int64_t room = 0;
+    for (int r = 0; r < l->p->n_ranks; r++) room += l->terms->device_bytes - l->p->memory_bytes[r];
+    return weights_of(l, c) > room || least_activations(l, c) > l->terms->device_bytes;
 }
 
 static df_code plan_once(laying *l, df_component_plan *c, df_err *err) {
@@ -132,20 +185,14 @@ static df_code plan_once(laying *l, df_component_plan *c, df_err *err) {
 
 /* What activations take is known of a finished plan only: where they are too many, weights get less room. */
 static df_code plan_within_memory(laying *l, df_component_plan *c, df_err *err) {
-    int full = -1;
+    outcome is = TRY_AGAIN;
+    df_code rc = is_hopeless(l, c) ? DF_ELIMIT : DF_OK;
     for (int r = 0; r < l->p->n_ranks; r++) l->activations[r] = 0;
-    for (int i = 0; i < TRIES; i++) {
-        df_code rc = plan_once(l, c, err);
-        if (rc || (full = make_room(l, c)) < 0) return rc;
+    for (int i = 0; i < TRIES && is == TRY_AGAIN && !rc; i++) {
+        rc = plan_once(l, c, err);
+        if (!rc) is = make_room(l, c);
     }
-    double gib = 1024.0 * 1024.0 * 1024.0;
-    int64_t weights = (int64_t)c->plan->stage[full].weight_bytes;
-    return df_err_set(err, DF_ELIMIT,
-                      "%s: rank %d of %d needs %.3g GiB for weights and %.3g GiB for activations beside %.3g GiB of "
-                      "other components, it has %.3g GiB",
-                      c->graph->name, full, l->p->n_ranks, (double)weights / gib,
-                      (double)c->activation_bytes[full] / gib, (double)l->p->memory_bytes[full] / gib,
-                      (double)l->terms->device_bytes / gib);
+    return rc == DF_ELIMIT || (!rc && is != FITS) ? fail_full(l, c, err) : rc;
 }
 
 static void add_up(laying *l, const df_component_plan *c) {

@@ -28,7 +28,7 @@ typedef struct df_plan_terms {
     const double *speed; /* [n_ranks] of each rank against the others; NULL: equal */
     const df_hops *hops; /* NULL: nothing to pay */
     int64_t device_bytes; /* of memory a rank has; 0: any */
-    int max_rows, n_slots; /* with device_bytes: rows of a micro-batch, micro-batches in flight */
+    int max_rows, n_slots; /* with device_bytes: rows of the denoiser's micro-batch, micro-batches in flight */
 } df_plan_terms;
 
 typedef struct df_component_plan {
@@ -37,7 +37,7 @@ typedef struct df_component_plan {
     df_plan *plan;
     df_cut *cut;
     double rows_per_picture;
-    int64_t *activation_bytes; /* [n_ranks] of max_rows rows in n_slots slots, kernels' own scratch apart */
+    int64_t *activation_bytes; /* [n_ranks] of all rows in n_slots slots, kernels' own scratch apart */
 } df_component_plan;
 
 typedef struct df_model_plan {
@@ -51,7 +51,7 @@ typedef struct df_model_plan {
 /* size: of the picture. `last`: nothing behind this component in the order above; DF_COMPONENT_COUNT: all of them. A
  * text encoder's place does not depend on the size of the picture: the model's own size counts there. A component that
  * has no graph of such a size is left out, unless it is `last`.
- * Errors: DF_ELIMIT if it has no room on the ranks, with the component. */
+ * Errors: DF_ELIMIT if it has no room on the ranks, with the component and what takes the room. */
 df_code df_model_plan_new(df_model_plan **out, const df_model *model, const df_graph_size *size,
                           const df_plan_terms *terms, df_component last, df_err *err);
 void df_model_plan_free(df_model_plan **p);

@@ -100,6 +100,31 @@ static void test_memory_is_kept(void **state) {
     df_model_plan_free(&cut);
     terms.device_bytes = 1 << 20;
     assert_int_equal(df_model_plan_new(&p, m, &size, &terms, DF_COMPONENT_COUNT, &err), DF_ELIMIT);
+    assert_non_null(strstr(err.text, "weights take"));
+    df_model_close(&m);
+}
+
+/* The decoder runs a row for each picture, the denoiser two; and a rank holds each value of a slot wherever it is cut.
+ */
+static void test_activations_are_those_that_run(void **state) {
+    (void)state;
+    df_model *m = starter();
+    df_graph_size size = { .latent_h = 16, .latent_w = 16 };
+    df_err err;
+    df_plan_terms terms = {
+        .n_ranks = 1, .backend_cfg = { .dtype = DF_F32 }, .max_rows = 8, .n_slots = 4, .device_bytes = 1 << 30
+    };
+    df_model_plan *guided = plan(m, 16, &terms, DF_COMPONENT_COUNT), *alone;
+    terms.rows_per_step = 1;
+    alone = plan(m, 16, &terms, DF_COMPONENT_COUNT);
+    const df_component_plan *a = &guided->component[DF_VAE_DECODER], *b = &alone->component[DF_VAE_DECODER];
+    assert_int_equal(b->activation_bytes[0], 2 * a->activation_bytes[0]);
+    df_model_plan_free(&guided);
+    df_model_plan_free(&alone);
+    terms.n_ranks = 2;
+    terms.n_slots = 4000; /* 64x64 pixels of 3 channels alone are too many */
+    assert_int_equal(df_model_plan_new(&guided, m, &size, &terms, DF_COMPONENT_COUNT, &err), DF_ELIMIT);
+    assert_non_null(strstr(err.text, "activations"));
     df_model_close(&m);
 }
 
@@ -129,6 +154,7 @@ int main(void) {
         cmocka_unit_test(test_one_component_is_planned_as_in_the_whole),
         cmocka_unit_test(test_gaps_are_filled),
         cmocka_unit_test(test_memory_is_kept),
+        cmocka_unit_test(test_activations_are_those_that_run),
         cmocka_unit_test(test_slow_links_carry_less),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
