@@ -122,7 +122,8 @@ static int64_t excess(const laying *l, const df_component_plan *c, int rank) {
 
 typedef enum outcome { FITS, TRY_AGAIN, STUCK } outcome;
 
-/* Ranks that need too much leave less room to weights next time; STUCK: they did already, the plan would be the same. */
+/* Ranks that need too much leave less room to weights next time; STUCK: they did already, the plan would be the same.
+ */
 static outcome make_room(laying *l, const df_component_plan *c) {
     outcome is = FITS;
     for (int r = 0; r < l->p->n_ranks; r++) {
@@ -159,11 +160,12 @@ static df_code fail_full(const laying *l, const df_component_plan *c, df_err *er
         if (l->p->memory_bytes[r] > others) others = l->p->memory_bytes[r];
         if (c->activation_bytes[r] > activations) activations = c->activation_bytes[r];
     }
-    return df_err_set(err, DF_ELIMIT,
-                      "%s has no room on %d ranks of %.3g GiB: its weights take %.3g GiB together, its activations up to "
-                      "%.3g GiB of a rank, other components up to %.3g GiB of one",
-                      c->graph->name, l->p->n_ranks, (double)l->terms->device_bytes / gib,
-                      (double)weights_of(l, c) / gib, (double)activations / gib, (double)others / gib);
+    return df_err_set(
+        err, DF_ELIMIT,
+        "%s has no room on %d ranks of %.3g GiB: its weights take %.3g GiB together, its activations up to "
+        "%.3g GiB of a rank, other components up to %.3g GiB of one",
+        c->graph->name, l->p->n_ranks, (double)l->terms->device_bytes / gib, (double)weights_of(l, c) / gib,
+        (double)activations / gib, (double)others / gib);
 }
 
 /* True of any cut: found before one is looked for. */
