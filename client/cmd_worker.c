@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/cores.h"
+#include "base/memory.h"
 #include "client/exit_code.h"
 #include "client/options.h"
 #include "cluster/timeline.h"
@@ -203,6 +204,8 @@ static int run_ranks(df_comm *comm, const worker_options *o, df_pulse *pulse, co
                                 .pulse = pulse,
                                 .log = log };
     df_code rc = df_worker_run(comm, &cfg, &refused, &err);
+    df_log_event(log, DF_LOG_INFO, "memory", "rank=%d of=%d peak_mib=%.1f", comm->rank, comm->size,
+                 (double)df_memory_peak_bytes() / (1 << 20));
     if (!rc) return DF_EXIT_OK;
     fprintf(stderr, "diffarm: error: worker: %s\n", err.text);
     return refused ? DF_EXIT_NO_FARM : DF_EXIT_WORKER_FAILED;

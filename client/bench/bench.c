@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
+#include "base/memory.h"
 #include "client/bench/measure.h"
 #include "client/bench/median.h"
 #include "client/bench/pipeline.h"
@@ -14,11 +14,6 @@
 #include "engine/adapters/int8_scales.h"
 
 #define GIB (1024.0 * 1024.0 * 1024.0)
-
-static double peak_rss_bytes(void) {
-    struct rusage usage;
-    return getrusage(RUSAGE_SELF, &usage) ? 0 : 1024.0 * (double)usage.ru_maxrss;
-}
 
 /* One line; takes the reference. */
 static void print_json(json_t *v) {
@@ -49,10 +44,11 @@ static void tell_ops(const df_bench_options *o, const df_measure *m, double leas
 }
 
 static void tell_median(const df_bench_options *o, double median) {
-    double rss = peak_rss_bytes();
+    int64_t rss = df_memory_peak_bytes();
     if (o->output == DF_OUTPUT_JSON)
         print_json(json_pack("{s:f, s:I}", "median", median, "peak_rss_bytes", (json_int_t)rss));
-    if (o->output == DF_OUTPUT_TEXT) printf("median  %10.4f s, at most %.2f GiB in memory\n", median, rss / GIB);
+    if (o->output == DF_OUTPUT_TEXT)
+        printf("median  %10.4f s, at most %.2f GiB in memory\n", median, (double)rss / GIB);
 }
 
 /* Another program measures between our runs: it tells when the machine is ours. False: it needs no more of them. */
