@@ -5,6 +5,7 @@
 
 #include "engine/image/png_io.h"
 #include "proto/beside.h"
+#include "worker/guard.h"
 #include "worker/png_text.h"
 #include "worker/queue.h"
 
@@ -26,7 +27,7 @@ df_code df_encode_picture(df_raw_picture *p, const char *backend, df_err *err) {
     const Diffarm__Row *row = r->lease->rows[r->i];
     df_buf parameters = { 0 }, provenance = { 0 };
     df_png_parameters(&parameters, row, r->lease->job, r->scheduler);
-    df_png_provenance(&provenance, row, r->lease->job, r->scheduler, backend);
+    df_png_provenance(&provenance, row, r->lease->job, r->scheduler, backend, r->flags & DF_GUARD_FLAG_F32);
     df_code rc = DF_OK;
     if (parameters.failed || provenance.failed) {
         rc = df_err_set(err, DF_ENOMEM, "texts of a picture");
@@ -35,6 +36,7 @@ df_code df_encode_picture(df_raw_picture *p, const char *backend, df_err *err) {
         rc = df_png_encode(&r->png, &r->png_bytes, p->rgb, p->width, p->height, texts, 2, err);
     }
     if (!rc) df_sha256_of(r->png, r->png_bytes, r->sha256);
+    r->pixels_hash = df_guard_pixels_hash(p->rgb, p->width, p->height);
     df_buf_free(&parameters);
     df_buf_free(&provenance);
     return rc;

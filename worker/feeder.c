@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "worker/defaults.h"
+#include "worker/guard.h"
 #include "worker/request.h"
 
 #define WAIT_US 1000
@@ -14,6 +15,7 @@ typedef struct batch {
     df_lease *lease; /* held */
     size_t next; /* first row not begun */
     size_t end; /* rows from here were handed back */
+    Diffarm__Adapter **adapters_in_f32; /* the one row is made once more, in f32, with these (guard.h); else NULL */
     struct batch *after;
 } batch;
 
@@ -22,6 +24,7 @@ typedef struct live_row {
     df_lease *lease; /* held */
     size_t i;
     double share; /* of its steps, done */
+    bool in_f32; /* it is made once more */
     char scheduler[32];
 } live_row;
 
@@ -51,9 +54,10 @@ static df_result *result_of(df_lease *lease, size_t i) {
     return r;
 }
 
-static void fail_row(df_feeder *f, df_lease *lease, size_t i, const df_err *why) {
+static void fail_row(df_feeder *f, df_lease *lease, size_t i, bool in_f32, const df_err *why) {
     df_result *r = result_of(lease, i);
     r->why = *why;
+    if (in_f32) df_err_wrap(&r->why, "again in f32, as %s gave no picture of use", lease->job->dtype);
     f->cfg.fail(f->cfg.ctx, &r);
 }
 
@@ -75,10 +79,31 @@ static void warmed_up(df_feeder *f) {
     f->rated_ns = 0;
 }
 
+static void add_batch(df_feeder *f, batch *b) {
+    batch **at = &f->batches;
+    while (*at) at = &(*at)->after;
+    *at = b;
+}
+
+/* Behind all that waits: the model then changes once for all rows that came out badly. */
+static void make_again(df_feeder *f, const live_row *row) {
+    batch *b = calloc(1, sizeof *b);
+    if (!b || !(b->adapters_in_f32 = df_guard_adapters(row->lease->rows[row->i]))) abort();
+    b->lease = df_lease_hold(row->lease);
+    b->next = row->i;
+    b->end = row->i + 1;
+    add_batch(f, b);
+}
+
 static void on_image(void *ctx, uint64_t id, const df_picture *picture) {
     df_feeder *f = ctx;
     live_row *row = find(f, id);
     if (!row) return;
+    if (!row->in_f32 && df_guard_doubts_picture(row->lease->job, picture->flags)) {
+        make_again(f, row);
+        forget(f, row);
+        return;
+    }
     size_t bytes = (size_t)picture->width * (size_t)picture->height * 3;
     df_raw_picture *p = calloc(1, sizeof *p);
     if (!p || !(p->rgb = malloc(bytes))) abort();
@@ -86,7 +111,7 @@ static void on_image(void *ctx, uint64_t id, const df_picture *picture) {
     p->width = picture->width;
     p->height = picture->height;
     p->result = result_of(row->lease, row->i);
-    p->result->flags = picture->flags;
+    p->result->flags = picture->flags | (row->in_f32 ? DF_GUARD_FLAG_F32 : 0u);
     p->result->seconds = picture->seconds;
     memcpy(p->result->scheduler, row->scheduler, sizeof row->scheduler);
     forget(f, row);
@@ -104,7 +129,10 @@ static void on_failed(void *ctx, uint64_t id, const df_err *why) {
     df_feeder *f = ctx;
     live_row *row = find(f, id);
     if (!row) return;
-    fail_row(f, row->lease, row->i, why);
+    if (!row->in_f32 && df_guard_doubts_failure(row->lease->job, why->code))
+        make_again(f, row);
+    else
+        fail_row(f, row->lease, row->i, row->in_f32, why);
     forget(f, row);
 }
 
@@ -115,7 +143,10 @@ static void leave_session(df_feeder *f) {
     f->session = NULL;
 }
 
-static df_session_want want_of(const df_feeder *f, const Diffarm__JobSpec *job, const Diffarm__Row *row) {
+/* Of the next row of the batch. */
+static df_session_want want_of(const df_feeder *f, const batch *b) {
+    const Diffarm__JobSpec *job = b->lease->job;
+    const Diffarm__Row *row = b->lease->rows[b->next];
     df_session_want w = { .path = job->model_path,
                           .sha256 = job->model_sha256,
                           .config_dir = job->model_config,
@@ -127,6 +158,7 @@ static df_session_want want_of(const df_feeder *f, const Diffarm__JobSpec *job, 
     for (int i = 0; i < f->cfg.n_offers; i++)
         if (!strcmp(f->cfg.offers[i].sha256, job->model_sha256)) w.path = f->cfg.offers[i].path;
     w.micro_batch = f->cfg.micro_batch ? f->cfg.micro_batch : (int)job->micro_batch;
+    if (b->adapters_in_f32) df_guard_want(&w, b->adapters_in_f32);
     return w;
 }
 
@@ -184,7 +216,7 @@ static void begin_row(df_feeder *f, batch *b) {
     const df_model *model = df_session_model(f->session);
     df_code rc = df_row_request_open(&rq, model, f->inputs, b->lease->rows[i], b->lease->job, &err);
     if (!rc) {
-        *row = (live_row) { .id = f->next_id++, .i = i };
+        *row = (live_row) { .id = f->next_id++, .i = i, .in_f32 = b->adapters_in_f32 != NULL };
         memcpy(row->scheduler, rq.is.scheduler.name, sizeof row->scheduler);
         row->lease = df_lease_hold(b->lease);
         f->n_live++; /* before: the renderer may fail it at once */
@@ -192,7 +224,7 @@ static void begin_row(df_feeder *f, batch *b) {
         if (rc) forget(f, row);
         df_row_request_close(&rq);
     }
-    if (rc) fail_row(f, b->lease, i, &err);
+    if (rc) fail_row(f, b->lease, i, b->adapters_in_f32 != NULL, &err);
 }
 
 static void drop_batch(df_feeder *f, batch *b) {
@@ -200,6 +232,7 @@ static void drop_batch(df_feeder *f, batch *b) {
     while (*at != b) at = &(*at)->after;
     *at = b->after;
     df_lease_drop(&b->lease);
+    free(b->adapters_in_f32);
     free(b);
 }
 
@@ -207,7 +240,7 @@ static void drop_batch(df_feeder *f, batch *b) {
 static void fail_alike(df_feeder *f, batch *b, const df_session_want *want, const df_err *why) {
     const df_lease *l = b->lease;
     df_log_event(f->cfg.log, DF_LOG_ERROR, "model_unusable", "lease=%s error=\"%s\"", l->token, why->text);
-    do fail_row(f, b->lease, b->next++, why);
+    do fail_row(f, b->lease, b->next++, b->adapters_in_f32 != NULL, why);
     while (b->next < b->end && same_adapters(l->rows[b->next], want));
 }
 
@@ -215,7 +248,7 @@ static void fail_alike(df_feeder *f, batch *b, const df_session_want *want, cons
  * ended; one with other adapters is another model. */
 static bool ready_for(df_feeder *f, batch *b) {
     df_err err;
-    df_session_want want = want_of(f, b->lease->job, b->lease->rows[b->next]);
+    df_session_want want = want_of(f, b);
     if (f->renderer && df_session_fits(f->session, &want)) return true;
     if (f->n_live) return false;
     if (!open_session(f, &want, &err)) return true;
@@ -277,17 +310,14 @@ void df_feeder_lease(df_feeder *f, df_lease **lease) {
     b->lease = *lease;
     b->end = b->lease->n_rows;
     *lease = NULL;
-    batch **at = &f->batches;
-    while (*at) at = &(*at)->after;
-    *at = b;
+    add_batch(f, b);
 }
 
 void df_feeder_revoke(df_feeder *f, const df_lease *lease) {
-    for (batch *b = f->batches; b; b = b->after)
-        if (b->lease == lease) {
-            drop_batch(f, b);
-            break;
-        }
+    for (batch *b = f->batches, *after; b; b = after) {
+        after = b->after;
+        if (b->lease == lease) drop_batch(f, b);
+    }
     for (size_t k = f->n_live; k-- > 0;) {
         if (f->live[k].lease != lease) continue;
         df_renderer_cancel(f->renderer, f->live[k].id);
@@ -297,7 +327,7 @@ void df_feeder_revoke(df_feeder *f, const df_lease *lease) {
 
 df_lease *df_feeder_hand_back(df_feeder *f, size_t *first) {
     for (batch *b = f->batches; b; b = b->after) {
-        if (b->next == b->end) continue;
+        if (b->next == b->end || b->adapters_in_f32) continue;
         *first = b->end = b->next;
         return df_lease_hold(b->lease);
     }
@@ -319,12 +349,15 @@ df_code df_feeder_work(df_feeder *f, df_err *err) {
 
 size_t df_feeder_waiting(const df_feeder *f) {
     size_t n = 0;
-    for (const batch *b = f->batches; b; b = b->after) n += b->end - b->next;
+    for (const batch *b = f->batches; b; b = b->after)
+        if (!b->adapters_in_f32) n += b->end - b->next;
     return n;
 }
 
 size_t df_feeder_live(const df_feeder *f) {
-    return f->n_live;
+    size_t n = f->n_live;
+    for (const batch *b = f->batches; b; b = b->after) n += b->adapters_in_f32 != NULL;
+    return n;
 }
 
 size_t df_feeder_capacity(const df_feeder *f) {

@@ -5,6 +5,7 @@
  *   df_feeder_work(f, &err);              about one segment of rendering; opens another model when its turn comes
  *   df_feeder_close(&f);
  *
+ * What came out as NaN or flat in a job's own type is made once more in f32 (guard.h) before it is told.
  * A row that cannot be rendered fails alone; a model that cannot be opened fails the rows that want it. An error of
  * df_feeder_work is the pipeline's: this process is of no more use.
  * Pictures go to `deliver`, failures to `fail`; both take over the df_result. */
@@ -40,7 +41,7 @@ df_lease *df_feeder_hand_back(df_feeder *f, size_t *first);
 df_code df_feeder_work(df_feeder *f, df_err *err);
 
 size_t df_feeder_waiting(const df_feeder *f); /* rows not begun */
-size_t df_feeder_live(const df_feeder *f); /* rows begun and not ended */
+size_t df_feeder_live(const df_feeder *f); /* rows begun and not ended, also those that are to be made once more */
 size_t df_feeder_capacity(const df_feeder *f); /* rows that can be live at once */
 double df_feeder_steps_done(const df_feeder *f); /* inside live rows, in images */
 double df_feeder_rate(const df_feeder *f); /* images a second while it had work; 0: not known yet */

@@ -144,7 +144,7 @@ static void put_task(df_buf *out, const Diffarm__Row *row) {
 }
 
 void df_png_provenance(df_buf *out, const Diffarm__Row *row, const Diffarm__JobSpec *job, const char *scheduler,
-                       const char *backend) {
+                       const char *backend, bool made_in_f32) {
     df_buf_puts(out, "{\"prompt\": ");
     put_string(out, row->prompt);
     put_field(out, "negative", row->negative);
@@ -165,6 +165,7 @@ void df_png_provenance(df_buf *out, const Diffarm__Row *row, const Diffarm__JobS
     put_true(out, "long_prompts", job->long_prompts);
     put_true(out, "prompt_weights", job->prompt_weights);
     put_true(out, "fast_conv", job->fast_conv);
+    put_true(out, "made_in_f32", made_in_f32);
     put_field(out, "backend", backend);
     put_field(out, "software", DF_SOFTWARE);
     df_buf_puts(out, "}");

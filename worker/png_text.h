@@ -7,13 +7,15 @@
 #ifndef DF_WORKER_PNG_TEXT_H
 #define DF_WORKER_PNG_TEXT_H
 
+#include <stdbool.h>
+
 #include "base/buf.h"
 #include "farm.pb-c.h"
 
-/* scheduler: resolved name ("dpmpp_2m_karras"); appended to out. */
+/* scheduler: resolved name ("dpmpp_2m_karras"); made_in_f32: guard.h. Appended to out. */
 void df_png_parameters(df_buf *out, const Diffarm__Row *row, const Diffarm__JobSpec *job, const char *scheduler);
 void df_png_provenance(df_buf *out, const Diffarm__Row *row, const Diffarm__JobSpec *job, const char *scheduler,
-                       const char *backend);
+                       const char *backend, bool made_in_f32);
 
 /* Shortest decimal that reads back as x, with at least one digit behind the point: "4.0". For finite x. */
 void df_print_real(df_buf *out, double x);

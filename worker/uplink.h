@@ -61,7 +61,8 @@ typedef struct df_result {
     size_t png_bytes;
     bool is_beside; /* it is in a file beside OUT as well (proto/beside.h) */
     char sha256[DF_SHA256_HEX_BYTES];
-    unsigned flags; /* DF_FLAG_* of the renderer */
+    uint64_t pixels_hash; /* of what is seen, texts left out (guard.h) */
+    unsigned flags; /* DF_FLAG_* of the renderer, DF_GUARD_FLAG_F32 */
     double seconds;
     char scheduler[32];
     df_err why; /* of a picture: that it is not beside OUT, although the sink is shared */

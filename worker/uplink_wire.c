@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "cluster/renderer.h"
+#include "worker/guard.h"
 #include "worker/version.h"
 
 static df_code send(void *socket, Diffarm__Message__BodyCase kind, void *body, const void *blob, size_t blob_bytes,
@@ -86,7 +87,9 @@ static df_code send_picture(void *socket, const df_result *r, df_err *err) {
     static const struct {
         unsigned flag;
         const char *name;
-    } names[] = { { DF_FLAG_FLAT, "flat" }, { DF_FLAG_PROMPT_CUT, "prompt_cut" } };
+    } names[] = { { DF_FLAG_FLAT, "flat" },
+                  { DF_FLAG_PROMPT_CUT, "prompt_cut" },
+                  { DF_GUARD_FLAG_F32, "made_in_f32" } };
     char *flags[sizeof names / sizeof *names];
     Diffarm__Result m = DIFFARM__RESULT__INIT;
     m.token = (char *)r->lease->token;
@@ -94,6 +97,7 @@ static df_code send_picture(void *socket, const df_result *r, df_err *err) {
     m.row = r->lease->rows[r->i]->row;
     m.png_sha256 = (char *)r->sha256;
     m.seconds = r->seconds;
+    m.pixels_hash = r->pixels_hash;
     m.scheduler = (char *)r->scheduler;
     m.flags = flags;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)

@@ -61,7 +61,7 @@ static void writes_json(void **state) {
     (void)state;
     r.prompt = (char *)"\"q\" \\ \n\t\x01 \xc3\xa9\xf0\x9f\x98\x80";
     r.guidance = 7.3;
-    df_png_provenance(&b, &r, &j, "ddim", "cpu");
+    df_png_provenance(&b, &r, &j, "ddim", "cpu", false);
     json_t *v = json_loads(b.data, JSON_REJECT_DUPLICATES, NULL);
     assert_non_null(v);
     assert_string_equal(json_string_value(json_object_get(v, "prompt")), r.prompt);
@@ -103,7 +103,7 @@ static void writes_what_the_task_has(void **state) {
     assert_non_null(strstr(b.data, "red apple <lora:style:1.0> <lora:light:-0.5>\nNegative prompt: "));
     assert_non_null(strstr(b.data, ", Denoising strength: 0.6, "));
     df_buf_free(&b);
-    df_png_provenance(&b, &r, &j, "ddim", "cpu");
+    df_png_provenance(&b, &r, &j, "ddim", "cpu", false);
     assert_null(strstr(b.data, "/"));
     assert_null(strstr(b.data, "noise_level"));
     json_t *v = json_loads(b.data, JSON_REJECT_DUPLICATES, NULL), *loras = json_object_get(v, "lora");

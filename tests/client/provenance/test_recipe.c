@@ -62,7 +62,7 @@ static void what_was_written_is_read(void **state) {
     row.adapters = adapters, row.n_adapters = 1;
     job.model_name = (char *)"starter", job.model_sha256 = (char *)SHA_A, job.dtype = (char *)"bf16";
     job.noise = (char *)"torch-cpu", job.fast_conv = true;
-    df_png_provenance(&first, &row, &job, "euler", "cpu");
+    df_png_provenance(&first, &row, &job, "euler", "cpu", false);
     write_png(first.data);
     assert_int_equal(df_recipe_read(&r, path, &err), DF_OK);
     assert_string_equal(r->row.prompt, row.prompt);
@@ -71,7 +71,7 @@ static void what_was_written_is_read(void **state) {
     assert_int_equal(df_recipe_find_files(r, NULL, 0, &err), DF_ENOTFOUND);
     assert_non_null(strstr(err.text, SHA_A));
     r->row.adapters[0]->file->path = lora.path; /* its name is part of the text */
-    df_png_provenance(&second, &r->row, &r->job, r->row.scheduler, r->backend);
+    df_png_provenance(&second, &r->row, &r->job, r->row.scheduler, r->backend, false);
     assert_string_equal(first.data, second.data);
     df_buf_free(&first), df_buf_free(&second);
     df_recipe_free(&r);
