@@ -42,15 +42,30 @@ static json_t *failures_json(const Diffarm__JobStatus *j) {
     return all;
 }
 
+static json_t *flagged_json(const Diffarm__Flagged *n) {
+    static const Diffarm__Flagged none = DIFFARM__FLAGGED__INIT;
+    if (!n) n = &none;
+    return json_pack("{s:I, s:I, s:I, s:I}", "flat", (json_int_t)n->n_flat, "duplicate", (json_int_t)n->n_duplicate,
+                     "made_in_f32", (json_int_t)n->n_made_in_f32, "nan", (json_int_t)n->n_nan);
+}
+
+static void flagged_text(FILE *to, const Diffarm__Flagged *n) {
+    if (!n || !(n->n_flat + n->n_duplicate + n->n_made_in_f32 + n->n_nan)) return;
+    fprintf(to,
+            "flagged   %" PRIu64 " flat, %" PRIu64 " duplicate, %" PRIu64 " made in f32, %" PRIu64 " failed as NaN\n",
+            n->n_flat, n->n_duplicate, n->n_made_in_f32, n->n_nan);
+}
+
 json_t *df_report_job_json(const Diffarm__JobStatus *j) {
-    return json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:s, s:i, s:o, s:I, s:I, s:i}", //
+    return json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:s, s:i, s:o, s:I, s:I, s:i, s:o}", //
                      "job_id", j->job_id, "title", j->title, "state", j->state, "out", j->out_dir, //
                      "images", (json_int_t)j->n_rows, "done", (json_int_t)j->n_done, "failed", (json_int_t)j->n_failed,
                      "leased", (json_int_t)j->n_leased, //
                      "progress", j->steps_done, "images_per_second", j->images_per_second, "eta_seconds",
                      j->eta_seconds, //
                      "problem", j->problem, "workers", (int)j->n_workers, "failures", failures_json(j), "retried",
-                     (json_int_t)j->n_retried, "duplicates", (json_int_t)j->n_duplicates, "priority", (int)j->priority);
+                     (json_int_t)j->n_retried, "duplicates", (json_int_t)j->n_duplicates, "priority", (int)j->priority,
+                     "flagged", flagged_json(j->flagged));
 }
 
 void df_report_failures_text(FILE *to, const Diffarm__JobStatus *j) {
@@ -68,6 +83,7 @@ void df_report_job_text(FILE *to, const Diffarm__JobStatus *j) {
     fprintf(to, "pictures  %" PRIu64 " of %" PRIu64 " done, %" PRIu64 " failed, %" PRIu64 " in work\n", j->n_done,
             j->n_rows, j->n_failed, j->n_leased);
     if (j->priority) fprintf(to, "priority  %d\n", j->priority);
+    flagged_text(to, j->flagged);
     if (!df_job_ended(j)) {
         fprintf(to, "speed     %.2f images/s, %u worker%s\n", j->images_per_second, j->n_workers,
                 j->n_workers == 1 ? "" : "s");

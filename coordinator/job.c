@@ -102,6 +102,13 @@ uint64_t df_job_pending(const df_job *job) {
     return job->n_rows - job->n_done - job->n_failed - job->n_leased;
 }
 
+void df_job_count_flagged(df_job *job, const df_job_flagged *more) {
+    job->flagged.n_flat += more->n_flat;
+    job->flagged.n_duplicate += more->n_duplicate;
+    job->flagged.n_made_in_f32 += more->n_made_in_f32;
+    job->flagged.n_nan += more->n_nan;
+}
+
 /* all jobs */
 
 bool df_job_table_add(df_job_table *table, df_job *job) {

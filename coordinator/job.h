@@ -50,6 +50,11 @@ typedef struct df_job_spec { /* strings belong to the job's arena, or are borrow
     int priority; /* -DF_JOB_MAX_PRIORITY..DF_JOB_MAX_PRIORITY */
 } df_job_spec;
 
+typedef struct df_job_flagged { /* pictures that somebody should look at */
+    uint64_t n_flat, n_duplicate, n_made_in_f32; /* of those done; duplicate: of an earlier row's picture */
+    uint64_t n_nan; /* of those failed */
+} df_job_flagged;
+
 typedef struct df_job {
     int64_t key; /* in the store; in the order of their coming */
     df_job_state state;
@@ -58,6 +63,7 @@ typedef struct df_job {
     uint64_t n_rows, n_done, n_failed, n_leased;
     uint64_t n_retried, n_duplicates, n_conflicts;
     bool counts_changed; /* these three since they were stored */
+    df_job_flagged flagged; /* as in the store */
     uint64_t next_batch; /* of the upload */
     int64_t upload_ms; /* when the last batch came */
     char problem[DF_JOB_PROBLEM_BYTES]; /* why it stands still, or "" */
@@ -81,6 +87,7 @@ void df_job_free(df_job **job);
 bool df_job_is_tar(const df_job *job);
 bool df_job_is_live(const df_job *job); /* rows may still be finished */
 uint64_t df_job_pending(const df_job *job); /* rows that nobody has */
+void df_job_count_flagged(df_job *job, const df_job_flagged *more);
 
 /* All jobs, oldest first. Owns them. */
 typedef struct df_job_table {

@@ -58,7 +58,7 @@ static df_code retry(df_farm *f, df_job *job, df_err *err) {
     df_out_lists_close(&job->lists);
     df_farm_log(f, DF_LOG_INFO, "retry", "job=%s rows=%llu", job->spec.job_id, (unsigned long long)job->n_failed);
     df_job_apply(job, DF_JOB_EV_RETRY);
-    job->n_failed = 0;
+    job->n_failed = job->flagged.n_nan = 0;
     job->released = false;
     return DF_OK;
 }

@@ -6,7 +6,8 @@
 #include "coordinator/row_extras.h"
 #include "coordinator/tar_shard.h"
 
-static json_t *flags_of(const char *flags) { /* one a line */
+static json_t *flags_of(const df_stored_row *r) {
+    const char *flags = r->flags; /* one a line */
     json_t *array = json_array();
     while (array && *flags) {
         size_t n = strcspn(flags, "\n");
@@ -16,6 +17,7 @@ static json_t *flags_of(const char *flags) { /* one a line */
         }
         flags += n + (flags[n] == '\n');
     }
+    if (array && r->first_alike != r->is.row) json_array_append_new(array, json_string("duplicate"));
     return array;
 }
 
@@ -56,8 +58,9 @@ json_t *df_metadata_of(const df_job *job, const df_stored_row *r) {
                   r->is.task, "model", spec->model_name, "model_sha256", spec->model_sha256, "dtype", spec->dtype);
     json_t *extras = df_row_extras_metadata(r->is.extras);
     json_t *options = options_of(spec);
-    json_t *rest = json_pack("{s:o, s:s, s:s*}", "flags", flags_of(r->flags), "sha256", r->png_sha256, "name",
-                             tar && *r->is.name ? r->is.name : NULL);
+    json_t *first = r->first_alike != r->is.row ? json_integer((json_int_t)r->first_alike) : NULL;
+    json_t *rest = json_pack("{s:o, s:o*, s:s, s:s*}", "flags", flags_of(r), "duplicate_of", first, "sha256",
+                             r->png_sha256, "name", tar && *r->is.name ? r->is.name : NULL);
     bool whole = line && extras && options && rest && !json_object_update(line, extras) &&
                  !json_object_update(line, options) && !json_object_update(line, rest);
     json_decref(extras);

@@ -48,6 +48,9 @@ struct df_result {
     int64_t finished_ms;
     bool silent; /* no ack: the worker handed the row back itself */
     bool for_good; /* of a failure: no further attempt would help */
+    bool is_nan; /* the same: what was to be the picture is not finite */
+    uint64_t pixels_hash; /* of a picture; 0: not told */
+    df_job_flagged flagged; /* set in the transaction: what the row adds to the job's counts */
     char error[512];
     bool ended_failed; /* set in the transaction: the row is failed now */
 };
@@ -114,6 +117,7 @@ static void set_failure(df_result *r, df_code code, const char *why) {
     r->stage = TO_COMMIT;
     r->kind = FAILURE;
     r->for_good = code == DF_EINVAL || code == DF_EUNSUPPORTED || code == DF_ESHAPE || code == DF_ELIMIT;
+    r->is_nan = code == DF_ENUMERIC;
     df_text_clean(r->error, sizeof r->error, *why ? why : df_code_text(code));
 }
 
@@ -144,6 +148,7 @@ void df_farm_queue_return(df_farm *f, df_worker *worker, df_lease *lease, uint64
 static void describe(df_result *r, const Diffarm__Result *result, const char *sha256) {
     snprintf(r->png_sha256, sizeof r->png_sha256, "%s", sha256);
     set_flags(r, result);
+    r->pixels_hash = result->pixels_hash;
     df_text_clean(r->scheduler, sizeof r->scheduler, result->scheduler);
     r->seconds = result->seconds >= 0 && result->seconds < 1e9 ? result->seconds : 0;
 }
@@ -365,20 +370,27 @@ static void write_files(df_farm *f) {
 
 /* the transaction */
 
+static df_code commit_failure(df_farm *f, df_result *r, df_err *err) {
+    df_code rc = df_store_row_attempt(f->store, r->job->key, r->row, r->worker_id, r->error, r->for_good,
+                                      DF_FARM_MAX_ATTEMPTS, &r->ended_failed, err);
+    r->flagged.n_nan = r->is_nan && r->ended_failed;
+    return !rc && r->flagged.n_nan ? df_store_count_nan(f->store, r->job->key, err) : rc;
+}
+
 static df_code commit_one(df_farm *f, df_result *r, df_err *err) {
     if (r->kind == GIVEN_BACK) return df_store_row_back(f->store, r->job->key, r->row, err);
-    if (r->kind == FAILURE)
-        return df_store_row_attempt(f->store, r->job->key, r->row, r->worker_id, r->error, r->for_good,
-                                    DF_FARM_MAX_ATTEMPTS, &r->ended_failed, err);
+    if (r->kind == FAILURE) return commit_failure(f, r, err);
     df_row_result result = {
         .png_sha256 = r->png_sha256,
         .flags = r->flags,
         .scheduler = r->scheduler,
+        .pixels_hash = r->pixels_hash,
         .worker = r->worker_id,
         .seconds = r->seconds,
         .finished_ms = r->finished_ms,
     };
-    return df_store_row_done(f->store, r->job->key, r->row, &result, err);
+    df_code rc = df_store_count_picture(f->store, r->job->key, r->row, &result, &r->flagged, err);
+    return rc ? rc : df_store_row_done(f->store, r->job->key, r->row, &result, err);
 }
 
 static df_code commit_all(df_farm *f, df_err *err) {
@@ -392,6 +404,7 @@ static void count_row(df_farm *f, df_result *r) {
     df_job *job = r->job;
     df_worker *worker = df_worker_table_find(&f->workers, r->worker_id);
     job->n_leased--;
+    df_job_count_flagged(job, &r->flagged);
     if (r->kind == PICTURE) {
         job->n_done++;
         df_rate_add(&job->rate, f->now_ms);

@@ -68,6 +68,17 @@ static double eta_seconds(const df_job *job, double rate, double steps_done) {
     return left > 0 ? left / rate : 0;
 }
 
+static Diffarm__Flagged *flagged_of(const df_job *job, df_arena *arena) {
+    Diffarm__Flagged *out = df_arena_alloc(arena, sizeof *out);
+    if (!out) return NULL;
+    diffarm__flagged__init(out);
+    out->n_flat = job->flagged.n_flat;
+    out->n_duplicate = job->flagged.n_duplicate;
+    out->n_made_in_f32 = job->flagged.n_made_in_f32;
+    out->n_nan = job->flagged.n_nan;
+    return out;
+}
+
 Diffarm__JobStatus *df_farm_job_status(df_farm *f, const df_job *job, df_arena *arena) {
     Diffarm__JobStatus *s = df_arena_alloc(arena, sizeof *s);
     if (!s) return NULL;
@@ -84,6 +95,7 @@ Diffarm__JobStatus *df_farm_job_status(df_farm *f, const df_job *job, df_arena *
     s->n_duplicates = job->n_duplicates;
     s->n_conflicts = job->n_conflicts;
     s->priority = job->spec.priority;
+    s->flagged = flagged_of(job, arena);
     s->problem = (char *)(!job->problem[0] && df_job_is_live(job) ? f->store_problem : job->problem);
     if (df_job_is_live(job)) {
         add_workers(f, job, s);

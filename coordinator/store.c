@@ -6,7 +6,7 @@
 
 #include "coordinator/store_internal.h"
 
-enum { SCHEMA_VERSION = 3, CHECKPOINT_PAGES = 1000 };
+enum { SCHEMA_VERSION = 4, CHECKPOINT_PAGES = 1000 };
 
 /* One process has the file (STATE/lock), so SQLite may hold its locks for good; that also keeps the WAL's index in
  * memory instead of a shared mapping, which network file systems lack. */
@@ -53,6 +53,18 @@ static const char to_version_3[] = "BEGIN;"
                                    "PRAGMA user_version = 3;"
                                    "COMMIT;";
 
+/* pixels: what the guard knows pictures by (guard.h of the worker). */
+static const char to_version_4[] = "BEGIN;"
+                                   "ALTER TABLE jobs ADD COLUMN n_flat INTEGER NOT NULL DEFAULT 0;"
+                                   "ALTER TABLE jobs ADD COLUMN n_duplicate INTEGER NOT NULL DEFAULT 0;"
+                                   "ALTER TABLE jobs ADD COLUMN n_made_in_f32 INTEGER NOT NULL DEFAULT 0;"
+                                   "ALTER TABLE jobs ADD COLUMN n_nan INTEGER NOT NULL DEFAULT 0;"
+                                   "ALTER TABLE progress ADD COLUMN pixels INTEGER;"
+                                   "CREATE INDEX progress_by_pixels ON progress (job, pixels)"
+                                   " WHERE pixels IS NOT NULL;"
+                                   "PRAGMA user_version = 4;"
+                                   "COMMIT;";
+
 /* What a crash may leave behind: uploads without their end, leased rows whose lease was never committed. */
 static const char repair[] =
     "BEGIN;"
@@ -88,6 +100,7 @@ static df_code bring_up(df_store *s, df_err *err) {
     if (!rc && version < 1) rc = df_sql_script(&s->db, schema, err);
     if (!rc && version < 2) rc = df_sql_script(&s->db, to_version_2, err);
     if (!rc && version < 3) rc = df_sql_script(&s->db, to_version_3, err);
+    if (!rc && version < 4) rc = df_sql_script(&s->db, to_version_4, err);
     if (!rc) rc = df_sql_script(&s->db, repair, err);
     if (!rc) rc = read_int(s, "SELECT starts FROM meta", &s->starts, err);
     s->durable = true;

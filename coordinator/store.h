@@ -53,6 +53,8 @@ typedef struct df_stored_row { /* strings in the arena given */
     df_row_state state;
     int attempts, lost; /* failures so far; workers that died with it */
     const char *png_sha256, *flags, *scheduler_used, *error, *worker;
+    uint64_t
+        first_alike; /* the first row with the same pixels, as far as is known: itself, or of a done row an earlier */
     double seconds;
     int64_t finished_ms; /* wall clock */
 } df_stored_row;
@@ -75,6 +77,7 @@ df_code df_store_pending(df_store *s, int64_t job, const char *worker_id, df_row
 
 typedef struct df_row_result {
     const char *png_sha256, *flags, *scheduler, *worker; /* flags: one a line */
+    uint64_t pixels_hash; /* 0: not known */
     double seconds;
     int64_t finished_ms;
 } df_row_result;
@@ -99,6 +102,14 @@ df_code df_store_has_open_row(df_store *s, int64_t job, uint64_t from, uint64_t 
 /* Failed rows from `from` on, at most max. */
 df_code df_store_each_failed(df_store *s, int64_t job, uint64_t from, size_t max, df_store_row_fn take, void *ctx,
                              df_err *err);
+
+/* pictures that are flagged (store_flagged.c): counted in the transaction that commits their rows */
+
+/* Before df_store_row_done of this result. *more: what was added to the job's counts; none for a row that was done
+ * before. */
+df_code df_store_count_picture(df_store *s, int64_t job, uint64_t row, const df_row_result *result,
+                               df_job_flagged *more, df_err *err);
+df_code df_store_count_nan(df_store *s, int64_t job, df_err *err); /* a row is failed for it */
 
 /* leases (store_leases.c) */
 

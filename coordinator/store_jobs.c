@@ -120,17 +120,25 @@ static df_job *job_of(sqlite3_stmt *stmt) {
     job->n_duplicates = (uint64_t)sqlite3_column_int64(stmt, 17);
     job->n_conflicts = (uint64_t)sqlite3_column_int64(stmt, 18);
     job->released = sqlite3_column_int64(stmt, 19) != 0;
+    job->flagged = (df_job_flagged) {
+        .n_flat = (uint64_t)sqlite3_column_int64(stmt, 23),
+        .n_duplicate = (uint64_t)sqlite3_column_int64(stmt, 24),
+        .n_made_in_f32 = (uint64_t)sqlite3_column_int64(stmt, 25),
+        .n_nan = (uint64_t)sqlite3_column_int64(stmt, 26),
+    };
     return job;
 }
 
 df_code df_store_load_jobs(df_store *s, df_store_job_fn add, void *ctx, df_err *err) {
     df_sql_query q;
-    df_code rc = df_sql_open(&q, &s->db, err,
-                             "SELECT key, job_id, state, title, out_dir, model_path, model_name, model_sha256, dtype,"
-                             " noise, format, micro_batch, manifest_sha256, n_rows, n_done, n_failed, n_retried,"
-                             " n_duplicates, n_conflicts, released, model_config, options, priority"
-                             " FROM jobs ORDER BY key",
-                             "");
+    df_code rc =
+        df_sql_open(&q, &s->db, err,
+                    "SELECT key, job_id, state, title, out_dir, model_path, model_name, model_sha256, dtype,"
+                    " noise, format, micro_batch, manifest_sha256, n_rows, n_done, n_failed, n_retried,"
+                    " n_duplicates, n_conflicts, released, model_config, options, priority, n_flat, n_duplicate,"
+                    " n_made_in_f32, n_nan"
+                    " FROM jobs ORDER BY key",
+                    "");
     while (!rc && !(rc = df_sql_next(&q, err)) && q.has_row) {
         df_job *job = job_of(q.stmt);
         if (!job) rc = df_err_set(err, DF_ENOMEM, "a job of %s", s->path);

@@ -19,9 +19,10 @@ df_code df_store_add_row(df_store *s, int64_t job, const df_row *r, df_err *err)
 df_code df_store_row_done(df_store *s, int64_t job, uint64_t row, const df_row_result *r, df_err *err) {
     return df_sql_run(&s->db, err,
                       "UPDATE progress SET state = 2, lease = NULL, png_sha256 = ?, flags = ?, scheduler = ?,"
-                      " worker = ?, seconds = ?, finished_ms = ?, attempts = attempts + 1 WHERE job = ? AND row = ?",
-                      "ttttdiii", r->png_sha256, r->flags, r->scheduler, r->worker, r->seconds, r->finished_ms, job,
-                      (int64_t)row);
+                      " worker = ?, seconds = ?, finished_ms = ?, pixels = NULLIF(?, 0), attempts = attempts + 1"
+                      " WHERE job = ? AND row = ?",
+                      "ttttdiiii", r->png_sha256, r->flags, r->scheduler, r->worker, r->seconds, r->finished_ms,
+                      (int64_t)r->pixels_hash, job, (int64_t)row);
 }
 
 /* One count goes up; what it is then decides between another try and the end. */
@@ -69,6 +70,8 @@ df_code df_store_row_back(df_store *s, int64_t job, uint64_t row, df_err *err) {
 }
 
 df_code df_store_retry_failed(df_store *s, int64_t job, df_err *err) {
+    df_code rc = df_sql_run(&s->db, err, "UPDATE jobs SET n_nan = 0 WHERE key = ?", "i", job);
+    if (rc) return rc;
     return df_sql_run(&s->db, err,
                       "UPDATE progress SET state = 0, lease = NULL, attempts = 0, lost = 0, worker = NULL, error = NULL"
                       " WHERE job = ? AND state = 3",
@@ -80,9 +83,12 @@ df_code df_store_retry_failed(df_store *s, int64_t job, df_err *err) {
 #define ROW_COLUMNS                                                                                                    \
     "SELECT r.row, r.line, r.seed, r.width, r.height, r.steps, r.guidance, r.prompt, r.negative, r.scheduler, r.task," \
     " r.name, p.state, p.attempts, p.lost, p.worker, p.png_sha256, p.flags, p.scheduler, p.seconds, p.finished_ms,"    \
-    " p.error, r.extras FROM rows r JOIN progress p ON p.job = r.job AND p.row = r.row "
+    " p.error, r.extras, CASE p.state WHEN 2 THEN"                                                                     \
+    " (SELECT MIN(q.row) FROM progress q WHERE q.job = p.job AND q.pixels = p.pixels) END"                             \
+    " FROM rows r JOIN progress p ON p.job = r.job AND p.row = r.row "
 
 static df_stored_row row_of(sqlite3_stmt *stmt) {
+    bool has_alike = sqlite3_column_type(stmt, 23) != SQLITE_NULL;
     return (df_stored_row) {
         .is = { .row = (uint64_t)sqlite3_column_int64(stmt, 0),
                 .line = (uint64_t)sqlite3_column_int64(stmt, 1),
@@ -107,6 +113,7 @@ static df_stored_row row_of(sqlite3_stmt *stmt) {
         .seconds = sqlite3_column_double(stmt, 19),
         .finished_ms = sqlite3_column_int64(stmt, 20),
         .error = df_store_text(stmt, 21),
+        .first_alike = (uint64_t)sqlite3_column_int64(stmt, has_alike ? 23 : 0),
     };
 }
 

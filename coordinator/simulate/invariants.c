@@ -210,6 +210,8 @@ static void check_job(df_sim_world *w, df_sim_job *job) {
         df_sim_broken(w, "job %s: %s", job->id, err.text);
     check_counts(&l);
     check_mark(&l);
+    df_sim_check_alike(w, job, is, l.state);
+    if (job->ended) df_sim_check_alike_lines(w, job, l.state);
     if (df_job_is_live(is)) check_leases(&l);
 }
 

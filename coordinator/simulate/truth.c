@@ -13,7 +13,8 @@
 static void make_row(df_sim_row *r, int job, uint64_t row, df_sim_random *random) {
     *r = (df_sim_row) { .side = df_sim_chance(random, 0.7) ? 8 : 12, .steps = df_sim_chance(random, 0.7) ? 4 : 8 };
     uint64_t number = (uint64_t)job * 1000 + row;
-    r->png_bytes = df_sim_png(r->png, r->side, number);
+    r->shows = row % 7 == 6 ? row - 3 : row;
+    r->png_bytes = df_sim_png(r->png, r->side, (uint64_t)job * 1000 + r->shows);
     df_sha256_of(r->png, r->png_bytes, r->png_sha256);
     df_sim_png(r->damaged, r->side, number + 1000000);
     snprintf(r->prompt, sizeof r->prompt, "prompt %" PRIu64, number);
@@ -56,6 +57,10 @@ void df_sim_job_row(const df_sim_job *job, uint64_t row, Diffarm__Row *out) {
     out->steps = r->steps;
     out->guidance = 7.5;
     out->task = (char *)"txt2img";
+}
+
+uint64_t df_sim_row_pixels(const df_sim_row *row) {
+    return row->shows << 8 | row->side; /* never 0 */
 }
 
 void df_sim_job_path(const df_sim_job *job, uint64_t row, char *out, size_t bytes) {

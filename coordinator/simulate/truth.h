@@ -18,6 +18,7 @@ typedef struct df_sim_row {
     size_t png_bytes;
     char png_sha256[DF_SHA256_HEX_BYTES];
     uint32_t side, steps;
+    uint64_t shows; /* what is seen, by a number: also another row's */
     char prompt[32], name[32];
     bool was_done; /* seen committed */
     bool acked; /* its ResultAck said so: from then on it stays */
@@ -38,6 +39,7 @@ typedef struct df_sim_job {
 void df_sim_job_make(df_sim_job *job, int number, df_sim_random *random);
 void df_sim_job_spec(const df_sim_job *job, Diffarm__JobSpec *spec); /* borrows the strings */
 void df_sim_job_row(const df_sim_job *job, uint64_t row, Diffarm__Row *out); /* the same */
+uint64_t df_sim_row_pixels(const df_sim_row *row); /* a hash of what is seen */
 /* Below OUT: where the picture of a row lies at the end. */
 void df_sim_job_path(const df_sim_job *job, uint64_t row, char *out, size_t bytes);
 

@@ -141,6 +141,7 @@ static void send_result(df_sim_world *w, df_sim_worker *worker, df_sim_item *ite
     out.png_sha256 = (char *)r->png_sha256;
     out.scheduler = (char *)"ddim";
     out.seconds = worker->row_ms / 1000.0;
+    out.pixels_hash = df_sim_row_pixels(r);
     item->sent_ms = w->now_ms;
     if (!df_sim_is_calm(w) && df_sim_chance(&w->random, worker->lies))
         send_lie(w, worker, item, &out);

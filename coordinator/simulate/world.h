@@ -119,4 +119,8 @@ void df_sim_check_sent(df_sim_world *w, int peer, const Diffarm__Message *msg); 
 void df_sim_check(df_sim_world *w); /* after each event */
 void df_sim_check_end(df_sim_world *w); /* when all is quiet */
 
+/* alike.c; state: of the job's rows in the store */
+void df_sim_check_alike(df_sim_world *w, const df_sim_job *job, const df_job *is, const df_row_state *state);
+void df_sim_check_alike_lines(df_sim_world *w, const df_sim_job *job, const df_row_state *state);
+
 #endif

@@ -58,6 +58,22 @@ static void put_sums(df_buf *out, const df_farm *f) {
     one(out, "diffarm_images_per_second", "gauge", "Pictures committed a second, over the last minute.", rate);
 }
 
+static void put_flagged(df_buf *out, const df_farm *f) {
+    df_job sum = { 0 };
+    for (size_t i = 0; i < f->jobs.n; i++) df_job_count_flagged(&sum, &f->jobs.at[i]->flagged);
+    const struct {
+        const char *flag;
+        uint64_t n;
+    } counts[] = { { "flat", sum.flagged.n_flat },
+                   { "duplicate", sum.flagged.n_duplicate },
+                   { "made_in_f32", sum.flagged.n_made_in_f32 },
+                   { "nan", sum.flagged.n_nan } };
+    head(out, "diffarm_images_flagged", "gauge",
+         "Pictures to look at by flag, over all jobs in the store; nan: failed.");
+    for (size_t k = 0; k < sizeof counts / sizeof *counts; k++)
+        df_buf_printf(out, "diffarm_images_flagged{flag=\"%s\"} %" PRIu64 "\n", counts[k].flag, counts[k].n);
+}
+
 /* Of jobs that run, so that the number of series does not grow with the store. */
 static void put_live_jobs(df_buf *out, const df_farm *f) {
     head(out, "diffarm_job_images", "gauge", "Pictures of a running job by state.");
@@ -107,6 +123,7 @@ char *df_metrics_text(const df_farm *f) {
     put_jobs(&out, f);
     put_workers(&out, f);
     put_sums(&out, f);
+    put_flagged(&out, f);
     put_live_jobs(&out, f);
     one(&out, "diffarm_leases", "gauge", "Leases.", (double)f->leases.n);
     one(&out, "diffarm_results_waiting_bytes", "gauge", "Pictures that wait for OUT to be writable.",

@@ -75,6 +75,7 @@ function jobCard(job) {
   }
   if (job.failed) facts.push(fact(count(job.failed), "failed", "bad"));
   if (job.retried) facts.push(fact(count(job.retried), "retried"));
+  for (const [flag, n] of Object.entries(job.flagged)) if (n) facts.push(fact(count(n), flag.replaceAll("_", " ")));
   if (job.conflicts) facts.push(fact(count(job.conflicts), "conflicts", "bad"));
   facts.push(element("span", {}, `${job.model}, ${job.dtype}`));
   const text = element("div", {},

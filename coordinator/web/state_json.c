@@ -31,9 +31,14 @@ static json_t *failures_of(const Diffarm__JobStatus *s) {
     return list;
 }
 
+static json_t *flagged_of(const df_job_flagged *n) {
+    return json_pack("{s:I, s:I, s:I, s:I}", "flat", (json_int_t)n->n_flat, "duplicate", (json_int_t)n->n_duplicate,
+                     "made_in_f32", (json_int_t)n->n_made_in_f32, "nan", (json_int_t)n->n_nan);
+}
+
 json_t *df_state_json_job(const df_job *job, const Diffarm__JobStatus *s, const df_job_history *history) {
     return json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:i, s:s, s:s, s:s, s:s, s:I, s:I, s:I,"
-                     " s:o, s:o}",
+                     " s:o, s:o, s:o}",
                      "id", s->job_id, "title", s->title, "state", s->state, "out", s->out_dir, //
                      "images", (json_int_t)s->n_rows, "done", (json_int_t)s->n_done, "failed", (json_int_t)s->n_failed,
                      "leased", (json_int_t)s->n_leased, //
@@ -43,7 +48,7 @@ json_t *df_state_json_job(const df_job *job, const Diffarm__JobStatus *s, const 
                      job->spec.dtype, "format", job->spec.format, //
                      "retried", (json_int_t)s->n_retried, "duplicates", (json_int_t)s->n_duplicates, "conflicts",
                      (json_int_t)s->n_conflicts, //
-                     "history", history_of(history), "failures", failures_of(s));
+                     "flagged", flagged_of(&job->flagged), "history", history_of(history), "failures", failures_of(s));
 }
 
 json_t *df_state_json_worker(const Diffarm__WorkerStatus *s) {
