@@ -37,7 +37,8 @@ enum {
     OPT_WALLTIME,
     OPT_END_TIME,
     OPT_STALL_TIMEOUT,
-    OPT_PULSE
+    OPT_PULSE,
+    OPT_HOSTS
 };
 
 enum { DEFAULT_SILENCE_SECONDS = 60 };
@@ -49,7 +50,7 @@ typedef struct worker_options {
     int n_models;
     int pipeline, threads, micro_batch, drain_seconds, stall_seconds;
     bool pulse; /* a supervisor listens */
-    const char *backend, *packed_dir, *trace;
+    const char *backend, *packed_dir, *trace, *hosts;
     df_log_level level;
 } worker_options;
 
@@ -95,6 +96,10 @@ static error_t parse_more(int key, char *arg, struct argp_state *state, worker_o
         return 0;
     case OPT_STALL_TIMEOUT: o->stall_seconds = (int)df_option_int(state, "stall-timeout", arg, 1, 86400); return 0;
     case OPT_PULSE: o->pulse = true; return 0;
+    case OPT_HOSTS:
+        if (!*arg) argp_error(state, "--hosts must name hosts, like a:2,b:2");
+        o->hosts = arg;
+        return 0;
     case OPT_DRAIN: o->drain_seconds = (int)df_option_int(state, "drain-seconds", arg, 0, 86400); return 0;
     case OPT_PACKED_CACHE: o->packed_dir = arg; return 0;
     case OPT_LOG:
@@ -135,6 +140,8 @@ static const struct argp_option options[] = {
     { "keys", OPT_KEYS, "DIR", 0, "Keys for a coordinator that asks for them (`diffarm keygen`)", 0 },
     { "model", 'm', "MODEL", 0, "A model to offer; may be repeated (any that a job names)", 0 },
     { "pipeline", OPT_PIPELINE, "P", 0, "Ranks that share the model (1, or as many as mpirun or srun started)", 0 },
+    { "hosts", OPT_HOSTS, "LIST", 0,
+      "With --pipeline: where the ranks run, like a:2,b:2 as mpirun takes it; rank 0 is on the first (here)", 0 },
     { "threads", OPT_THREADS, "T", 0, "Threads of each rank (its share of the cores)", 0 },
     { "micro-batch", OPT_MICRO_BATCH, "B", 0, "Pictures computed together (the job's choice, else 4 or, if small, 8)",
       0 },
@@ -247,8 +254,10 @@ static int run_supervised(const worker_options *o, char **argv, const df_log *lo
     for (char **a = argv + 1; *a && n < 250; a++) args[n++] = *a;
     snprintf(threads, sizeof threads, "%d", o->threads ? o->threads : df_cores_each(o->pipeline));
     args[n++] = "--pulse";
-    args[n++] = "--threads";
-    args[n++] = threads;
+    if (!o->hosts) { /* else each rank counts the cores where it is */
+        args[n++] = "--threads";
+        args[n++] = threads;
+    }
     if (o->end_unix_ms) { /* the point in time: it may be started again much later */
         snprintf(end_time, sizeof end_time, "%" PRId64, o->end_unix_ms / 1000);
         args[n++] = "--end-time";
@@ -256,6 +265,7 @@ static int run_supervised(const worker_options *o, char **argv, const df_log *lo
     }
     args[n] = NULL;
     const df_supervisor_cfg cfg = { .n_ranks = o->pipeline,
+                                    .hosts = o->hosts,
                                     .args = args,
                                     .drain = &drain,
                                     .silence_ms =
@@ -282,6 +292,10 @@ int df_cmd_worker(int argc, char **argv) {
     }
     df_log log = df_log_to(stderr, o.level, launched && rank ? "rank" : "worker");
     drain_on_signals();
+    if (o.hosts && o.pipeline < 2) {
+        fprintf(stderr, "diffarm: error: --hosts is for a pipeline: say of how many ranks with --pipeline P\n");
+        return DF_EXIT_USAGE;
+    }
     if (launched) return run_launched(&o, size, &log);
     return o.pipeline > 1 ? run_supervised(&o, argv, &log) : run_alone(&o, &log);
 }

@@ -1,6 +1,6 @@
-/* The command line that starts ranks of this very program, all on this machine.
+/* The command line that starts ranks of this very program, on this machine or on several hosts.
  *
- *   df_mpirun_begin(&m, n_ranks, &err);  df_mpirun_add(&m, "worker", &err); ...
+ *   df_mpirun_begin(&m, n_ranks, NULL, &err);  df_mpirun_add(&m, "worker", &err); ...
  *   exec, or df_child_start: m.argv, with df_mpirun_env in the environment
  *
  * Ranks are not bound to cores: each takes its own part of those it may run on (comm.h). Those that wait give their
@@ -18,10 +18,16 @@ enum { DF_MPIRUN_MAX_ARGS = 256 };
 typedef struct df_mpirun {
     const char *argv[DF_MPIRUN_MAX_ARGS]; /* NULL at the end */
     int n;
-    char self[PATH_MAX], ranks[16];
+    char self[PATH_MAX], ranks[16], keepalive[3][16];
 } df_mpirun;
 
-df_code df_mpirun_begin(df_mpirun *m, int n_ranks, df_err *err);
+typedef struct df_mpirun_hosts {
+    const char *list; /* "a:2,b:2", as mpirun takes it; borrowed */
+    int silence_seconds; /* a host is asked whether it is there after so long, and given up after twice as long */
+} df_mpirun_hosts;
+
+/* hosts: NULL, all ranks are here. */
+df_code df_mpirun_begin(df_mpirun *m, int n_ranks, const df_mpirun_hosts *hosts, df_err *err);
 /* For the program; borrowed. DF_ELIMIT: too many. */
 df_code df_mpirun_add(df_mpirun *m, const char *arg, df_err *err);
 

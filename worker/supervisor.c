@@ -43,7 +43,8 @@ static int supervise(df_keeper *k, df_pulse_ear *e, const df_supervisor_cfg *cfg
 
 int df_supervisor_run(const df_supervisor_cfg *cfg, df_err *err) {
     df_mpirun mpirun;
-    df_code rc = df_mpirun_begin(&mpirun, cfg->n_ranks, err);
+    const df_mpirun_hosts hosts = { .list = cfg->hosts, .silence_seconds = (int)(cfg->silence_ms / 1000) };
+    df_code rc = df_mpirun_begin(&mpirun, cfg->n_ranks, cfg->hosts ? &hosts : NULL, err);
     for (const char *const *a = cfg->args; *a && !rc; a++) rc = df_mpirun_add(&mpirun, *a, err);
     if (rc) return 3;
     df_pulse_ear ear;

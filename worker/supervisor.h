@@ -15,13 +15,16 @@
 
 typedef struct df_supervisor_cfg {
     int n_ranks;
+    const char *hosts; /* "a:2,b:2": where the ranks are to run, as mpirun takes it; NULL: here */
     const char *const *args; /* of the ranks, behind the program's path: "worker", "--connect", ...; NULL at the end */
     const volatile sig_atomic_t *drain; /* set by signals */
     int64_t silence_ms; /* rank 0 hangs when it was silent for so long */
     const df_log *log;
 } df_supervisor_cfg;
 
-/* Returns the exit code for our own end: that of the ranks when they ended in order (0) or are refused (2, 3). */
+/* Between hosts mpirun notices within twice silence_ms that a link is cut (rank 0 within once, if a micro-batch is on
+ * its way), and ends what it can reach; the rest ends itself. Returns the exit code for our own end: that of the ranks
+ * when they ended in order (0) or are refused (2, 3). */
 int df_supervisor_run(const df_supervisor_cfg *cfg, df_err *err);
 
 #endif

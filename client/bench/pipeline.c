@@ -144,7 +144,7 @@ static df_code run_rank(const df_bench_pipeline_options *o, df_comm *comm, df_er
 /* Only comes back with an error. */
 static df_code become_mpirun(int ranks, char **argv, df_err *err) {
     df_mpirun mpirun;
-    df_code rc = df_mpirun_begin(&mpirun, ranks, err);
+    df_code rc = df_mpirun_begin(&mpirun, ranks, NULL, err);
     if (!rc) rc = df_mpirun_add(&mpirun, "bench", err);
     if (!rc) rc = df_mpirun_add(&mpirun, "pipeline", err);
     for (char **a = argv + 1; *a && !rc; a++) rc = df_mpirun_add(&mpirun, *a, err);

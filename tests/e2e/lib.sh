@@ -15,6 +15,7 @@ clean_up() {
     trap - EXIT
     for pid in ${PIDS[@]+"${PIDS[@]}"}; do kill -9 "$pid" 2>/dev/null || true; done
     wait 2>/dev/null || true
+    [ -z "${HOST_PREFIX:-}" ] || "$SOURCE/tests/e2e/hosts.sh" down || true
     for mount in ${MOUNTS[@]+"${MOUNTS[@]}"}; do umount -l "$mount" 2>/dev/null || true; done
     if [ "$status" -ne 0 ] && [ "$status" -ne 77 ]; then
         echo "--- failed with $status; logs:" >&2
