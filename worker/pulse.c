@@ -13,6 +13,7 @@
 #include "base/clock.h"
 
 #define BEAT '\x16' /* no text has it: "synchronous idle" */
+#define AWAY_MS 1000 /* more between two times of listening is our own doing */
 #define STUCK_MS (60 * 60 * 1000)
 
 struct df_pulse {
@@ -98,8 +99,8 @@ void df_pulse_ear_close(df_pulse_ear *e) {
 }
 
 void df_pulse_ear_reset(df_pulse_ear *e) {
-    e->n_heard = 0;
-    e->heard_ms = df_clock_ms();
+    e->n_heard = e->silent_ms = 0;
+    e->listened_ms = df_clock_ms();
 }
 
 /* Takes the pulses out of what was read; the rest is our own output. */
@@ -107,7 +108,7 @@ static void take(df_pulse_ear *e, char *data, size_t n) {
     size_t rest = 0;
     for (size_t i = 0; i < n; i++)
         if (data[i] != BEAT) data[rest++] = data[i];
-    if (rest < n) e->heard_ms = df_clock_ms();
+    if (rest < n) e->silent_ms = 0;
     e->n_heard += (int64_t)(n - rest);
     for (char *at = data; rest;) {
         ssize_t written = write(STDOUT_FILENO, at, rest);
@@ -120,5 +121,8 @@ void df_pulse_ear_listen(df_pulse_ear *e, int timeout_ms) {
     struct pollfd fd = { .fd = e->read_fd, .events = POLLIN };
     char data[4096];
     poll(&fd, 1, timeout_ms);
+    int64_t now = df_clock_ms(), since = now - e->listened_ms;
+    e->silent_ms += since < AWAY_MS ? since : AWAY_MS;
+    e->listened_ms = now;
     for (ssize_t n; (n = read(e->read_fd, data, sizeof data)) > 0;) take(e, data, (size_t)n);
 }

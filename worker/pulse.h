@@ -6,7 +6,7 @@
  * Rank 0:      df_pulse_start(&p, STDOUT_FILENO, &err);  df_pulse_touch(p) in its loop;  df_pulse_stop(&p);
  * Supervisor:  df_pulse_ear_open(&e, &err);   e.write_fd becomes the child's output
  *              df_pulse_ear_reset(&e);        a child was started
- *              df_pulse_ear_listen(&e, ms);   often, then look at e.n_heard and e.heard_ms
+ *              df_pulse_ear_listen(&e, ms);   often, then look at e.n_heard and e.silent_ms
  *              df_pulse_ear_close(&e);
  *
  * What else the child writes is handed on to our own output. Threads: a pulse is touched by its owner; an ear has one.
@@ -29,7 +29,8 @@ void df_pulse_stop(df_pulse **p); /* accepts a pointer to NULL */
 typedef struct df_pulse_ear {
     int read_fd, write_fd; /* closed on exec */
     int64_t n_heard; /* pulses since the reset */
-    int64_t heard_ms; /* when the last one was, or the reset */
+    int64_t silent_ms; /* since the last one, or the reset; while we ourselves were stopped it hardly grows */
+    int64_t listened_ms; /* when we did last */
 } df_pulse_ear;
 
 df_code df_pulse_ear_open(df_pulse_ear *e, df_err *err);
