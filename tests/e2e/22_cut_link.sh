@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Four hosts, keys on the wire: the coordinator, a pipeline over two, a worker alone. A cable is pulled between the ranks, then
+# Five hosts, keys on the wire: the coordinator, a pipeline over three, a worker alone. A cable is pulled between the ranks, then
 # between the other worker and the coordinator: found in the stated time, the others go on, and with the cable back the data
 # set is the same to the byte.
 . "$(dirname "$0")/lib.sh"
@@ -7,7 +7,7 @@ allow_leaks_of_mpi
 
 export HOST_PREFIX=df$$h HOST_NAMES=$WORK/hosts
 hosts=$SOURCE/tests/e2e/hosts.sh
-"$hosts" up 4 >hosts.txt 2>&1 || {
+"$hosts" up 5 >hosts.txt 2>&1 || {
     cat hosts.txt
     echo "SKIPPED: network namespaces (root, iproute2, util-linux) are needed"
     exit 77
@@ -27,13 +27,13 @@ chmod +x "$DIFFARM"
 
 start coordinator "$hosts" on 1 "$program" coordinator --state state --bind "$ENDPOINT" --keys keys \
     --lease-timeout-ms 2000 --heartbeat-ms 500 --lease-seconds 1
-wait_for 20 "$DIFFARM" jobs --connect "$ENDPOINT" --timeout 1
-start pipeline "$hosts" on 2 "$program" worker --connect "$ENDPOINT" --keys keys --threads 1 --micro-batch 1 --pipeline 2 \
-    --hosts "${HOST_PREFIX}2,${HOST_PREFIX}3" --stall-timeout 3
+wait_for 60 "$DIFFARM" jobs --connect "$ENDPOINT" --timeout 1
+start pipeline "$hosts" on 2 "$program" worker --connect "$ENDPOINT" --keys keys --threads 1 --micro-batch 1 --pipeline 3 \
+    --hosts "${HOST_PREFIX}2,${HOST_PREFIX}3,${HOST_PREFIX}4" --stall-timeout 3
 head -n 4 m.jsonl >few.jsonl # what a pass takes is known from then on
-expect 0 timeout 100 "$DIFFARM" submit few.jsonl -m "$MODEL" -o few --connect "$ENDPOINT" --wait
-start alone "$hosts" on 4 "$program" worker --connect "$ENDPOINT" --keys keys --threads 1 --micro-batch 1
-wait_for 30 grep -q event=welcome alone.log
+expect 0 timeout 200 "$DIFFARM" submit few.jsonl -m "$MODEL" -o few --connect "$ENDPOINT" --wait
+start alone "$hosts" on 5 "$program" worker --connect "$ENDPOINT" --keys keys --threads 1 --micro-batch 1
+wait_for 60 grep -q event=welcome alone.log
 n_leases() { grep -c event=lease "$1.log" || true; }
 more_leases() { [ "$(n_leases "$1")" -gt "$2" ]; } # more_leases NAME N: it has got more than N
 
@@ -42,7 +42,7 @@ before=$(n_leases pipeline)
 JOB=$("$DIFFARM" submit m.jsonl -m "$MODEL" -o out --connect "$ENDPOINT")
 wait_for 60 more_leases pipeline "$before"
 "$hosts" cut 3
-expect 0 timeout 100 "$DIFFARM" watch "$JOB" --connect "$ENDPOINT"
+expect 0 timeout 200 "$DIFFARM" watch "$JOB" --connect "$ENDPOINT"
 same_out base out
 wait_for 60 grep -q 'child_ended child="mpirun"' pipeline.log
 grep -Eq 'rank 1 hangs: silent for [0-9.]+ s in stage 1 of ' pipeline.log || fail "no word of the rank that was cut off"
@@ -52,9 +52,9 @@ grep -Eq 'rank 1 hangs: silent for [0-9.]+ s in stage 1 of ' pipeline.log || fai
 before=$(n_leases pipeline)
 JOB=$("$DIFFARM" submit m.jsonl -m "$MODEL" -o again --connect "$ENDPOINT")
 wait_for 60 more_leases alone "$(n_leases alone)"
-"$hosts" cut 4
+"$hosts" cut 5
 wait_for 60 grep -q state=lost coordinator.log
 wait_for 60 more_leases pipeline "$before"
-"$hosts" heal 4
-expect 0 timeout 100 "$DIFFARM" watch "$JOB" --connect "$ENDPOINT"
+"$hosts" heal 5
+expect 0 timeout 200 "$DIFFARM" watch "$JOB" --connect "$ENDPOINT"
 same_out base again
