@@ -5,7 +5,7 @@ allow_leaks_of_mpi
 
 manifest m.jsonl 4 4
 render m.jsonl base
-for variant in "1 2" "2 2" "1 3" "1 4"; do
+for variant in "1 2" "4 2" "2 3" "1 4" "1 8"; do
     read -r workers ranks <<<"$variant"
     render m.jsonl out --workers "$workers" --pipeline "$ranks" --micro-batch 2
     same_out base out

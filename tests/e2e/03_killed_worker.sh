@@ -8,9 +8,9 @@ start_coordinator state
 start_worker first --micro-batch 1
 victim=$WORKER
 JOB=$("$DIFFARM" submit m.jsonl -m "$MODEL" -o out --connect "$ENDPOINT")
-wait_for 30 done_at_least "$JOB" 2
+wait_for 60 done_at_least "$JOB" 2
 start_worker second --micro-batch 1
 kill -9 "$victim"
-expect 0 timeout 60 "$DIFFARM" watch "$JOB" --connect "$ENDPOINT"
+expect 0 timeout 200 "$DIFFARM" watch "$JOB" --connect "$ENDPOINT"
 same_out base out
 [ "$(wc -l <out/runs.jsonl)" -eq 12 ] || fail "runs.jsonl has not a line for each picture"

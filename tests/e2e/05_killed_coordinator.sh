@@ -8,12 +8,12 @@ start_coordinator state
 start_worker worker --micro-batch 1
 start client "$DIFFARM" submit m.jsonl -m "$MODEL" -o out --connect "$ENDPOINT" --wait
 client=$!
-wait_for 20 test -s client.log
+wait_for 60 test -s client.log
 JOB=$(head -n 1 client.log)
-wait_for 30 done_at_least "$JOB" 3
+wait_for 60 done_at_least "$JOB" 3
 before=$ENDPOINT
 kill -9 "$COORDINATOR"
-wait_for 5 is_gone "$COORDINATOR"
+wait_for 60 is_gone "$COORDINATOR"
 sleep 1
 start_coordinator state
 [ "$ENDPOINT" = "$before" ] || fail "the coordinator listens at $ENDPOINT now, not at $before"

@@ -5,7 +5,7 @@
 refused() { # refused TEXT COMMAND...
     local text=$1
     shift
-    expect 2 timeout 20 "$@"
+    expect 2 timeout 200 "$@"
     says err.txt "$text"
     [ ! -e out ] || fail "something was written"
 }

@@ -15,7 +15,7 @@ render m.jsonl disk/warm-up # how much room the farm itself takes
 rm -rf disk/warm-up
 dd if=/dev/zero of=disk/ballast bs=1k count=$((1024 - 200)) status=none
 mkdir disk/out
-expect 1 timeout 60 "$DIFFARM" render big.jsonl -m "$MODEL" -o disk/out --threads 1
+expect 1 timeout 200 "$DIFFARM" render big.jsonl -m "$MODEL" -o disk/out --threads 1
 cp err.txt first.txt
 says first.txt "No space left on device"
 says first.txt "the same command goes on"
@@ -23,5 +23,5 @@ says first.txt "the same command goes on"
 find disk/out -name '*.png' | while read -r f; do cmp -s "$f" "base/${f#disk/out/}" || fail "$f is half-written"; done
 rm disk/ballast
 mount -o remount,size=16m disk
-expect 0 timeout 60 "$DIFFARM" render big.jsonl -m "$MODEL" -o disk/out --threads 1
+expect 0 timeout 200 "$DIFFARM" render big.jsonl -m "$MODEL" -o disk/out --threads 1
 same_out base disk/out

@@ -19,23 +19,19 @@ for line in sys.stdin:
     if int(line.split("/")[-1].split(".")[0]) in done: print(line, end="")'
 }
 some_pictures() { [ "$(pictures)" -ge "$1" ]; }
-family() { # all processes below one
-    local pid
-    for pid in $(pgrep -P "$1"); do echo "$pid" && family "$pid"; done
-}
 
 start render "$DIFFARM" render m.jsonl -m "$MODEL" -o out --pipeline 2 --threads 1 --micro-batch 1
-wait_for 40 some_pictures 3
+wait_for 60 some_pictures 3
 children=$(family "$!")
 [ "$(wc -w <<<"$children")" -ge 5 ] || fail "coordinator, supervisor, mpirun and two ranks were expected: $children"
 kill -9 "$!"
-for pid in $children; do wait_for 10 is_gone "$pid"; done
+for pid in $children; do wait_for 60 is_gone "$pid"; done
 [ ! -e out/job.json ] || fail "it was done before it was killed"
 kept=$(committed)
 [ -n "$kept" ] || fail "three pictures were in place and no row was committed"
 
 start render2 "$DIFFARM" render m.jsonl -m "$MODEL" -o out --threads 1 --micro-batch 1
-wait_for 40 some_pictures $(($(pictures) + 2))
+wait_for 60 some_pictures $(($(pictures) + 2))
 kill -INT "$!"
 code=0
 wait "$!" || code=$?
@@ -46,14 +42,14 @@ echo '{"prompt": "another job"}' >other.jsonl
 expect 2 "$DIFFARM" render other.jsonl -m "$MODEL" -o out
 says err.txt "begun and not finished"
 
-expect 0 timeout 60 "$DIFFARM" render m.jsonl -m "$MODEL" -o out --threads 1 --contact-sheet sheet.png
+expect 0 timeout 200 "$DIFFARM" render m.jsonl -m "$MODEL" -o out --threads 1 --contact-sheet sheet.png
 same_out base out
 [ -s sheet.png ] || fail "no contact sheet"
 while read -r line; do
     grep -qF "$line" <(written) || fail "${line% *} was rendered again"
 done <<<"$kept"
 
-expect 0 timeout 10 "$DIFFARM" render m.jsonl -m "$MODEL" -o out
+expect 0 timeout 200 "$DIFFARM" render m.jsonl -m "$MODEL" -o out
 says out.txt "already complete"
-expect 2 timeout 10 "$DIFFARM" render other.jsonl -m "$MODEL" -o out
+expect 2 timeout 200 "$DIFFARM" render other.jsonl -m "$MODEL" -o out
 says err.txt "another job"

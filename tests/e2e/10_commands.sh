@@ -35,9 +35,9 @@ if [ "$(reorders 1)" != "$(reorders 5)" ] || ! grep -q ',exec,.*,matmul,' verbos
     fail "reorders in a pass, or no word of oneDNN"
 fi
 
-expect 0 timeout 60 "$DIFFARM" bench pipeline -m "$MODEL" --runs 2 --passes 2 --output json
+expect 0 timeout 200 "$DIFFARM" bench pipeline -m "$MODEL" --runs 2 --passes 2 --output json
 says out.txt '"median_ratio":'
-expect 0 timeout 60 "$DIFFARM" bench pipeline -m "$MODEL" --runs 1 --passes 2 --trace trace.json
+expect 0 timeout 200 "$DIFFARM" bench pipeline -m "$MODEL" --runs 1 --passes 2 --trace trace.json
 python3 -c 'import json; assert json.load(open("trace.json"))["traceEvents"]' || fail "no trace of a pipeline"
 
 start_coordinator state
@@ -51,7 +51,7 @@ expect 1 "$DIFFARM" watch "$JOB" --connect "$ENDPOINT"
 says err.txt "cancelled"
 
 start_worker worker -m "$MODEL"
-expect 0 timeout 60 "$DIFFARM" submit m.csv -m "$MODEL" -o out --steps 2 --connect "$ENDPOINT" --wait --output json
+expect 0 timeout 200 "$DIFFARM" submit m.csv -m "$MODEL" -o out --steps 2 --connect "$ENDPOINT" --wait --output json
 says out.txt '"state":"done"'
 [ -s out/apples/a-0000.png ] && [ -s out/apples/a-0001.png ] || fail "counted names are missing"
 says out/metadata.jsonl '"prompt":"red apple, big"'
@@ -64,19 +64,20 @@ expect 0 "$DIFFARM" workers --connect "$ENDPOINT" --output json
 says out.txt '"done":3'
 expect 2 "$DIFFARM" submit m.csv -m "$MODEL" -o out --connect "$ENDPOINT"
 kill -TERM "$WORKER"
-wait_for 10 is_gone "$WORKER"
+wait_for 60 is_gone "$WORKER"
 grep -q 'event=drain' worker.log || fail "the worker has not drained"
 
 # A pipeline drains as well: what is begun is finished, the rest handed back, all ranks end in order.
-manifest m.jsonl 12 12
+manifest m.jsonl 40 6
 start_worker pipeline --pipeline 2 --micro-batch 1
 JOB=$("$DIFFARM" submit m.jsonl -m "$MODEL" -o drained --connect "$ENDPOINT")
-wait_for 40 done_at_least "$JOB" 1
+wait_for 60 done_at_least "$JOB" 1
 kill -TERM "$WORKER"
 code=0
 wait "$WORKER" || code=$?
 [ "$code" -eq 0 ] || fail "the pipeline drained with exit code $code"
-done_at_least "$JOB" 12 && fail "it was done before it was drained"
-[ "$(field "$JOB" leased)" -eq 0 ] || fail "pictures were not handed back"
+done_at_least "$JOB" 40 && fail "it was done before it was drained"
+none_leased() { [ "$(field "$JOB" leased)" -eq 0 ]; }
+wait_for 60 none_leased
 start_worker last --pipeline 1
-expect 0 timeout 60 "$DIFFARM" watch "$JOB" --connect "$ENDPOINT"
+expect 0 timeout 200 "$DIFFARM" watch "$JOB" --connect "$ENDPOINT"

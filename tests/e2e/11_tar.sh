@@ -36,19 +36,21 @@ EOF
 pictures() { find out/.diffarm/shard-000000 -name '*.png' 2>/dev/null | wc -l; }
 some_pictures() { [ "$(pictures)" -ge 2 ]; }
 start render "$DIFFARM" render m.jsonl -m "$MODEL" -o out --threads 1 --micro-batch 1 --format tar
-wait_for 40 some_pictures
+wait_for 60 some_pictures
+children=$(family "$!")
 kill -9 "$!"
+for pid in $children; do wait_for 60 is_gone "$pid"; done
 [ -z "$(ls out)" ] || fail "half a shard can be seen: $(ls out)"
-expect 2 timeout 10 "$DIFFARM" render m.jsonl -m "$MODEL" -o out
+expect 2 timeout 200 "$DIFFARM" render m.jsonl -m "$MODEL" -o out
 says err.txt "begun and not finished" # loose pictures are another job
-expect 0 timeout 60 "$DIFFARM" render m.jsonl -m "$MODEL" -o out --threads 1 --format tar
+expect 0 timeout 200 "$DIFFARM" render m.jsonl -m "$MODEL" -o out --threads 1 --format tar
 same_out base out
-expect 0 timeout 10 "$DIFFARM" render m.jsonl -m "$MODEL" -o out --format tar
+expect 0 timeout 200 "$DIFFARM" render m.jsonl -m "$MODEL" -o out --format tar
 says out.txt "already complete"
 expect 2 "$DIFFARM" render m.jsonl -m "$MODEL" -o other --format gif
 says err.txt "--format must be png or tar"
 
 start_coordinator state
 start_worker worker
-expect 0 timeout 60 "$DIFFARM" submit m.jsonl -m "$MODEL" -o submitted --format tar --connect "$ENDPOINT" --wait
+expect 0 timeout 200 "$DIFFARM" submit m.jsonl -m "$MODEL" -o submitted --format tar --connect "$ENDPOINT" --wait
 same_out base submitted

@@ -44,10 +44,10 @@ same_out out two
 start_coordinator state
 start_worker alone --trace alone.json
 JOB=$("$DIFFARM" submit m.jsonl -m "$MODEL" -o alone --connect "$ENDPOINT")
-test -s alone.json || fail "no empty trace at the start"
-expect 0 timeout 60 "$DIFFARM" watch "$JOB" --connect "$ENDPOINT"
+wait_for 60 test -s alone.json # an empty one, from the start
+expect 0 timeout 200 "$DIFFARM" watch "$JOB" --connect "$ENDPOINT"
 kill -TERM "$WORKER"
-wait_for 20 is_gone "$WORKER"
+wait_for 60 is_gone "$WORKER"
 check alone.json 1
 
 expect 2 "$DIFFARM" worker --connect "$ENDPOINT" --trace /nowhere/trace.json

@@ -13,9 +13,9 @@ expect 0 "$DIFFARM" keygen keys --add alice --role watch
 expect 0 "$DIFFARM" keygen strange
 
 start coordinator "$DIFFARM" coordinator --state state --bind 'tcp://*:*' --keys keys
-wait_for 20 test -s state/endpoint
+wait_for 60 test -s state/endpoint
 ENDPOINT=tcp://127.0.0.1:$(sed 's/.*://' state/endpoint)
-wait_for 20 "$DIFFARM" jobs --connect "$ENDPOINT" --keys keys --timeout 1
+wait_for 60 "$DIFFARM" jobs --connect "$ENDPOINT" --keys keys --timeout 1
 expect 0 "$DIFFARM" jobs --connect "$ENDPOINT" --keys keys/alice
 expect 3 "$DIFFARM" jobs --connect "$ENDPOINT" --timeout 0.5
 says err.txt "--keys"
@@ -27,7 +27,7 @@ says err.txt "chmod 600"
 
 manifest m.jsonl 4 2
 start_worker worker --keys keys -m "$MODEL"
-expect 0 timeout 100 "$DIFFARM" submit m.jsonl -m "$MODEL" -o out --connect "$ENDPOINT" --keys keys --wait --output json
+expect 0 timeout 200 "$DIFFARM" submit m.jsonl -m "$MODEL" -o out --connect "$ENDPOINT" --keys keys --wait --output json
 says out.txt '"state":"done"'
 JOB=$(grep -o '"job_id":"[0-9a-f]*"' out.txt | head -n 1 | cut -d'"' -f4)
 expect 0 "$DIFFARM" status "$JOB" --connect "$ENDPOINT" --keys keys/alice

@@ -27,14 +27,15 @@ says err.txt "--http-token"
 expect 2 "$DIFFARM" coordinator --state s --bind 'tcp://127.0.0.1:*' --http nonsense
 
 start coordinator "$DIFFARM" coordinator --state state --bind 'tcp://127.0.0.1:*' --http 127.0.0.1:0
-wait_for 20 grep -q event=listening coordinator.log
+wait_for 60 grep -q event=listening coordinator.log
 ENDPOINT=$(head -n 1 state/endpoint)
 URL=$(grep -o 'http://[0-9.:]*/' coordinator.log | head -n 1)
 
+is_healthy() { [ "$(get /healthz)" = 200 ]; }
 expect_page 200 /
 expect_page 404 /farm.db
 expect_page 403 /state "Host: example.org"
-wait_for 5 test "$(get /healthz)" = 200
+wait_for 60 is_healthy
 
 manifest m.jsonl 3 2
 echo '{"prompt": "frog", "task": "img2img", "image": "in.png", "steps": 4}' >>m.jsonl
@@ -46,7 +47,7 @@ expect 2 "$DIFFARM" explain 0123456789abcdef --connect "$ENDPOINT"
 echo "other bytes" >in.png
 
 start_worker worker -m "$MODEL"
-expect 1 timeout 60 "$DIFFARM" watch "$JOB" --connect "$ENDPOINT" --output json
+expect 1 timeout 200 "$DIFFARM" watch "$JOB" --connect "$ENDPOINT" --output json
 says out.txt '"failed":1'
 expect 1 "$DIFFARM" failures "$JOB" --connect "$ENDPOINT"
 says out.txt "line 4 (picture 3"
@@ -58,8 +59,8 @@ says out.txt '"state":"done"'
 shows() { # shows PATH TEXT
     get "$1" >/dev/null && grep -qF -- "$2" page.txt
 }
-wait_for 5 shows /state "\"id\":\"$JOB\""
-wait_for 5 shows /metrics "diffarm_images_committed_total 3"
+wait_for 60 shows /state "\"id\":\"$JOB\""
+wait_for 60 shows /metrics "diffarm_images_committed_total 3"
 expect_page 200 "/thumb/$JOB/0"
 head -c 8 page.txt | grep -q PNG || fail "the thumbnail is no PNG"
 expect_page 404 "/thumb/$JOB/3"

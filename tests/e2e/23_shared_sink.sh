@@ -20,10 +20,10 @@ start_worker first --micro-batch 1
 first=$WORKER
 start_worker second --micro-batch 1
 submit_shared out
-wait_for 30 done_at_least "$JOB" 2
+wait_for 60 done_at_least "$JOB" 2
 kill -9 "$first"
 kill -9 "$COORDINATOR"
-wait_for 5 is_gone "$COORDINATOR"
+wait_for 60 is_gone "$COORDINATOR"
 mkdir -p out/.diffarm/beside
 echo torn >out/.diffarm/beside/1-0123456789abcdef-77-3.png # of a worker that died while it wrote
 start_coordinator state
@@ -37,7 +37,7 @@ expect 0 "$DIFFARM" watch "$JOB" --connect "$ENDPOINT"
 same_out base_tar out_tar
 
 submit_shared out_message
-wait_for 20 test -d out_message/.diffarm
+wait_for 60 test -d out_message/.diffarm
 rm -rf out_message/.diffarm/beside
 touch out_message/.diffarm/beside # nobody can make files there now
 expect 0 "$DIFFARM" watch "$JOB" --connect "$ENDPOINT"

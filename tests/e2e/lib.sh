@@ -65,7 +65,7 @@ says() { # says FILE TEXT
     }
 }
 
-# wait_for SECONDS COMMAND...
+# wait_for SECONDS COMMAND...: long ones, for a slow machine on which other tests run; only a failure takes so long
 wait_for() {
     local end=$((SECONDS + $1))
     shift
@@ -99,9 +99,9 @@ start_coordinator() { # start_coordinator STATE: sets ENDPOINT and COORDINATOR
     start coordinator "$DIFFARM" coordinator --state "$1" --bind 'tcp://127.0.0.1:*' --lease-timeout-ms 2000 --heartbeat-ms 500 \
         --stall-retry-ms 300
     COORDINATOR=$!
-    wait_for 20 test -s "$1/endpoint"
+    wait_for 60 test -s "$1/endpoint"
     ENDPOINT=$(head -n 1 "$1/endpoint")
-    wait_for 20 "$DIFFARM" jobs --connect "$ENDPOINT" --timeout 1
+    wait_for 60 "$DIFFARM" jobs --connect "$ENDPOINT" --timeout 1
 }
 
 start_worker() { # start_worker NAME ARGS...: sets WORKER
@@ -125,6 +125,15 @@ same_out() {
     local leftover
     leftover=$(find "$2" -name '.*' -mindepth 1 | head -n 3)
     [ -z "$leftover" ] || fail "$2 holds $leftover"
+}
+
+family() { # family PID: all processes below it
+    local pid
+    for pid in $(pgrep -P "$1"); do echo "$pid" && family "$pid"; done
+}
+
+said() { # said NAME N TEXT: NAME.log has the text at least N times
+    [ "$(grep -cF -- "$3" "$1.log")" -ge "$2" ]
 }
 
 is_gone() { # is_gone PID
