@@ -18,7 +18,12 @@
 #include "cluster/simulate/costs.h"
 #include "cluster/timeline.h"
 
-enum { DF_PIPESIM_EAGER_BYTES = 4096, DF_PIPESIM_MOST_SLOTS = 256, DF_PIPESIM_MOST_ROWS = 1000000 };
+enum {
+    DF_PIPESIM_EAGER_BYTES = 4096,
+    DF_PIPESIM_MOST_SLOTS = 256,
+    DF_PIPESIM_MOST_ROWS = 1000000,
+    DF_PIPESIM_MOST_SPANS = 1 << 24 /* 1.3 GB */
+};
 
 typedef struct df_pipesim_cfg {
     const df_pipesim_costs *costs; /* checked */
@@ -41,8 +46,8 @@ typedef struct df_pipesim_report {
     df_timeline *line; /* ranks' spans from 0 ns on */
 } df_pipesim_report;
 
-/* Errors: DF_EINVAL for a cfg out of bounds; DF_EINTERNAL where nothing moves any more (a cycle in the costs' edges is
- * refused by their check: it is our bug). */
+/* Errors: DF_EINVAL for a cfg out of bounds; DF_ELIMIT for more spans than are kept; DF_EINTERNAL where nothing moves
+ * any more (a cycle in the costs' edges is refused by their check: it is our bug). */
 df_code df_pipesim_run(df_pipesim_report *out, const df_pipesim_cfg *cfg, df_err *err);
 void df_pipesim_report_free(df_pipesim_report *r);
 

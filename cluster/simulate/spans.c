@@ -21,6 +21,7 @@ static void add(df_world *w, int rank, const df_span *span) {
         r->room = room;
     }
     r->spans[r->n_spans++] = *span;
+    w->n_spans++;
 }
 
 static df_span span_of(const df_world *w, df_span_kind kind, int slot, int segment, double from, double to) {

@@ -194,9 +194,16 @@ static bool happen_next(df_world *w) {
 df_code df_world_run(df_world *w, df_err *err) {
     df_rows_enter(w);
     for (int r = 0; r < w->n_ranks; r++) df_rank_wake(w, r);
-    while (w->n_left < w->cfg->n_rows && !w->failed)
+    while (w->n_left < w->cfg->n_rows && !w->failed) {
         if (!happen_next(w))
             return df_err_set(err, DF_EINTERNAL, "simulation: nothing moves after %g s, %d of %d pictures are done",
                               w->now, w->n_left, w->cfg->n_rows);
+        if (w->n_spans > DF_PIPESIM_MOST_SPANS)
+            return df_err_set(
+                err, DF_ELIMIT,
+                "simulation: more than %d spans after %g s, %d of %d pictures are done: fewer pictures or "
+                "steps are enough",
+                DF_PIPESIM_MOST_SPANS, w->now, w->n_left, w->cfg->n_rows);
+    }
     return w->failed ? df_err_set(err, DF_ENOMEM, "simulation after %g s", w->now) : DF_OK;
 }

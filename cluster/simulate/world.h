@@ -100,6 +100,7 @@ typedef struct df_world {
     int n_ranks, n_slots;
     double now;
     bool failed; /* no memory: nothing goes on */
+    int64_t n_spans; /* of all ranks */
     df_agenda agenda; /* what comes from outside the ranks' threads */
     df_agenda work; /* ends of phases, in seconds of a core */
     double worked; /* seconds that each computing rank has had of a core so far */
