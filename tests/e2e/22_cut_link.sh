@@ -7,7 +7,7 @@ allow_leaks_of_mpi
 
 export HOST_PREFIX=df$$h HOST_NAMES=$WORK/hosts
 hosts=$SOURCE/tests/e2e/hosts.sh
-"$hosts" up 5 >hosts.txt 2>&1 || {
+{ "$hosts" up 5 && "$hosts" on 1 true; } >hosts.txt 2>&1 || {
     cat hosts.txt
     echo "SKIPPED: network namespaces (root, iproute2, util-linux) are needed"
     exit 77
