@@ -11,14 +11,21 @@
 #include "client/report.h"
 #include "client/send.h"
 
-enum { OPT_WAIT = 0x3000, OPT_PRIORITY, MAX_PRIORITY = 10 };
+enum { OPT_WAIT = 0x3000, OPT_PRIORITY, OPT_JOB_ID, MAX_PRIORITY = 10 };
 
 typedef struct submit_options {
     df_job_options job;
     df_connect_options connect;
     bool wait;
     int priority;
+    const char *job_id; /* NULL: a new one */
 } submit_options;
+
+static const char *job_id_of(struct argp_state *state, const char *arg) {
+    if (strlen(arg) != DF_JOB_ID_BYTES - 1 || arg[strspn(arg, "0123456789abcdef")])
+        argp_error(state, "--job-id must be %d digits of 0-9a-f, not '%s'", DF_JOB_ID_BYTES - 1, arg);
+    return arg;
+}
 
 static error_t parse(int key, char *arg, struct argp_state *state) {
     submit_options *o = state->input;
@@ -29,6 +36,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         return 0;
     case OPT_WAIT: o->wait = true; return 0;
     case OPT_PRIORITY: o->priority = (int)df_option_int(state, "priority", arg, -MAX_PRIORITY, MAX_PRIORITY); return 0;
+    case OPT_JOB_ID: o->job_id = job_id_of(state, arg); return 0;
     case ARGP_KEY_END:
         if (o->job.render.workers || o->job.render.pipeline)
             argp_error(state, "--workers and --pipeline belong to the farm that is there already: "
@@ -41,6 +49,8 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
 static const struct argp_option options[] = {
     { "wait", OPT_WAIT, NULL, 0, "Stay until the job is done, showing progress", 0 },
     { "priority", OPT_PRIORITY, "N", 0, "-10 to 10: each step doubles the job's share of the workers (0)", 0 },
+    { "job-id", OPT_JOB_ID, "ID", 0,
+      "An id of your own, 16 digits of 0-9a-f: the same command given again is the same job (a new one)", 0 },
     { 0 },
 };
 static const struct argp_child children[] = { { &df_job_argp, 0, NULL, 0 }, { &df_connect_argp, 0, "", 3 }, { 0 } };
@@ -85,7 +95,8 @@ static int wait_for(const submit_options *o, df_link *l, const df_draft *job) {
 static int send(const submit_options *o, df_link *l, df_draft *job) {
     df_err err;
     char id[DF_JOB_ID_BYTES];
-    df_code rc = df_job_id_new(id, &err);
+    df_code rc = o->job_id ? DF_OK : df_job_id_new(id, &err);
+    if (o->job_id) snprintf(id, sizeof id, "%s", o->job_id);
     job->spec.job_id = id;
     job->spec.priority = o->priority;
     if (!rc) rc = df_send_job(l, job, o->connect.timeout_ms, &err);

@@ -67,6 +67,17 @@ kill -TERM "$WORKER"
 wait_for 60 is_gone "$WORKER"
 grep -q 'event=drain' worker.log || fail "the worker has not drained"
 
+# An id of one's own: a submit that was killed is given again, and is the same job.
+expect 2 "$DIFFARM" submit m.csv -m "$MODEL" -o own --connect "$ENDPOINT" --job-id 123
+says err.txt "16 digits"
+for _ in 1 2; do
+    expect 0 "$DIFFARM" submit m.csv -m "$MODEL" -o own --steps 2 --connect "$ENDPOINT" --job-id 00000000c0ffee00
+    says out.txt 00000000c0ffee00
+done
+expect 2 "$DIFFARM" submit m.csv -m "$MODEL" -o own --steps 3 --connect "$ENDPOINT" --job-id 00000000c0ffee00
+says err.txt "another manifest"
+expect 0 "$DIFFARM" cancel 00000000c0ffee00 --connect "$ENDPOINT"
+
 # A pipeline drains as well: what is begun is finished, the rest handed back, all ranks end in order.
 manifest m.jsonl 40 6
 start_worker pipeline --pipeline 2 --micro-batch 1
