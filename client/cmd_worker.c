@@ -160,16 +160,17 @@ static const struct argp argp = {
     .parser = parse,
     .doc =
         "Renders pictures for a coordinator until it is told to stop.\vSIGTERM, SIGINT and SIGUSR1 drain it: pictures "
-        "not begun are handed back, begun ones finished; a second signal hands all back at once. Exit codes: 0 "
-        "drained, 1 failed, 2 usage, 3 refused by the coordinator or unable to offer a model.",
+        "not begun are handed back, begun ones finished; a second SIGTERM or SIGINT, or SIGUSR2, hands all back at "
+        "once. Exit codes: 0 drained, 1 failed, 2 usage, 3 refused by the coordinator or unable to offer a model.",
 };
 
-/* A signal handler can reach nothing but a global. Counts: the second one is more urgent. */
+/* A signal handler can reach nothing but a global. 1: drain; 2: hand all back. A user's second signal is the more
+ * urgent one; a supervisor says SIGUSR1 again and again until it is heard. */
 static volatile sig_atomic_t drain;
 
 static void on_signal(int number) {
-    (void)number;
-    if (drain < 2) drain++;
+    int wish = number == SIGUSR1 ? 1 : number == SIGUSR2 ? 2 : drain + 1;
+    if (wish > drain && wish <= 2) drain = wish;
 }
 
 static void drain_on_signals(void) {
@@ -178,6 +179,7 @@ static void drain_on_signals(void) {
     sigaction(SIGTERM, &act, NULL);
     sigaction(SIGINT, &act, NULL);
     sigaction(SIGUSR1, &act, NULL);
+    sigaction(SIGUSR2, &act, NULL);
 }
 
 /* Ranks that could run on the same cores part them, unless they were told to have more threads than cores. */

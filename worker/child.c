@@ -49,6 +49,7 @@ static void become(const df_child_cfg *cfg, const char **env, pid_t parent, int 
     signal(SIGINT, SIG_DFL);
     signal(SIGTERM, SIG_DFL);
     signal(SIGUSR1, SIG_DFL);
+    signal(SIGUSR2, SIG_DFL);
     setpgid(0, 0);
     if (cfg->cores) sched_setaffinity(0, sizeof *cfg->cores, cfg->cores); /* where it fails it is merely slower */
     prctl(PR_SET_PDEATHSIG, cfg->death_signal);

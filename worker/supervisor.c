@@ -8,6 +8,7 @@
 #include "worker/pulse.h"
 
 #define POLL_MS 50
+#define TELL_AGAIN_MS 500
 #define GRACE_MS 3000 /* mpirun ends stopped ranks as well */
 #define START_MS 300000 /* until all ranks have found each other */
 
@@ -22,12 +23,26 @@ static void replace(df_keeper *k, df_pulse_ear *e, const df_supervisor_cfg *cfg)
     df_keeper_replace(k, SIGTERM, GRACE_MS);
 }
 
+/* The wish to drain on its way to the ranks. Said again and again: mpirun drops a signal that comes before its ranks
+ * are there. */
+typedef struct telling {
+    int wish;
+    int64_t again_at_ms;
+} telling;
+
+static void tell(df_keeper *k, telling *t, int wish) {
+    int64_t now = df_clock_ms();
+    if (!wish || (wish == t->wish && now < t->again_at_ms)) return;
+    df_keeper_signal(k, wish > 1 ? SIGUSR2 : SIGUSR1);
+    *t = (telling) { wish, now + TELL_AGAIN_MS };
+}
+
 static int supervise(df_keeper *k, df_pulse_ear *e, const df_supervisor_cfg *cfg) {
-    int told = 0;
+    telling told = { 0 };
     pid_t listened_to = 0;
     while (k->state == DF_KEEPER_RUNNING || k->state == DF_KEEPER_WAITING) {
         int wish = *cfg->drain;
-        for (; told < wish; told++) df_keeper_signal(k, SIGUSR1);
+        tell(k, &told, wish);
         if (wish && k->state == DF_KEEPER_WAITING) return 0;
         df_pulse_ear_listen(e, 0);
         if (k->pid != listened_to) df_pulse_ear_reset(e);

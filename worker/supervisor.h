@@ -2,7 +2,7 @@
  * rank ends its mpirun (Open MPI 4 survives no rank), and rank 0 ends it when another hangs, so this is how the replica
  * comes back. Of rank 0 the supervisor wants a pulse (pulse.h): without it the ranks are ended, with force if need be.
  *
- * SIGTERM, SIGINT and SIGUSR1 become SIGUSR1 for the ranks, which mpirun hands on: they drain. When the supervisor
+ * A wish to drain becomes SIGUSR1 for the ranks, an urgent one SIGUSR2, which mpirun hands on. When the supervisor
  * dies, mpirun gets SIGTERM and the ranks SIGKILL from the kernel. */
 #ifndef DF_WORKER_SUPERVISOR_H
 #define DF_WORKER_SUPERVISOR_H
@@ -17,7 +17,7 @@ typedef struct df_supervisor_cfg {
     int n_ranks;
     const char *hosts; /* "a:2,b:2": where the ranks are to run, as mpirun takes it; NULL: here */
     const char *const *args; /* of the ranks, behind the program's path: "worker", "--connect", ...; NULL at the end */
-    const volatile sig_atomic_t *drain; /* set by signals */
+    const volatile sig_atomic_t *drain; /* set by signals: 1 drain, 2 hand all back */
     int64_t silence_ms; /* rank 0 hangs when it was silent for so long */
     const df_log *log;
 } df_supervisor_cfg;

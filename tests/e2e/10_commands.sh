@@ -92,3 +92,11 @@ none_leased() { [ "$(field "$JOB" leased)" -eq 0 ]; }
 wait_for 60 none_leased
 start_worker last --pipeline 1
 expect 0 timeout 200 "$DIFFARM" watch "$JOB" --connect "$ENDPOINT"
+
+# A pipeline told to drain while its ranks come up ends as well: mpirun drops signals until they are there.
+for moment in 0.05 0.15 0.25 0.35 0.45; do
+    start_worker early --pipeline 2
+    sleep "$moment"
+    kill -TERM "$WORKER"
+    wait_for 20 is_gone "$WORKER"
+done
