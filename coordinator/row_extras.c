@@ -181,6 +181,24 @@ static void shorten_files(json_t *list) {
     json_array_foreach(list, i, one) shorten(one, "file");
 }
 
+/* Readers of image folders put the picture that a line is about under `image`. */
+static const char *shown_as(const char *key) {
+    if (!strcmp(key, "image")) return "input_image";
+    return strcmp(key, "image_sha256") ? key : "input_image_sha256";
+}
+
+static json_t *with_shown_names(json_t *o) {
+    const char *key;
+    json_t *value, *shown = json_object();
+    json_object_foreach(o, key, value) {
+        if (!shown || json_object_set(shown, shown_as(key), value)) {
+            json_decref(shown);
+            return NULL;
+        }
+    }
+    return shown;
+}
+
 json_t *df_row_extras_metadata(const char *extras) {
     json_t *o = *extras ? json_loads(extras, 0, NULL) : json_object();
     if (!o) return NULL;
@@ -189,5 +207,7 @@ json_t *df_row_extras_metadata(const char *extras) {
     shorten_files(json_object_get(o, "lora"));
     shorten_files(json_object_get(o, "embedding"));
     shorten_files(json_object_get(o, "int8_scales"));
-    return o;
+    json_t *shown = with_shown_names(o);
+    json_decref(o);
+    return shown;
 }

@@ -3,7 +3,8 @@
  * where the task has it, numbers but the class only where they are not 0:
  *   image, image_sha256, mask, mask_sha256, strength, class, noise_level, guidance_rescale, eta,
  *   lora [{file, sha256, weight}], embedding [{file, sha256, name}]
- * Paths are absolute; metadata shows their last part, so that OUT does not depend on where the inputs lay. */
+ * Paths are absolute; metadata shows their last part, so that OUT does not depend on where the inputs lay, and calls
+ * the first two input_image and input_image_sha256. */
 #ifndef DF_COORDINATOR_ROW_EXTRAS_H
 #define DF_COORDINATOR_ROW_EXTRAS_H
 

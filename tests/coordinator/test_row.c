@@ -171,7 +171,7 @@ static void what_a_task_asks_for_comes_back(void **state) {
     assert_string_equal(back.adapters[2]->file->sha256, wire.adapters[2]->file->sha256);
 
     json_t *shown = df_row_extras_metadata(row.extras);
-    assert_string_equal(json_string_value(json_object_get(shown, "image")), "a \"b\".png");
+    assert_string_equal(json_string_value(json_object_get(shown, "input_image")), "a \"b\".png");
     json_t *lora = json_array_get(json_object_get(shown, "lora"), 0);
     assert_string_equal(json_string_value(json_object_get(lora, "file")), "x.safetensors");
     json_t *scales = json_array_get(json_object_get(shown, "int8_scales"), 0);

@@ -50,7 +50,7 @@ EOF
 render mixed.jsonl all --micro-batch 4
 [ "$(wc -l <all/metadata.jsonl)" -eq 13 ] || fail "metadata has not 13 lines"
 says all/metadata.jsonl '"task":"inpaint"'
-says all/metadata.jsonl '"image":"wide.png"'
+says all/metadata.jsonl '"input_image":"wide.png"'
 says all/metadata.jsonl '"strength":0.5'
 says all/metadata.jsonl '"lora":[{"file":"style.safetensors","sha256":'
 says all/metadata.jsonl '"embedding":[{"file":"zqtoy.safetensors","sha256":'
