@@ -2,6 +2,8 @@
 #
 #   df_library(NAME SOURCES a.c b.c LIBS other)      static library df_NAME; headers are included from the root
 #   df_add_test(engine/graph/test_shape LABELS unit LIBS df_graph)   tests/engine/graph/test_shape.c, run by ctest
+#
+# Label `threads`: threads meet in it, so that it is worth running under ThreadSanitizer (`./farm race`).
 
 add_library(df_options INTERFACE)
 target_include_directories(df_options INTERFACE ${CMAKE_SOURCE_DIR})
@@ -41,4 +43,7 @@ function(df_add_test path)
   endif()
   set_tests_properties(${path} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT} ENVIRONMENT "${ARG_ENV}"
     SKIP_RETURN_CODE 77)
+  if("threads" IN_LIST ARG_LABELS)
+    set_property(GLOBAL APPEND PROPERTY DF_THREADED_TESTS ${target})
+  endif()
 endfunction()
