@@ -20,7 +20,8 @@ struct df_tar_shard {
     df_out_dir *dir;
     char name[DF_TAR_SHARD_PATH_BYTES], stats_name[DF_TAR_SHARD_PATH_BYTES], loose[DF_TAR_SHARD_PATH_BYTES];
     uint64_t first_row, next_row, end_row;
-    bool is_marked; /* an earlier start has finished it */
+    bool is_marked; /* archive and stats are in place, but perhaps not on the medium yet */
+    bool is_whole; /* they are: their pictures were let go */
     int fd; /* of the archive, -1 while there is none */
     df_tar_file *tar;
     uint64_t n_done, n_failed;
@@ -175,10 +176,12 @@ static df_code begin(df_tar_shard *s, df_err *err) {
 }
 
 static df_code look(df_tar_shard *s, df_err *err) {
-    bool has_stats = false, has_archive = false;
+    bool has_stats = false, has_archive = false, has_loose = false;
     df_code rc = df_out_dir_has(s->dir, s->stats_name, &has_stats, err);
     if (!rc) rc = df_out_dir_has(s->dir, s->name, &has_archive, err);
+    if (!rc) rc = df_out_dir_has(s->dir, s->loose, &has_loose, err);
     s->is_marked = has_stats && has_archive;
+    s->is_whole = s->is_marked && !has_loose;
     return rc;
 }
 
@@ -195,7 +198,7 @@ df_code df_tar_shard_open(df_tar_shard **out, const df_job *job, uint64_t number
     set_names(s, number);
     df_code rc = df_out_dir_open(&s->dir, job->spec.out_dir, job->spec.job_id, &why);
     if (!rc) rc = look(s, &why);
-    if (!rc && !s->is_marked) rc = begin(s, &why);
+    if (!rc && !s->is_whole) rc = begin(s, &why);
     if (rc) {
         df_tar_shard_close(&s);
         return df_err_set(err, rc, "%s", why.text);
@@ -220,18 +223,19 @@ df_code df_tar_shard_step(df_tar_shard *s, df_store *store, df_tar_shard_end *en
     df_code rc = DF_OK;
     size_t slice = 0;
     *end = DF_TAR_SHARD_GOES_ON;
-    while (!s->is_marked && s->next_row < s->end_row && slice < SLICE_BYTES)
+    while (!s->is_whole && s->next_row < s->end_row && slice < SLICE_BYTES)
         if ((rc = take_row(s, store, &slice, err))) return rc;
-    if (!s->is_marked && s->next_row < s->end_row) {
+    if (!s->is_whole && s->next_row < s->end_row) {
         sync_file_range(s->fd, 0, 0, SYNC_FILE_RANGE_WRITE); /* begun now, so that the sync at the end is short */
         return DF_OK;
     }
-    if (s->n_lost) {
+    if (s->n_lost && s->is_marked) s->is_whole = true; /* the removal was begun, so the marks were synced */
+    if (s->n_lost && !s->is_whole) {
         *end = DF_TAR_SHARD_LACKS;
         return DF_OK;
     }
-    if (!s->is_marked && (rc = finish(s, err))) return rc;
-    *end = s->is_marked ? DF_TAR_SHARD_WAS_WHOLE : DF_TAR_SHARD_WHOLE;
+    if (!s->is_whole && (rc = finish(s, err))) return rc;
+    *end = s->is_whole ? DF_TAR_SHARD_WAS_WHOLE : DF_TAR_SHARD_WHOLE;
     df_out_dir_remove(s->dir, s->loose); /* what this leaves goes with OUT/.diffarm */
     return DF_OK;
 }

@@ -14,8 +14,8 @@
  *
  * writes the archive beside, syncs and renames it, writes shard-00000N_stats.json in the same way (the mark that the
  * shard is whole), and only then removes the pictures. A step does some MiB, so that the loop goes on in between. What
- * an error or a crash breaks off is begun again from the pictures, to the same bytes; a shard that is marked is left
- * as it is. */
+ * an error or a crash breaks off is begun again from the pictures, to the same bytes; so is a shard that is marked but
+ * has all its pictures still, for its marks may not be on the medium. A shard without them is left as it is. */
 #ifndef DF_COORDINATOR_TAR_SHARD_H
 #define DF_COORDINATOR_TAR_SHARD_H
 
