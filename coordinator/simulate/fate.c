@@ -95,10 +95,7 @@ static void slow_disk(df_sim_world *w) {
 
 static void kill_worker(df_sim_world *w) {
     df_sim_worker *worker = &w->workers[df_sim_below(&w->random, (uint64_t)w->n_workers)];
-    worker->is_up = false;
-    worker->up_ms = w->now_ms + df_sim_between(&w->random, 50, 15000);
-    w->network.connection[worker->number]++;
-    df_sim_note(w, "worker %d is killed", worker->number);
+    df_sim_worker_die(w, worker, w->now_ms + df_sim_between(&w->random, 50, 15000));
 }
 
 static void drain_worker(df_sim_world *w) {
@@ -145,6 +142,25 @@ static void calm_down(df_sim_world *w) {
     w->disk->n_errors = w->disk->ops_to_live = 0;
     heal_disk(w);
     df_sim_note(w, "calm");
+}
+
+void df_sim_fate_strikes_soon(df_sim_world *w, df_sim_job *job) {
+    job->end_was_struck = true;
+    if (df_sim_is_calm(w) || df_sim_chance(&w->extra, 0.5)) return;
+    w->cut_next = df_sim_chance(&w->extra, 0.7);
+    w->disk->ops_to_live = (int)df_sim_between(&w->extra, 1, 60);
+    df_sim_note(w, "job %s ends: the coordinator will stop before its change %d", job->id, w->disk->ops_to_live);
+}
+
+/* The last steps of a job are few among many, so they get strikes of their own: the last row's commit, shards, lists,
+ * marker, tidying. They follow in one turn, so the strike is planned while that row is still out. */
+void df_sim_fate_at_the_end(df_sim_world *w) {
+    for (int i = 0; w->farm && !df_sim_is_calm(w) && i < w->n_jobs; i++) {
+        df_sim_job *job = &w->jobs[i];
+        const df_job *is = df_job_table_find(&w->farm->jobs, job->id);
+        if (!is || !df_job_is_live(is) || job->end_was_struck || job->murderer >= 0) continue;
+        if (is->n_done + is->n_failed + 1 >= is->n_rows) df_sim_fate_strikes_soon(w, job);
+    }
 }
 
 void df_sim_fate_strikes(df_sim_world *w) {

@@ -54,7 +54,10 @@ static void check_lease(df_sim_world *w, const Diffarm__Lease *lease) {
         return;
     }
     df_sim_token *token = &w->tokens[w->n_tokens++];
+    const df_lease *is = df_lease_table_find(&w->farm->leases, lease->token);
     token->job = df_sim_find_job(w, lease->job->job_id);
+    token->row = lease->n_rows ? lease->rows[0]->row : 0;
+    snprintf(token->worker_id, sizeof token->worker_id, "%s", is ? is->worker_id : "");
     snprintf(token->text, sizeof token->text, "%s", lease->token);
 }
 
@@ -183,14 +186,23 @@ static size_t count_lines(const df_sim_world *w, const df_sim_job *job, const ch
     return lines;
 }
 
+/* An empty list is there as well. */
+static bool has_list(const df_sim_world *w, const df_sim_job *job, const char *name, size_t n_lines) {
+    char path[PATH_BYTES];
+    size_t n;
+    snprintf(path, sizeof path, "%s/%s", job->out_dir, name);
+    return df_sim_disk_look(w->disk, path, false, &n) && count_lines(w, job, name, false) == n_lines;
+}
+
 /* job.json is the mark that all the rest is there. */
 static void check_mark(const look *l) {
     char path[PATH_BYTES];
     size_t n;
     snprintf(path, sizeof path, "%s/job.json", l->job->out_dir);
     if (!df_sim_disk_look(l->w->disk, path, false, &n)) return;
-    if (count_lines(l->w, l->job, "metadata.jsonl", false) != l->n[DF_ROW_DONE] ||
-        count_lines(l->w, l->job, "failures.jsonl", false) != l->n[DF_ROW_FAILED])
+    if (!has_list(l->w, l->job, "metadata.jsonl", l->n[DF_ROW_DONE]) ||
+        !has_list(l->w, l->job, "failures.jsonl", l->n[DF_ROW_FAILED]) ||
+        !has_list(l->w, l->job, "runs.jsonl", l->n[DF_ROW_DONE] + l->n[DF_ROW_FAILED]))
         df_sim_broken(l->w, "job %s has its job.json, but its lists are not whole", l->job->id);
 }
 

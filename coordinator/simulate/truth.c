@@ -27,6 +27,7 @@ void df_sim_job_make(df_sim_job *job, int number, df_sim_random *random) {
     snprintf(job->out_dir, sizeof job->out_dir, "/data/new/out-%d", number);
     job->n_rows = (uint64_t)df_sim_between(random, 1, df_sim_chance(random, 0.2) ? DF_SIM_MAX_ROWS : 12);
     job->is_shared = job->n_rows % 3 == 1;
+    job->murderer = -1;
     for (uint64_t i = 0; i < job->n_rows; i++) make_row(&job->rows[i], number, i, random);
 }
 

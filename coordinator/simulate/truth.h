@@ -30,6 +30,9 @@ typedef struct df_sim_job {
     const char *format;
     bool is_shared; /* workers write its pictures beside OUT */
     uint64_t n_rows;
+    int64_t murderer; /* the row that kills whoever renders it; -1: none does */
+    int n_murders;
+    bool end_was_struck;
     df_sim_row rows[DF_SIM_MAX_ROWS];
     bool accepted; /* SubmitEnd was answered */
     bool cancel_sent, cancelled; /* JobCancel was answered */

@@ -132,6 +132,23 @@ static void send_lie(df_sim_world *w, const df_sim_worker *worker, const df_sim_
     say(w, worker, DF_WIRE_MESSAGE(RESULT, result, out), blob, bytes);
 }
 
+/* A picture that only looks right, for a row that another worker has: nobody may be robbed of his rows. */
+static void steal(df_sim_world *w, const df_sim_worker *worker) {
+    const df_sim_token *token = &w->tokens[df_sim_below(&w->extra, (uint64_t)w->n_tokens)];
+    const df_sim_row *r = &token->job->rows[token->row];
+    char id[DF_WORKER_ID_BYTES], sha256[DF_SHA256_HEX_BYTES];
+    Diffarm__Result out = DIFFARM__RESULT__INIT;
+    id_of(worker, id, sizeof id);
+    if (!strcmp(token->worker_id, id)) return;
+    df_sha256_of(r->damaged, r->png_bytes, sha256);
+    out.token = (char *)token->text;
+    out.job_id = token->job->id;
+    out.row = token->row;
+    out.png_sha256 = sha256;
+    out.scheduler = (char *)"ddim";
+    say(w, worker, DF_WIRE_MESSAGE(RESULT, result, &out), r->damaged, r->png_bytes);
+}
+
 static void send_result(df_sim_world *w, df_sim_worker *worker, df_sim_item *item) {
     const df_sim_row *r = &item->job->rows[item->row];
     Diffarm__Result out = DIFFARM__RESULT__INIT;
@@ -143,6 +160,7 @@ static void send_result(df_sim_world *w, df_sim_worker *worker, df_sim_item *ite
     out.seconds = worker->row_ms / 1000.0;
     out.pixels_hash = df_sim_row_pixels(r);
     item->sent_ms = w->now_ms;
+    if (!df_sim_is_calm(w) && worker->lies > 0 && df_sim_chance(&w->extra, 0.3)) steal(w, worker);
     if (!df_sim_is_calm(w) && df_sim_chance(&w->random, worker->lies))
         send_lie(w, worker, item, &out);
     else if (item->job->is_shared && !item->is_told && put_beside(w, item, r->png, r->png_bytes)) {
@@ -153,10 +171,28 @@ static void send_result(df_sim_world *w, df_sim_worker *worker, df_sim_item *ite
     item->is_told = true;
 }
 
+void df_sim_worker_die(df_sim_world *w, df_sim_worker *worker, int64_t until_ms) {
+    worker->is_up = false;
+    worker->up_ms = until_ms;
+    w->network.connection[worker->number]++;
+    df_sim_note(w, "worker %d dies", worker->number);
+}
+
+/* The last loss fails the row, which may be all that its job waits for. */
+static void murder(df_sim_world *w, df_sim_worker *worker, df_sim_job *job) {
+    df_sim_worker_die(w, worker, w->now_ms + df_sim_between(&w->extra, 50, 3000));
+    if (++job->n_murders == DF_FARM_MAX_LOSSES) df_sim_fate_strikes_soon(w, job);
+}
+
 static void render(df_sim_world *w, df_sim_worker *worker) {
     for (int i = 0; i < worker->n_items; i++) {
-        if (worker->items[i].is_rendered) continue;
-        worker->items[i].is_rendered = true;
+        df_sim_item *item = &worker->items[i];
+        if (item->is_rendered) continue;
+        if (item->job->murderer == (int64_t)item->row) {
+            murder(w, worker, item->job);
+            return;
+        }
+        item->is_rendered = true;
         worker->render_ms = w->now_ms + worker->row_ms;
         return;
     }
@@ -264,6 +300,7 @@ void df_sim_worker_wake(df_sim_world *w, df_sim_worker *worker) {
         return;
     }
     if (has_work(worker) && w->now_ms >= worker->render_ms) render(w, worker);
+    if (!worker->is_up) return;
     if (worker->is_welcome && w->now_ms - worker->heard_ms > SILENT_HEARTBEATS * HEARTBEAT_MS) greet_again(w, worker);
     if (worker->is_welcome) {
         send_results(w, worker);

@@ -63,6 +63,7 @@ static void make_peers(df_sim_world *w) {
     w->n_jobs = (int)df_sim_between(&w->random, 1, DF_SIM_MAX_JOBS);
     for (int i = 0; i < w->n_jobs; i++) {
         df_sim_job_make(&w->jobs[i], i, &w->random);
+        if (df_sim_chance(&w->extra, 0.2)) w->jobs[i].murderer = (int64_t)df_sim_below(&w->extra, w->jobs[i].n_rows);
         w->clients[i] = (df_sim_client) { .number = i, .job = &w->jobs[i] };
         w->clients[i].wake_ms = df_sim_between(&w->random, 0, 8000);
         if (df_sim_chance(&w->random, 0.15)) w->clients[i].cancel_ms = df_sim_between(&w->random, 1000, 40000);
@@ -75,6 +76,7 @@ static df_sim_world *make(df_sim_report *report, uint64_t seed, FILE *trace) {
     df_err err;
     if (!w) abort();
     w->random = df_sim_random_from(seed);
+    w->extra = df_sim_random_from(~seed);
     w->report = report;
     w->trace = trace;
     w->network.random = &w->random;
@@ -220,6 +222,7 @@ void df_sim_world_run(df_sim_report *report, uint64_t seed, FILE *trace) {
     while (!report->why[0] && !is_over(w)) {
         step(w);
         df_sim_check(w);
+        df_sim_fate_at_the_end(w);
         if (w->now_ms > w->calm_ms + PATIENCE_MS) give_up(w);
     }
     if (!report->why[0]) df_sim_check_end(w);

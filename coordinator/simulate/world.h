@@ -64,10 +64,13 @@ typedef struct df_sim_client {
 typedef struct df_sim_token {
     char text[DF_LEASE_TOKEN_BYTES];
     df_sim_job *job;
+    uint64_t row; /* the first one lent under it */
+    char worker_id[DF_WORKER_ID_BYTES]; /* to whom */
 } df_sim_token;
 
 typedef struct df_sim_world {
     df_sim_random random;
+    df_sim_random extra; /* for what was added later: older seeds keep their events as far as they can */
     int64_t now_ms, calm_ms; /* fate is at work until calm_ms */
     uint64_t n_events;
     df_sim_disk *disk;
@@ -104,11 +107,14 @@ df_sim_job *df_sim_find_job(df_sim_world *w, const char *job_id);
 /* fate.c: what goes wrong, and the coordinator's life */
 void df_sim_fate_begin(df_sim_world *w);
 void df_sim_fate_strikes(df_sim_world *w);
+void df_sim_fate_at_the_end(df_sim_world *w); /* of a job that lacks a row at most */
+void df_sim_fate_strikes_soon(df_sim_world *w, df_sim_job *job); /* or not: one in two */
 void df_sim_farm_open(df_sim_world *w);
 void df_sim_farm_stop(df_sim_world *w); /* killed, or the power is cut */
 
 /* worker.c, client.c: a peer does what is due, or takes a message */
 void df_sim_worker_start(df_sim_world *w, df_sim_worker *worker);
+void df_sim_worker_die(df_sim_world *w, df_sim_worker *worker, int64_t until_ms); /* another takes its place then */
 void df_sim_worker_wake(df_sim_world *w, df_sim_worker *worker);
 void df_sim_worker_take(df_sim_world *w, df_sim_worker *worker, const Diffarm__Message *msg);
 void df_sim_client_wake(df_sim_world *w, df_sim_client *client);
