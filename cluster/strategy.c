@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define TOLERANCE 1.02 /* predictions do not tell apart what is nearer */
+
 enum { ALL_DEPTHS = 16 };
 
 static double segment_seconds(const df_component_plan *c, const df_segment *s, int n_rows, const df_plan_terms *terms) {
@@ -186,4 +188,24 @@ char *df_strategy_explain(const df_strategies *all, const df_strategy *best, df_
                  df_strategy_name(second, other, sizeof other), second->pictures_per_second,
                  second->seconds_per_picture);
     return out;
+}
+
+static double times_better(const df_strategy *a, const df_strategy *b, df_strategy_aim aim) {
+    if (aim == DF_FOR_LATENCY) return b->seconds_per_picture / a->seconds_per_picture;
+    return a->pictures_per_second / b->pictures_per_second;
+}
+
+bool df_strategy_slower(const df_strategies *all, int depth, df_strategy_aim aim, char *out, size_t out_bytes) {
+    char name[64], other[64];
+    const df_strategy *asked = df_strategy_of_depth(all, depth), *best = df_strategy_best(all, aim);
+    if (!asked || !asked->fits || asked == best) return false;
+    double times = times_better(best, asked, aim);
+    if (times <= TOLERANCE) return false;
+    bool alone = aim == DF_FOR_LATENCY;
+    snprintf(
+        out, out_bytes, "%s: %.0f %% of the %s of %s (%.3g against %.3g %s, modelled)",
+        df_strategy_name(asked, name, sizeof name), 100 / times, alone ? "speed" : "pace",
+        df_strategy_name(best, other, sizeof other), alone ? asked->seconds_per_picture : asked->pictures_per_second,
+        alone ? best->seconds_per_picture : best->pictures_per_second, alone ? "s for a picture alone" : "pictures/s");
+    return true;
 }

@@ -3,6 +3,7 @@
  *   df_strategies_weigh(&all, model, &size, &cfg, &err);
  *   best = df_strategy_best(&all, DF_FOR_THROUGHPUT);     NULL: none fits
  *   df_strategy_explain(&all, best, DF_FOR_THROUGHPUT, text, sizeof text);
+ *   if (df_strategy_slower(&all, depth, DF_FOR_THROUGHPUT, text, sizeof text)) warn;
  *
  * Predictions are from the plan's costs: pace is that of the busiest rank or link, and no more than what the
  * micro-batches in flight allow; latency is that of a picture alone. */
@@ -51,6 +52,10 @@ char *df_strategy_name(const df_strategy *s, char *out, size_t out_bytes);
 /* One line: the choice and why. */
 char *df_strategy_explain(const df_strategies *all, const df_strategy *best, df_strategy_aim aim, char *out,
                           size_t out_bytes);
+
+/* Whether something that runs is more than 2 % better than pipelines of this depth, and by how much, in a line. False
+ * where that depth was not weighed or has no room. */
+bool df_strategy_slower(const df_strategies *all, int depth, df_strategy_aim aim, char *out, size_t out_bytes);
 
 /* Of a component on its ranks, until its last output is on rank 0: the longest way through segments and messages. */
 df_code df_pass_seconds(const df_component_plan *c, int n_rows, const df_plan_terms *terms, double *seconds,

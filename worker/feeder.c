@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "worker/advice.h"
 #include "worker/defaults.h"
 #include "worker/guard.h"
 #include "worker/request.h"
@@ -182,6 +183,26 @@ static df_code grow_live(df_feeder *f, df_err *err) {
     return DF_OK;
 }
 
+/* This worker's ranks could be workers of their own. */
+static void advise(const df_feeder *f, const df_session_want *want) {
+    char why[256];
+    df_arithmetic how;
+    int n_ranks = f->cfg.comm->size;
+    if (!df_arithmetic_of(want->dtype, &how)) return;
+    const df_advice_question q = {
+        .model = df_session_model(f->session),
+        .backend = f->cfg.session.backend,
+        .backend_cfg = { .dtype = how.dtype, .threads = 1, .int8 = how.int8, .fast_conv = want->fast_conv },
+        .micro_batch = df_session_micro_batch(f->session),
+        .n_ranks = n_ranks,
+        .depth = n_ranks,
+        .rank_bytes = df_advice_rank_bytes(n_ranks), /* as if all were here: on several hosts each has more */
+    };
+    if (df_advice_slower(&q, why, sizeof why))
+        df_log_event(f->cfg.log, DF_LOG_WARN, "slower_than_planned", "path=%s ranks=%d why=\"%s\"", want->path, n_ranks,
+                     why);
+}
+
 static df_code open_session(df_feeder *f, const df_session_want *want, df_err *err) {
     df_renderer_cfg rc_cfg = { .ctx = f, .on_image = on_image, .on_step = on_step, .on_failed = on_failed };
     int64_t start = df_clock_ms();
@@ -203,6 +224,7 @@ static df_code open_session(df_feeder *f, const df_session_want *want, df_err *e
     df_log_event(f->cfg.log, DF_LOG_INFO, opened ? "model_open" : "model_resumed",
                  "path=%s adapters=%zu dtype=%s micro_batch=%d ms=%lld", want->path, want->n_adapters, want->dtype,
                  rc_cfg.micro_batch, (long long)(df_clock_ms() - start));
+    if (opened) advise(f, want);
     return DF_OK;
 }
 

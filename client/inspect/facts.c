@@ -184,19 +184,10 @@ double df_facts_spread(const df_plan *p) {
     return high > 0 ? high / low - 1 : 0;
 }
 
-static double score(const df_strategy *s, df_strategy_aim aim) {
-    return aim == DF_FOR_LATENCY ? 1 / s->seconds_per_picture : s->pictures_per_second;
-}
-
 void df_facts_choice(const df_facts *f, char *choice, char *warning, size_t bytes_each) {
-    char best_name[64], asked_name[64];
     const df_strategy *best = df_strategy_best(&f->strategies, f->aim);
-    const df_strategy *asked = df_strategy_of_depth(&f->strategies, f->n_ranks);
     choice[0] = warning[0] = '\0';
     if (!best) return;
     df_strategy_explain(&f->strategies, best, f->aim, choice, bytes_each);
-    if (!asked || !asked->fits || asked == best || score(asked, f->aim) * 1.02 > score(best, f->aim)) return;
-    snprintf(warning, bytes_each, "%s: %.0f %% of the %s of %s", df_strategy_name(asked, asked_name, sizeof asked_name),
-             100 * score(asked, f->aim) / score(best, f->aim), f->aim == DF_FOR_LATENCY ? "speed" : "pace",
-             df_strategy_name(best, best_name, sizeof best_name));
+    df_strategy_slower(&f->strategies, f->n_ranks, f->aim, warning, bytes_each);
 }

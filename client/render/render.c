@@ -1,6 +1,7 @@
 /* diffarm render: a farm of its own, for one job, until it is done. */
 #include <inttypes.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -16,6 +17,8 @@
 #include "client/report.h"
 #include "client/send.h"
 #include "engine/backend/backend.h"
+#include "worker/advice.h"
+#include "worker/defaults.h"
 
 #define STALL_MS 1500 /* a job that cannot write for so long is given up, to be resumed */
 
@@ -237,6 +240,28 @@ static int look_and_run(const render_options *o, df_draft *job) {
     return run(&r);
 }
 
+static void advise(const render_options *o, df_arithmetic arithmetic, const df_draft *job) {
+    char why[256];
+    const df_render_options *r = &o->job.render;
+    int n_ranks = r->workers * r->pipeline;
+    const df_advice_question q = {
+        .model = job->model,
+        .width = job->max_width,
+        .height = job->max_height,
+        .backend = df_backend_find(o->backend),
+        .backend_cfg = { .dtype = arithmetic.dtype,
+                         .threads = 1,
+                         .int8 = arithmetic.int8,
+                         .fast_conv = job->spec.fast_conv },
+        .micro_batch = df_worker_micro_batch(r->micro_batch, df_model_info_of(job->model)),
+        .n_ranks = n_ranks,
+        .depth = r->pipeline,
+        .rank_bytes = df_advice_rank_bytes(n_ranks),
+    };
+    if (df_advice_slower(&q, why, sizeof why))
+        fprintf(stderr, "diffarm: warning: --workers %d --pipeline %d: %s\n", r->workers, r->pipeline, why);
+}
+
 int df_cmd_render(int argc, char **argv) {
     static render_options o = { .backend = "cpu" }; /* large */
     int code = DF_EXIT_OK;
@@ -250,6 +275,7 @@ int df_cmd_render(int argc, char **argv) {
     if (!o.job.render.pipeline) o.job.render.pipeline = 1;
     df_draft *job = df_draft_from_options(&o.job, &code);
     if (!job) return code;
+    advise(&o, arithmetic, job);
     code = o.job.dry_run ? df_plan_report(job, &o.job) : look_and_run(&o, job);
     df_draft_free(&job);
     return code;

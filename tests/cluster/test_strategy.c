@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "cluster/strategy.h"
@@ -89,6 +90,32 @@ static void test_slow_links(void **state) {
     df_model_close(&m);
 }
 
+static void test_a_word_to_the_slower(void **state) {
+    (void)state;
+    df_model *m = thread_farm_starter();
+    df_hops hops;
+    df_err err;
+    char text[256] = "", with_figures[64];
+    assert_int_equal(df_hops_open(&hops, 2, &err), DF_OK);
+    assert_int_equal(df_hops_set(&hops, "0.001GB/s", &err), DF_OK);
+    df_strategies s = weigh(m, 2, &hops, 0);
+    const df_strategy *one = df_strategy_of_depth(&s, 1), *two = df_strategy_of_depth(&s, 2);
+    assert_true(df_strategy_slower(&s, 2, DF_FOR_THROUGHPUT, text, sizeof text));
+    assert_non_null(strstr(text, "1 pipeline of 2 ranks: "));
+    assert_non_null(strstr(text, " % of the pace of 2 replicas ("));
+    snprintf(with_figures, sizeof with_figures, "(%.3g against %.3g pictures/s, modelled)", two->pictures_per_second,
+             one->pictures_per_second);
+    assert_non_null(strstr(text, with_figures));
+    assert_true(df_strategy_slower(&s, 2, DF_FOR_LATENCY, text, sizeof text));
+    assert_non_null(strstr(text, " s for a picture alone, modelled)"));
+    assert_false(df_strategy_slower(&s, 1, DF_FOR_THROUGHPUT, text, sizeof text));
+    assert_false(df_strategy_slower(&s, 7, DF_FOR_THROUGHPUT, text, sizeof text)); /* not weighed */
+    s.of[1].pictures_per_second = s.of[0].pictures_per_second / 1.01; /* too near to tell */
+    assert_false(df_strategy_slower(&s, 2, DF_FOR_THROUGHPUT, text, sizeof text));
+    df_hops_close(&hops);
+    df_model_close(&m);
+}
+
 /* Halves of a guided picture on two ranks are told of, and never chosen: they are not run. */
 static void test_guidance_halves(void **state) {
     (void)state;
@@ -104,6 +131,7 @@ static void test_guidance_halves(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = { cmocka_unit_test(test_free_links), cmocka_unit_test(test_no_room_for_replicas),
-                                        cmocka_unit_test(test_slow_links), cmocka_unit_test(test_guidance_halves) };
+                                        cmocka_unit_test(test_slow_links), cmocka_unit_test(test_a_word_to_the_slower),
+                                        cmocka_unit_test(test_guidance_halves) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
