@@ -19,6 +19,7 @@
 
 typedef struct df_link df_link;
 
+/* endpoint: or file://PATH, which is read again whenever no answer comes (proto/locator.h). */
 df_code df_link_open(df_link **out, const char *endpoint, df_err *err);
 /* With the keys of a folder (proto/keys.h), submit's or else watch's; NULL: none. */
 df_code df_link_open_with(df_link **out, const char *endpoint, const char *keys_dir, df_err *err);

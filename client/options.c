@@ -255,7 +255,8 @@ static error_t parse_connect(int key, char *arg, struct argp_state *state) {
 }
 
 static const struct argp_option connect_options[] = {
-    { "connect", OPT_CONNECT, "ENDPOINT", 0, "The coordinator (" DF_DEFAULT_ENDPOINT ")", 3 },
+    { "connect", OPT_CONNECT, "ENDPOINT", 0,
+      "The coordinator, or file://STATE/endpoint to follow it (" DF_DEFAULT_ENDPOINT ")", 3 },
     { "keys", OPT_KEYS, "DIR", 0, "Keys for a coordinator that asks for them (`diffarm keygen`)", 3 },
     { "timeout", OPT_TIMEOUT, "SECONDS", 0, "How long to wait for the coordinator's answer (10)", 3 },
     { 0 },

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "proto/keys.h"
+#include "proto/locator.h"
 #include "worker/queue.h"
 #include "worker/uplink_wire.h"
 
@@ -20,6 +21,7 @@
 #define MAX_SLICE_MS 200
 #define HAND_IN_MS 5000
 #define CONNECT_MS 20
+#define LOOK_AGAIN_MS 1000 /* at the file that tells where the coordinator is */
 
 /* What other threads ask of the uplink. */
 typedef struct order {
@@ -38,6 +40,7 @@ struct df_uplink {
     bool started;
     df_queue *orders, *events;
     void *context, *socket; /* the thread's */
+    df_locator locator;
     char worker_id[33];
     atomic_bool stop, draining;
     _Atomic double steps_done;
@@ -47,7 +50,7 @@ struct df_uplink {
     char coordinator[80];
     char not_shared[32]; /* the last job whose pictures go by message, although its sink is shared */
     int heartbeat_ms;
-    int64_t hello_due, heartbeat_due, heard, finish_by;
+    int64_t hello_due, heartbeat_due, look_due, heard, finish_by;
     struct {
         bool open;
         uint64_t id;
@@ -207,7 +210,19 @@ static void carry_out(df_uplink *u, order *o) {
 
 /* what is due */
 
+/* Silence may mean that the coordinator was started again somewhere else. */
+static void look_for_coordinator(df_uplink *u, int64_t now) {
+    df_err err;
+    char quoted[512];
+    if (now < u->look_due) return;
+    u->look_due = now + LOOK_AGAIN_MS;
+    if (df_locator_follow(&u->locator, u->socket, &err))
+        df_log_event(u->cfg.log, DF_LOG_WARN, "endpoint_unusable", "error=%s",
+                     df_log_quote(quoted, sizeof quoted, err.text));
+}
+
 static void say_hello(df_uplink *u, int64_t now) {
+    look_for_coordinator(u, now);
     if (now < u->hello_due) return;
     /* Not connected yet: look again soon. Sent: be patient. */
     bool sent = !df_uplink_send_hello(u->socket, &u->cfg, u->worker_id, &u->book, NULL);
@@ -298,9 +313,8 @@ static df_code open_socket(df_uplink *u, df_err *err) {
     if (u->cfg.keys_dir && (rc = df_curve_connect(u->socket, u->cfg.keys_dir, roles, err))) return rc;
     /* Nothing is queued for a coordinator that is away: what it must know is told after its Welcome. */
     zmq_setsockopt(u->socket, ZMQ_IMMEDIATE, &immediate, sizeof immediate);
-    if (zmq_connect(u->socket, u->cfg.endpoint))
-        return df_err_set(err, DF_EINVAL, "%s: %s", u->cfg.endpoint, zmq_strerror(zmq_errno()));
-    return DF_OK;
+    u->locator.named = u->cfg.endpoint;
+    return df_locator_follow(&u->locator, u->socket, err);
 }
 
 static df_code make_id(df_uplink *u, df_err *err) {

@@ -7,9 +7,10 @@
  *   df_uplink_finish(u, 10000);                              waits for acknowledgements, says Goodbye
  *   df_uplink_close(&u);
  *
- * A coordinator that goes away is waited for; when it is back it is greeted again with the leases still held, what it
- * has not acknowledged is sent again, and an open question is asked again. Memory is bounded by the rows of the leases.
- * Threads: every function but open and close may be called from any thread. */
+ * A coordinator that goes away is waited for, and looked for where its file says now (proto/locator.h); when it is back
+ * it is greeted again with the leases still held, what it has not acknowledged is sent again, and an open question is
+ * asked again. Memory is bounded by the rows of the leases. Threads: every function but open and close may be called
+ * from any thread. */
 #ifndef DF_WORKER_UPLINK_H
 #define DF_WORKER_UPLINK_H
 
@@ -28,7 +29,7 @@ typedef struct df_offer {
 } df_offer;
 
 typedef struct df_uplink_cfg {
-    const char *endpoint;
+    const char *endpoint; /* or file://PATH, proto/locator.h */
     const char *keys_dir; /* proto/keys.h; NULL: none */
     int64_t ends_at_ms; /* on df_clock_ms, when the allocation ends; 0: never */
     const df_offer *offers; /* borrowed; none: any model that a lease names */
