@@ -270,6 +270,7 @@ static int run_supervised(const worker_options *o, char **argv, const df_log *lo
                                     .hosts = o->hosts,
                                     .args = args,
                                     .drain = &drain,
+                                    .on_this_node = !o->hosts && getenv("SLURM_STEP_ID"), /* a task of srun's many */
                                     .silence_ms =
                                         (o->stall_seconds ? o->stall_seconds : DEFAULT_SILENCE_SECONDS) * INT64_C(1000),
                                     .log = log };

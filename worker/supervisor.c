@@ -63,11 +63,13 @@ int df_supervisor_run(const df_supervisor_cfg *cfg, df_err *err) {
     if (rc) return 3;
     df_pulse_ear ear;
     if (df_pulse_ear_open(&ear, err)) return 3;
-    df_keeper k = {
-        .child = { .argv = mpirun.argv, .env = df_mpirun_env, .output_fd = ear.write_fd, .death_signal = SIGTERM },
-        .name = "mpirun",
-        .log = cfg->log
-    };
+    df_keeper k = { .child = { .argv = mpirun.argv,
+                               .env = df_mpirun_env,
+                               .clean_launch = cfg->on_this_node,
+                               .output_fd = ear.write_fd,
+                               .death_signal = SIGTERM },
+                    .name = "mpirun",
+                    .log = cfg->log };
     int code = df_keeper_start(&k, err) ? 3 : supervise(&k, &ear, cfg);
     df_keeper_stop(&k, SIGTERM, GRACE_MS);
     df_pulse_ear_close(&ear);

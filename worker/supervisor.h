@@ -8,6 +8,7 @@
 #define DF_WORKER_SUPERVISOR_H
 
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -18,6 +19,7 @@ typedef struct df_supervisor_cfg {
     const char *hosts; /* "a:2,b:2": where the ranks are to run, as mpirun takes it; NULL: here */
     const char *const *args; /* of the ranks, behind the program's path: "worker", "--connect", ...; NULL at the end */
     const volatile sig_atomic_t *drain; /* set by signals: 1 drain, 2 hand all back */
+    bool on_this_node; /* the ranks, whatever Slurm says of an allocation of more */
     int64_t silence_ms; /* rank 0 hangs when it was silent for so long */
     const df_log *log;
 } df_supervisor_cfg;
