@@ -27,6 +27,7 @@ static const command commands[] = {
     { "worker", df_cmd_worker, "A farm", "run a worker: one rank, or a pipeline of several" },
     { "keygen", df_cmd_keygen, "A farm", "make the keys that a farm's peers know each other by" },
     { "submit", df_cmd_submit, "A farm", "send a job to a coordinator" },
+    { "slurm", df_cmd_slurm, "A farm", "a farm as batch jobs of a Slurm cluster" },
     { "status", df_cmd_status, "Jobs", "how a job stands" },
     { "watch", df_cmd_watch, "Jobs", "a job's progress until it ends" },
     { "cancel", df_cmd_cancel, "Jobs", "cancel a job" },

@@ -1,0 +1,123 @@
+# The parts that coordinator, workers and client play under Slurm. The batch scripts source this file:
+#
+#   . "$1/roles.bash" "$1"        $1 is the farm's folder, made by `diffarm slurm submit`:
+#
+#   farm.conf    what to render        keys/    made once, readable by the user alone
+#   site.conf    where to run          state/   the coordinator's jobs, and where it listens (state/endpoint)
+#   *.log        what each part says   exit_code  appears when the data set is whole: 0, or 1 if pictures failed
+#
+# Functions that play a part to its end, `workers` and `render`, become its command (exec): call them in the background, and
+# their pid takes the signals. With DRY_RUN=1 commands are printed in place of being run; that needs no cluster.
+
+. "$1/site.conf"
+. "$1/farm.conf" # FARM DIFFARM START_DIR MANIFEST MODEL OUT NODES TIME PIPELINE ELASTIC RENDER_OPTIONS
+for module in ${MODULES[@]+"${MODULES[@]}"}; do module load "$module"; done
+
+connect=(--connect "file://$FARM/state/endpoint" --keys "$FARM/keys")
+
+run() {
+    if [ -n "${DRY_RUN:-}" ]; then
+        printf '%q ' "$@"
+        echo
+    else
+        "$@"
+    fi
+}
+
+say() { echo "$(date -u +%FT%TZ) job=${SLURM_JOB_ID:-none} restarts=${SLURM_RESTART_COUNT:-0} $*"; }
+
+farm_is_over() { [ -e "$FARM/exit_code" ]; }
+
+# Slurm signals the script in order to end it: USR1 before the walltime ends, TERM for scancel and preemption. Bash runs
+# a trap only between commands, so whatever lasts runs in the background and is waited for.
+told=
+listen_to_slurm() {
+    trap 'told=USR1' USR1
+    trap 'told=TERM' TERM
+}
+
+# stay PID...: until one of them ends, Slurm wants us to go, or the data set is whole.
+stay() {
+    local pid
+    while [ -z "$told" ] && ! farm_is_over; do
+        for pid; do kill -0 "$pid" 2>/dev/null || return 0; done
+        sleep 1 &
+        wait $! || true
+    done
+}
+
+# finish SIGNAL PID: tells it, and waits for its end. `wait` returns early when a trap has run: hence the loop.
+finish() {
+    kill -s "$1" "$2" 2>/dev/null || true
+    while kill -0 "$2" 2>/dev/null; do wait "$2" || true; done
+}
+
+# Peers know each other by keys that this farm alone has; `keygen` makes secrets readable by their owner only.
+make_keys() {
+    [ -e "$FARM/keys/coordinator.key" ] || run "$DIFFARM" keygen "$FARM/keys"
+}
+
+# Started again when it fails: after a node's death the old one's lock on the state can take a while to go.
+coordinator() {
+    local code child
+    while :; do
+        code=0
+        "$DIFFARM" coordinator --state "$FARM/state" --bind 'tcp://*:*' --keys "$FARM/keys" &
+        child=$!
+        trap 'kill -s TERM "$child" 2>/dev/null' TERM
+        wait "$child" || code=$?
+        # 143: our own trap; 2: usage, which would come again.
+        case $code in 0 | 2 | 143) exit "$code" ;; esac
+        say "the coordinator ended with $code; once more in 5 s"
+        sleep 5
+    done
+}
+
+# The time at which Slurm ends this job: workers take only what they can finish before it.
+end_time() {
+    local text=${SLURM_JOB_END_TIME:-}
+    if [ -z "$text" ] && [ -n "${SLURM_JOB_ID:-}" ]; then
+        text=$(scontrol show job -o "$SLURM_JOB_ID" | sed -n 's/.* EndTime=\([0-9][^ ]*\).*/\1/p' | head -n 1)
+        text=${text:+$(date -d "$text" +%s)}
+    fi
+    echo "$text"
+}
+
+# workers N: N tasks, each one worker of PIPELINE ranks on its node. No MPI between tasks: a dead worker takes nobody along.
+workers() {
+    local end how=exec
+    end=$(end_time)
+    [ -z "${DRY_RUN:-}" ] || how=run
+    $how srun --ntasks="$1" --cpus-per-task=$((PIPELINE * CPUS_PER_RANK)) --mpi=none --label --kill-on-bad-exit=0 --wait=0 \
+        ${SRUN_OPTIONS[@]+"${SRUN_OPTIONS[@]}"} bash "$FARM/keep_worker.bash" \
+        "$DIFFARM" worker "${connect[@]}" -m "$MODEL" --pipeline "$PIPELINE" --threads "$CPUS_PER_RANK" \
+        --drain-seconds "$DRAIN_SECONDS" ${end:+--end-time "$end"}
+}
+
+# The job until it is whole. A farm has one job, with an id made of its folder: sent again, after a turn, it is the same.
+render() {
+    local job
+    job=$(printf '%s' "$FARM" | sha256sum | cut -c 1-16)
+    exec "$DIFFARM" submit "$MANIFEST" -m "$MODEL" -o "$OUT" --job-id "$job" "${connect[@]}" --timeout 3600 --wait \
+        ${RENDER_OPTIONS[@]+"${RENDER_OPTIONS[@]}"}
+}
+
+# end_farm CODE: tells all other jobs of the farm, and `diffarm slurm submit --wait`, that it is over.
+end_farm() {
+    say "the farm is over, exit code $1"
+    echo "$1" >"$FARM/exit_code.new"
+    mv "$FARM/exit_code.new" "$FARM/exit_code"
+}
+
+# Another turn after the walltime. (After TERM it is Slurm's own choice: a preempted job is requeued by Slurm.)
+ask_for_another_turn() {
+    [ "$told" = USR1 ] || return 0
+    if [ "${SLURM_RESTART_COUNT:-0}" -ge "$MAX_RESTARTS" ]; then
+        say "restarted $MAX_RESTARTS times and still not done: giving up; see MAX_RESTARTS in site.conf"
+        exit 1
+    fi
+    say "the time is nearly up: requeue"
+    scontrol requeue "$SLURM_JOB_ID"
+}
+
+[ -n "${DRY_RUN:-}" ] || cd "$START_DIR" || exit
