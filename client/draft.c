@@ -158,12 +158,13 @@ static df_code fill_spec(df_draft *job, const df_draft_request *rq, df_err *err)
     return rc;
 }
 
-/* Files that lines name lie beside the manifest. */
-static df_code open_files(df_draft *job, const char *manifest, df_err *err) {
-    const char *slash = manifest ? strrchr(manifest, '/') : NULL;
-    char *folder = slash ? df_arena_printf(job->texts, "%.*s", (int)(slash - manifest), manifest)
-                         : df_arena_strdup(job->texts, ".");
-    char *whole = folder ? absolute(job->texts, *folder || !slash ? folder : "/") : NULL;
+/* Files that lines name lie below the folder of the manifest, or the one that was given. */
+static df_code open_files(df_draft *job, const df_draft_request *rq, df_err *err) {
+    const char *slash = rq->manifest ? strrchr(rq->manifest, '/') : NULL;
+    char *folder = rq->inputs_dir ? df_arena_strdup(job->texts, rq->inputs_dir)
+                   : slash        ? df_arena_printf(job->texts, "%.*s", (int)(slash - rq->manifest), rq->manifest)
+                                  : df_arena_strdup(job->texts, ".");
+    char *whole = folder ? absolute(job->texts, *folder ? folder : "/") : NULL;
     job->files = whole ? df_input_files_new(whole) : NULL;
     return job->files ? DF_OK : df_err_set(err, DF_ENOMEM, "a job");
 }
@@ -180,6 +181,25 @@ static bool place_files(df_line *line, df_arena *a) {
     if (line->given & DF_GIVEN_IMAGE) whole = (line->image = absolute(a, line->image));
     if (line->given & DF_GIVEN_MASK) whole = (line->mask = absolute(a, line->mask)) && whole;
     return place_adapters(&line->lora, a) && place_adapters(&line->embedding, a) && whole;
+}
+
+/* "FILE:WEIGHT" may be the name of a file as well. */
+static bool trust_lora(df_input_files *files, const char *text, df_arena *a) {
+    df_adapter_use use;
+    char *copy = df_arena_strdup(a, text);
+    return copy && df_input_files_trust(files, text) &&
+           (!df_adapter_parse(copy, &use) || df_input_files_trust(files, use.path));
+}
+
+/* Whoever gives an option knows the file; whoever gives a manifest may have it from a stranger. */
+static bool trust_files(df_input_files *files, const df_line *line, df_arena *a) {
+    bool whole = true;
+    if (line->given & DF_GIVEN_IMAGE) whole = df_input_files_trust(files, line->image);
+    if (line->given & DF_GIVEN_MASK) whole = df_input_files_trust(files, line->mask) && whole;
+    for (int i = 0; i < line->lora.n; i++) whole = trust_lora(files, line->lora.at[i].file, a) && whole;
+    for (int i = 0; i < line->embedding.n; i++)
+        whole = df_input_files_trust(files, line->embedding.at[i].file) && whole;
+    return whole;
 }
 
 static df_code check_arithmetic(const df_render_options *o, df_err *err) {
@@ -231,10 +251,11 @@ static df_line defaults_of(const df_render_options *o, const df_model_info *info
 }
 
 static df_code fill_rows(df_draft *job, const df_draft_request *rq, df_err *err) {
-    df_code rc = open_files(job, rq->manifest, err);
+    df_code rc = open_files(job, rq, err);
     if (rc) return rc;
     df_line line = defaults_of(rq->options, df_model_info_of(job->model));
-    if (!place_files(&line, job->texts)) return df_err_set(err, DF_ENOMEM, "a job");
+    if (!place_files(&line, job->texts) || !trust_files(job->files, &line, job->texts))
+        return df_err_set(err, DF_ENOMEM, "a job");
     job->rows.prompts = rq->prompts;
     job->rows.n_prompts = rq->n_prompts;
     job->rows.defaults =

@@ -24,6 +24,7 @@ typedef struct df_draft_request {
     bool no_t5;
     df_prompt_syntax syntax;
     const char *out;
+    const char *inputs_dir; /* files that lines name lie below it; NULL: below the manifest's folder */
     bool lenient; /* bad lines are skipped and stay in problems */
     const df_render_options *options; /* borrowed */
 } df_draft_request;

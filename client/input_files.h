@@ -1,10 +1,12 @@
 /* Files that rows name (pictures, masks, LoRAs, embeddings): found, looked into and hashed once each.
  *
- *   df_input_files *f = df_input_files_new("/where/the/manifest/lies");
+ *   df_input_files *f = df_input_files_new("/the/input/folder");
+ *   df_input_files_trust(f, "/elsewhere/b.png");           named by an option
  *   df_input_files_picture(f, "a.png", &file, &err);       file: borrowed, as long as f
  *   df_input_files_free(&f);
  *
- * A path that is not absolute counts from the folder given. Memory: about 400 bytes for each distinct path. */
+ * Paths count from the folder given and stay below it, without links (base/beneath.h), but for those that are trusted.
+ * Memory: about 400 bytes for each distinct path. */
 #ifndef DF_CLIENT_INPUT_FILES_H
 #define DF_CLIENT_INPUT_FILES_H
 
@@ -23,6 +25,8 @@ typedef struct df_input_files df_input_files;
 
 df_input_files *df_input_files_new(const char *folder); /* NULL when out of memory */
 void df_input_files_free(df_input_files **files);
+/* An absolute path that may lie anywhere; false when out of memory. */
+bool df_input_files_trust(df_input_files *files, const char *path);
 
 /* Any file: found and hashed; a LoRA that does not fit the model is an error. */
 df_code df_input_files_lora(df_input_files *files, const char *path, const df_model *model, const df_input_file **out,

@@ -2,7 +2,7 @@
 
 #include "client/exit_code.h"
 
-enum { OPT_LENIENT = 0x2000, OPT_DRY_RUN, OPT_CONFIG, OPT_NO_T5, OPT_LONG_PROMPTS, OPT_PROMPT_WEIGHTS };
+enum { OPT_LENIENT = 0x2000, OPT_DRY_RUN, OPT_CONFIG, OPT_NO_T5, OPT_LONG_PROMPTS, OPT_PROMPT_WEIGHTS, OPT_INPUTS };
 
 void df_job_options_init(df_job_options *o) {
     *o = (df_job_options) { .output = DF_OUTPUT_TEXT };
@@ -31,6 +31,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         return 0;
     case 'm': o->model = arg; return 0;
     case 'o': o->out = arg; return 0;
+    case OPT_INPUTS: o->inputs_dir = arg; return 0;
     case OPT_CONFIG: o->config_dir = arg; return 0;
     case OPT_NO_T5: o->no_t5 = true; return 0;
     case OPT_LONG_PROMPTS: o->syntax.chunks = true; return 0;
@@ -51,6 +52,9 @@ static const struct argp_option options[] = {
     { "model", 'm', "MODEL", 0, "Model folder (diffusers layout), or a whole checkpoint in one safetensors file", 0 },
     { "config", OPT_CONFIG, "DIR", 0, "Configs and tokenizers of a MODEL that is one file: a diffusers folder", 0 },
     { "out", 'o', "OUT", 0, "Folder for pictures and metadata", 0 },
+    { "inputs", OPT_INPUTS, "DIR", 0,
+      "Files that manifest lines name count from there and may not lie elsewhere (the manifest's folder); / allows all",
+      0 },
     { "no-t5", OPT_NO_T5, NULL, 0, "Leave out the third text encoder of Stable Diffusion 3: zeros for its states", 0 },
     { "long-prompts", OPT_LONG_PROMPTS, NULL, 0,
       "Read prompts over the model's limit in chunks of that length, and BREAK as the end of a chunk", 0 },
@@ -76,6 +80,7 @@ df_draft *df_draft_from_options(const df_job_options *o, int *code) {
                                   .no_t5 = o->no_t5,
                                   .syntax = o->syntax,
                                   .out = o->out,
+                                  .inputs_dir = o->inputs_dir,
                                   .lenient = o->lenient,
                                   .options = &o->render };
     df_code rc = df_draft_prepare(&job, &rq, &problems, &err);

@@ -10,7 +10,7 @@
 typedef struct df_job_options {
     df_render_options render;
     df_output output;
-    const char *manifest, *model, *config_dir, *out;
+    const char *manifest, *model, *config_dir, *out, *inputs_dir;
     const char *prompt[DF_MAX_PROMPTS];
     int n_prompts;
     bool lenient, dry_run, no_t5;

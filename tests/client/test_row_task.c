@@ -6,6 +6,8 @@
 
 #include <cmocka.h>
 
+#include <unistd.h>
+
 #include "client/row_task.h"
 #include "engine/dtype.h"
 #include "tests/client/scratch.h"
@@ -42,6 +44,7 @@ static bool resolve(df_row_task *out, const df_model *m, df_input_files *files, 
 static int open_folder(void **state) {
     if (scratch_make(state)) return -1;
     put_png(scratch_path("a.png"), 70, 33);
+    if (symlink("a.png", scratch_path("link.png"))) return -1;
     put_png(scratch_path("tiny.png"), 1, 3);
     put_png(scratch_path("wide.png"), 4096, 16);
     scratch_write("text.png", "text", 4);
@@ -149,6 +152,32 @@ static void a_file_is_looked_into_for_each_use(void **state) {
     df_model_close(&m);
 }
 
+/* Options name files anywhere, lines below the folder only. */
+static void files_stay_below_the_folder(void **state) {
+    df_model *m = open_model("starter");
+    df_input_files *files = df_input_files_new(scratch_dir);
+    const df_input_file *file;
+    df_err err;
+    char below[300];
+    (void)state;
+    snprintf(below, sizeof below, "%s/none", scratch_dir);
+    df_input_files *elsewhere = df_input_files_new(below);
+    assert_int_equal(df_input_files_picture(files, scratch_path("a.png"), &file, &err), DF_OK);
+    assert_int_equal(df_input_files_picture(files, "link.png", &file, &err), DF_EINVAL);
+    assert_non_null(strstr(err.text, "--inputs DIR"));
+    assert_int_equal(df_input_files_picture(files, "../a.png", &file, &err), DF_EINVAL);
+    assert_int_equal(df_input_files_lora(files, "/etc/hostname", m, &file, &err), DF_EINVAL);
+    assert_non_null(strstr(err.text, "leads out of the folder"));
+    assert_int_equal(df_input_files_picture(elsewhere, scratch_path("link.png"), &file, &err), DF_EINVAL);
+    df_input_files_free(&elsewhere);
+    elsewhere = df_input_files_new(below);
+    assert_true(df_input_files_trust(elsewhere, scratch_path("link.png")));
+    assert_int_equal(df_input_files_picture(elsewhere, scratch_path("link.png"), &file, &err), DF_OK);
+    df_input_files_free(&elsewhere);
+    df_input_files_free(&files);
+    df_model_close(&m);
+}
+
 /* A LoRA of rank 1 for one weight of the starter. */
 static void put_lora(const char *path) {
     static const char *const keys[] = { "unet.mid_block.attentions.0.transformer_blocks.0.attn1.to_q.lora_A.weight",
@@ -191,6 +220,7 @@ int main(void) {
         cmocka_unit_test(each_model_has_its_tasks),
         cmocka_unit_test(what_cannot_be_is_told),
         cmocka_unit_test(a_file_is_looked_into_for_each_use),
+        cmocka_unit_test(files_stay_below_the_folder),
         cmocka_unit_test(takes_loras),
     };
     return cmocka_run_group_tests(tests, open_folder, scratch_remove);

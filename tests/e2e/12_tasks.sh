@@ -89,6 +89,18 @@ echo '{"prompt": "green apple", "seed": 2, "steps": 6}' >elsewhere/m.jsonl
 render elsewhere/m.jsonl by_option --image in/apple.png --strength 0.5
 same_pixels by_option/images/000000/00000000.png "$(picture 1)" || fail "options name other files than lines do"
 
+# A manifest's files stay below its folder, or the one that is given; options may name others.
+sed 's#in/#../in/#g' mixed.jsonl | head -n 2 | tail -n 1 >elsewhere/out.jsonl
+expect 2 "$DIFFARM" render elsewhere/out.jsonl -m "$MODEL" -o bad
+says err.txt "out.jsonl:1: field 'image': ../in/apple.png: leads out of the folder"
+head -n 2 mixed.jsonl | tail -n 1 >elsewhere/out.jsonl
+render elsewhere/out.jsonl by_inputs --inputs .
+same_pixels by_inputs/images/000000/00000000.png "$(picture 1)" || fail "--inputs names another file"
+ln -s apple.png in/link.png
+echo '{"prompt": "x", "image": "in/link.png"}' >link.jsonl
+expect 2 "$DIFFARM" render link.jsonl -m "$MODEL" -o bad
+says err.txt "link.jsonl:1: field 'image': in/link.png: a link or a file is in the way"
+
 echo '{"seed": 1, "steps": 2, "count": 2}' >bare.jsonl
 MODEL=$SOURCE/tests/golden/ddpm render bare.jsonl uncond
 says uncond/metadata.jsonl '"task":"uncond"'
