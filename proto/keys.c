@@ -132,15 +132,32 @@ df_code df_curve_serve(void *socket, const df_key_pair *own, df_err *err) {
     return DF_OK;
 }
 
+/* Which role is needed, and which are there. */
+static df_code no_role(const char *dir, const char *const *roles, df_err *err) {
+    static const char *const all[] = { DF_ROLE_SUBMIT, DF_ROLE_WORK, DF_ROLE_WATCH };
+    char needed[64] = "", there[64] = "", path[4096];
+    for (const char *const *r = roles; *r; r++)
+        snprintf(needed + strlen(needed), sizeof needed - strlen(needed), "%s%s.key", r == roles ? "" : " or ", *r);
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        snprintf(path, sizeof path, "%s/%s.key", dir, all[i]);
+        if (!access(path, F_OK))
+            snprintf(there + strlen(there), sizeof there - strlen(there), "%s%s.key", *there ? ", " : "", all[i]);
+    }
+    return df_err_set(err, DF_ENOTFOUND,
+                      "%s: no %s in it (there is %s); this needs a key of the role %s: `diffarm keygen DIR --add NAME "
+                      "--role %s` makes one",
+                      dir, needed, *there ? there : "none of any role", roles[0], roles[0]);
+}
+
 /* The first of DIR/ROLE.key that is there. */
 static df_code read_own(df_key_pair *own, const char *dir, const char *const *roles, df_err *err) {
     char path[4096];
     df_code rc = DF_ENOTFOUND;
-    for (; *roles && rc == DF_ENOTFOUND; roles++) {
-        snprintf(path, sizeof path, "%s/%s.key", dir, *roles);
+    for (const char *const *r = roles; *r && rc == DF_ENOTFOUND; r++) {
+        snprintf(path, sizeof path, "%s/%s.key", dir, *r);
         rc = df_key_pair_read(own, path, err);
     }
-    return rc;
+    return rc == DF_ENOTFOUND ? no_role(dir, roles, err) : rc;
 }
 
 df_code df_curve_connect(void *socket, const char *dir, const char *const *roles, df_err *err) {

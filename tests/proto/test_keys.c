@@ -91,6 +91,26 @@ static void bad_files_are_told_by_name(void **state) {
     assert_int_not_equal(df_key_pair_read(&pair, path, &err), DF_OK);
 }
 
+/* A worker's folder given to a command of clients, and the other way round. */
+static void the_role_that_is_needed_is_told(void **state) {
+    static const char *const clients[] = { DF_ROLE_SUBMIT, DF_ROLE_WATCH, NULL }, *const workers[] = { DF_ROLE_WORK,
+                                                                                                       NULL };
+    df_key_pair pair;
+    df_err err;
+    char line[64];
+    assert_int_equal(df_key_pair_new(&pair, &err), DF_OK);
+    snprintf(line, sizeof line, "public %s\n", pair.public_key);
+    assert_int_equal(df_file_write(in(*state, "coordinator.pub"), line, strlen(line), &err), DF_OK);
+    assert_int_equal(df_curve_connect(NULL, *state, workers, &err), DF_ENOTFOUND);
+    assert_non_null(strstr(err.text, "no work.key in it (there is none of any role)"));
+    assert_int_equal(df_key_pair_write(&pair, in(*state, "work.key"), &err), DF_OK);
+    assert_int_equal(df_curve_connect(NULL, *state, clients, &err), DF_ENOTFOUND);
+    assert_non_null(strstr(err.text,
+                           "no submit.key or watch.key in it (there is work.key); this needs a key of the role "
+                           "submit"));
+    df_key_pair_forget(&pair);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_dir, close_dir)
 
 int main(void) {
@@ -98,6 +118,7 @@ int main(void) {
         TEST(a_pair_is_read_as_it_was_written),
         TEST(a_key_that_others_can_read_is_refused),
         TEST(bad_files_are_told_by_name),
+        TEST(the_role_that_is_needed_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
