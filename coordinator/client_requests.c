@@ -16,6 +16,7 @@ bool df_farm_is_client_request(const Diffarm__Message *msg) {
     case DIFFARM__MESSAGE__BODY_SUBMIT_BEGIN:
     case DIFFARM__MESSAGE__BODY_SUBMIT_ROWS:
     case DIFFARM__MESSAGE__BODY_SUBMIT_END:
+    case DIFFARM__MESSAGE__BODY_FILE_PUT:
     case DIFFARM__MESSAGE__BODY_JOB_QUERY:
     case DIFFARM__MESSAGE__BODY_JOB_CANCEL:
     case DIFFARM__MESSAGE__BODY_JOB_CONTROL:
@@ -141,8 +142,9 @@ df_code df_farm_forget_upload(df_farm *f, df_job *job, df_err *err) {
     }
     df_farm_log(f, DF_LOG_INFO, "upload_forgotten", "job=%s rows=%llu", job->spec.job_id,
                 (unsigned long long)job->n_rows);
+    bool has_files = job->has_files;
     df_job_table_remove(&f->jobs, job);
-    return DF_OK;
+    return has_files ? df_farm_sweep_files(f, err) : DF_OK;
 }
 
 static df_code uploaded_job(df_farm *f, const char *job_id, df_job **job, df_err *err) {
@@ -191,7 +193,8 @@ static df_code submit_rows(df_farm *f, const Diffarm__SubmitRows *in, df_err *er
 /* From here on the job is the farm's: OUT is taken, then the job is committed and synced, then it is answered. */
 static df_code accept_job(df_farm *f, df_job *job, df_err *err) {
     df_job after = *job;
-    df_code rc = df_out_dir_claim(job->spec.out_dir, job->spec.job_id, err);
+    df_code rc = job->has_files ? df_file_store_sync(f->files, err) : DF_OK;
+    if (!rc) rc = df_out_dir_claim(job->spec.out_dir, job->spec.job_id, err);
     if (rc) return rc;
     df_job_apply(&after, DF_JOB_EV_UPLOADED);
     rc = df_store_begin(f->store, true, err);
@@ -283,6 +286,7 @@ void df_farm_take_client(df_farm *f, const df_wire_in *in) {
     case DIFFARM__MESSAGE__BODY_WORKER_READMIT:
         reply(f, in, m->worker_readmit->request_id, df_farm_readmit(f, m->worker_readmit, &err), err.text);
         break;
+    case DIFFARM__MESSAGE__BODY_FILE_PUT: df_farm_take_file(f, in); break;
     case DIFFARM__MESSAGE__BODY_JOB_QUERY: df_farm_answer_jobs(f, in); break;
     case DIFFARM__MESSAGE__BODY_WORKERS_QUERY: df_farm_answer_workers(f, in); break;
     case DIFFARM__MESSAGE__BODY_FAILURES_QUERY: df_farm_answer_failures(f, in); break;

@@ -79,6 +79,7 @@ static df_code take_up(df_farm *f, df_err *err) {
     if (!rc) rc = make_id(f, err);
     if (!rc) rc = df_store_load_jobs(f->store, add_job, f, err);
     if (!rc) rc = df_store_load_leases(f->store, add_lease, f, err);
+    if (!rc) rc = df_farm_open_files(f, err);
     if (!rc) sweep_beside(f);
     return rc;
 }
@@ -108,6 +109,7 @@ void df_farm_close(df_farm **f) {
     df_lease_table_free(&(*f)->leases);
     df_worker_table_free(&(*f)->workers);
     df_job_table_free(&(*f)->jobs);
+    df_file_store_close(&(*f)->files);
     df_store_close(&(*f)->store);
     free(*f);
     *f = NULL;

@@ -12,6 +12,7 @@
 #define DF_COORDINATOR_FARM_H
 
 #include "coordinator/coordinator.h"
+#include "coordinator/file_store.h"
 #include "coordinator/job.h"
 #include "coordinator/lease.h"
 #include "coordinator/out_lists.h"
@@ -39,6 +40,7 @@ typedef struct df_farm {
     size_t max_workers;
     int64_t now_ms, last_turn_ms, opened_ms;
     df_store *store;
+    df_file_store *files;
     int64_t store_retry_ms; /* > 0: the last write failed; nothing is written before then */
     char store_problem[DF_JOB_PROBLEM_BYTES];
     df_job_table jobs;
@@ -119,6 +121,13 @@ void df_farm_dispatch(df_farm *f); /* dispatch.c */
 void df_farm_finish_jobs(df_farm *f); /* finish.c */
 void df_farm_pack_shards(df_farm *f); /* pack_shards.c */
 bool df_farm_is_packed(const df_job *job); /* all shards of a tar job are finished; true for others */
+
+/* file_requests.c: files that rows need */
+void df_farm_take_file(df_farm *f, const df_wire_in *in); /* a FilePut */
+void df_farm_give_file(df_farm *f, const df_worker *worker, const Diffarm__FileGet *in);
+void df_farm_release_files(df_farm *f, df_job *job); /* some of them, if the job needs them no more */
+df_code df_farm_open_files(df_farm *f, df_err *err); /* at a start, when the jobs are there */
+df_code df_farm_sweep_files(df_farm *f, df_err *err); /* those of jobs that were forgotten */
 
 /* results.c: finished rows on their way to OUT and the store. */
 typedef struct df_result df_result;

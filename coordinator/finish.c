@@ -62,6 +62,7 @@ static void act(df_farm *f, df_job *job) {
     if (job->state == DF_JOB_FINISHING) write_lists(f, job);
     if ((job->state == DF_JOB_DONE || job->state == DF_JOB_CANCELLED) && !job->released && f->now_ms >= job->retry_ms)
         release(f, job);
+    if (job->released) df_farm_release_files(f, job);
 }
 
 void df_farm_finish_jobs(df_farm *f) {

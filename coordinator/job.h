@@ -68,6 +68,7 @@ typedef struct df_job {
     int64_t upload_ms; /* when the last batch came */
     char problem[DF_JOB_PROBLEM_BYTES]; /* why it stands still, or "" */
     int64_t retry_ms; /* when a stalled job, or one whose OUT is not given back, is tried again */
+    bool has_files; /* in STATE/files are some that it needs, or needed */
     bool released; /* OUT holds nothing of ours but the results */
     struct df_out_lists *lists; /* while finishing */
     struct df_tar_shard *shard; /* that is being packed, of a tar job */

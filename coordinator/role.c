@@ -23,6 +23,7 @@ static bool is_work(const Diffarm__Message *msg) {
     case DIFFARM__MESSAGE__BODY_RESULT:
     case DIFFARM__MESSAGE__BODY_ROW_FAILED:
     case DIFFARM__MESSAGE__BODY_LEASE_RETURNED:
+    case DIFFARM__MESSAGE__BODY_FILE_GET:
     case DIFFARM__MESSAGE__BODY_GOODBYE: return true;
     default: return false;
     }

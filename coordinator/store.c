@@ -101,6 +101,7 @@ static df_code bring_up(df_store *s, df_err *err) {
     if (!rc && version < 2) rc = df_sql_script(&s->db, to_version_2, err);
     if (!rc && version < 3) rc = df_sql_script(&s->db, to_version_3, err);
     if (!rc && version < 4) rc = df_sql_script(&s->db, to_version_4, err);
+    if (!rc) rc = df_store_open_files(s, err);
     if (!rc) rc = df_sql_script(&s->db, repair, err);
     if (!rc) rc = read_int(s, "SELECT starts FROM meta", &s->starts, err);
     s->durable = true;

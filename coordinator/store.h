@@ -111,6 +111,17 @@ df_code df_store_count_picture(df_store *s, int64_t job, uint64_t row, const df_
                                df_job_flagged *more, df_err *err);
 df_code df_store_count_nan(df_store *s, int64_t job, df_err *err); /* a row is failed for it */
 
+/* files that jobs need (store_files.c) */
+
+df_code df_store_open_files(df_store *s, df_err *err);
+df_code df_store_add_file(df_store *s, int64_t job, const char *sha256, df_err *err);
+df_code df_store_has_files(df_store *s, int64_t job, bool *has, df_err *err);
+/* The job needs them no more, at most max at once; remove is called for those that no other job needs. */
+typedef df_code (*df_store_file_fn)(void *ctx, const char *sha256, df_err *err);
+df_code df_store_release_files(df_store *s, int64_t job, size_t max, df_store_file_fn remove, void *ctx, bool *done,
+                               df_err *err);
+df_code df_store_lost_files(df_store *s, int64_t *job, bool *has, df_err *err); /* a job that is gone, and had some */
+
 /* leases (store_leases.c) */
 
 df_code df_store_add_lease(df_store *s, int64_t job, const char *token, const char *worker_id, int64_t *key,

@@ -210,6 +210,7 @@ static void take_known(df_farm *f, df_worker *worker, df_wire_in *in) {
     case DIFFARM__MESSAGE__BODY_RESULT: result(f, worker, in); break;
     case DIFFARM__MESSAGE__BODY_ROW_FAILED: row_failed(f, worker, m->row_failed); break;
     case DIFFARM__MESSAGE__BODY_LEASE_RETURNED: lease_returned(f, worker, m->lease_returned); break;
+    case DIFFARM__MESSAGE__BODY_FILE_GET: df_farm_give_file(f, worker, m->file_get); break;
     case DIFFARM__MESSAGE__BODY_GOODBYE: goodbye(f, worker); break;
     default: df_farm_log(f, DF_LOG_WARN, "unexpected", "kind=%d worker=%s", m->body_case, worker->id); break;
     }
