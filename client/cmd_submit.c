@@ -11,12 +11,12 @@
 #include "client/report.h"
 #include "client/send.h"
 
-enum { OPT_WAIT = 0x3000, OPT_PRIORITY, OPT_JOB_ID, MAX_PRIORITY = 10 };
+enum { OPT_WAIT = 0x3000, OPT_PRIORITY, OPT_JOB_ID, OPT_NO_UPLOAD, MAX_PRIORITY = 10 };
 
 typedef struct submit_options {
     df_job_options job;
     df_connect_options connect;
-    bool wait;
+    bool wait, no_upload;
     int priority;
     const char *job_id; /* NULL: a new one */
 } submit_options;
@@ -34,6 +34,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         state->child_inputs[0] = &o->job;
         state->child_inputs[1] = &o->connect;
         return 0;
+    case OPT_NO_UPLOAD: o->no_upload = true; return 0;
     case OPT_WAIT: o->wait = true; return 0;
     case OPT_PRIORITY: o->priority = (int)df_option_int(state, "priority", arg, -MAX_PRIORITY, MAX_PRIORITY); return 0;
     case OPT_JOB_ID: o->job_id = job_id_of(state, arg); return 0;
@@ -48,6 +49,10 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
 
 static const struct argp_option options[] = {
     { "wait", OPT_WAIT, NULL, 0, "Stay until the job is done, showing progress", 0 },
+    { "no-upload", OPT_NO_UPLOAD, NULL, 0,
+      "Leave pictures and adapters of the rows where they are: every worker sees their paths (the coordinator gets a "
+      "copy)",
+      0 },
     { "priority", OPT_PRIORITY, "N", 0, "-10 to 10: each step doubles the job's share of the workers (0)", 0 },
     { "job-id", OPT_JOB_ID, "ID", 0,
       "An id of your own, 16 digits of 0-9a-f: the same command given again is the same job (a new one)", 0 },
@@ -99,6 +104,7 @@ static int send(const submit_options *o, df_link *l, df_draft *job) {
     if (o->job_id) snprintf(id, sizeof id, "%s", o->job_id);
     job->spec.job_id = id;
     job->spec.priority = o->priority;
+    job->upload = !o->no_upload;
     if (!rc) rc = df_send_job(l, job, o->connect.timeout_ms, &err);
     if (rc) return df_exit_with(&err);
     report(o, job);

@@ -37,6 +37,7 @@ typedef struct df_draft {
     int max_width, max_height;
     df_model *model;
     df_input_files *files; /* that rows name */
+    bool upload; /* their content goes along when the job is sent */
     df_input_file int8_scales; /* path NULL: the job has none */
     df_arena *texts; /* of spec */
 } df_draft;

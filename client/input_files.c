@@ -17,10 +17,12 @@ struct df_input_files {
     df_arena *arena;
     const char *folder;
     df_map trusted; /* by path */
+    struct entry *first, **end; /* in the order they were found */
     df_map entries[N_KINDS]; /* by path, as written; of an embedding by "TOKEN=PATH" */
 };
 
 typedef struct entry {
+    struct entry *next;
     df_input_file file;
     df_code code;
     const char *failure; /* where there is a code */
@@ -28,6 +30,7 @@ typedef struct entry {
 
 df_input_files *df_input_files_new(const char *folder) {
     df_input_files *f = calloc(1, sizeof *f);
+    if (f) f->end = &f->first;
     if (f && (f->arena = df_arena_new()) && (f->folder = df_arena_strdup(f->arena, folder))) return f;
     df_input_files_free(&f);
     return NULL;
@@ -106,7 +109,17 @@ static entry *look(df_input_files *f, kind k, const char *key, const char *path,
     e->code = check_place(f, path, &why);
     if (!e->code) e->code = check(f, k, &e->file, model, &why);
     if (e->code && !(e->failure = df_arena_strdup(f->arena, why.text))) return NULL;
-    return df_map_put(&f->entries[k], key, strlen(key), e) ? e : NULL;
+    if (!df_map_put(&f->entries[k], key, strlen(key), e)) return NULL;
+    *f->end = e;
+    f->end = &e->next;
+    return e;
+}
+
+df_code df_input_files_each(const df_input_files *f, df_input_file_fn take, void *ctx, df_err *err) {
+    df_code rc = DF_OK;
+    for (const entry *e = f->first; e && !rc; e = e->next)
+        if (!e->code) rc = take(ctx, &e->file, err);
+    return rc;
 }
 
 static df_code result(const entry *e, const df_input_file **out, df_err *err) {

@@ -39,4 +39,8 @@ df_code df_input_files_embedding(df_input_files *files, const char *path, const 
  * same. */
 df_code df_input_files_picture(df_input_files *files, const char *path, const df_input_file **out, df_err *err);
 
+/* Every file that was found good so far, in the order of finding; one file may come twice, under two paths. */
+typedef df_code (*df_input_file_fn)(void *ctx, const df_input_file *file, df_err *err);
+df_code df_input_files_each(const df_input_files *files, df_input_file_fn take, void *ctx, df_err *err);
+
 #endif

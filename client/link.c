@@ -100,6 +100,7 @@ static uint64_t *id_of_question(Diffarm__Message *m) {
     case DIFFARM__MESSAGE__BODY_SUBMIT_BEGIN: return &m->submit_begin->request_id;
     case DIFFARM__MESSAGE__BODY_SUBMIT_ROWS: return &m->submit_rows->request_id;
     case DIFFARM__MESSAGE__BODY_SUBMIT_END: return &m->submit_end->request_id;
+    case DIFFARM__MESSAGE__BODY_FILE_PUT: return &m->file_put->request_id;
     case DIFFARM__MESSAGE__BODY_JOB_QUERY: return &m->job_query->request_id;
     case DIFFARM__MESSAGE__BODY_JOB_CANCEL: return &m->job_cancel->request_id;
     case DIFFARM__MESSAGE__BODY_JOB_CONTROL: return &m->job_control->request_id;
@@ -114,6 +115,7 @@ static uint64_t *id_of_question(Diffarm__Message *m) {
 static uint64_t id_of_answer(const Diffarm__Message *m) {
     switch (m->body_case) {
     case DIFFARM__MESSAGE__BODY_REPLY: return m->reply->request_id;
+    case DIFFARM__MESSAGE__BODY_FILE_STATE: return m->file_state->request_id;
     case DIFFARM__MESSAGE__BODY_JOB_LIST: return m->job_list->request_id;
     case DIFFARM__MESSAGE__BODY_WORKER_LIST: return m->worker_list->request_id;
     case DIFFARM__MESSAGE__BODY_FAILURE_LIST: return m->failure_list->request_id;

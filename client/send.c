@@ -7,6 +7,7 @@
 #include <sys/random.h>
 
 #include "base/clock.h"
+#include "client/upload.h"
 
 #define BATCH_ROWS 512
 #define BATCH_BYTES (1u << 20)
@@ -150,6 +151,20 @@ static df_code same_as_checked(sending *s, df_err *err) {
     return df_err_set(err, DF_EINVAL, "%s: changed while it was being sent; nothing was started", s->job->spec.title);
 }
 
+static df_code send_file(void *ctx, const df_input_file *file, df_err *err) {
+    sending *s = ctx;
+    const df_upload to = { .link = s->link, .job_id = s->job->spec.job_id, .timeout_ms = s->timeout_ms };
+    df_code rc = df_upload_file(&to, file, err);
+    s->start_over = rc == DF_ENOTFOUND && other_coordinator(s);
+    return rc;
+}
+
+static df_code send_files(sending *s, df_err *err) {
+    if (!s->job->upload) return DF_OK;
+    df_code rc = s->job->int8_scales.path ? send_file(s, &s->job->int8_scales, err) : DF_OK;
+    return rc ? rc : df_input_files_each(s->job->files, send_file, s, err);
+}
+
 static df_code send_once(sending *s, df_err *err) {
     df_code rc;
     uint64_t n_rows;
@@ -158,7 +173,8 @@ static df_code send_once(sending *s, df_err *err) {
     s->start_over = false;
     s->batch = s->n = s->bytes = 0;
     if (!(s->hash = df_draft_hash_begin(&s->job->spec))) return df_err_set(err, DF_ENOMEM, "hash of the manifest");
-    if (!(rc = send_begin(s, err))) rc = df_rows_each(&s->job->rows, &ignored, take_row, s, &n_rows, err);
+    if (!(rc = send_begin(s, err))) rc = send_files(s, err);
+    if (!rc) rc = df_rows_each(&s->job->rows, &ignored, take_row, s, &n_rows, err);
     if (!rc) rc = send_batch(s, err);
     if (!rc) rc = same_as_checked(s, err);
     if (!rc) rc = send_end(s, n_rows, err);

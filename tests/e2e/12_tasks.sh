@@ -76,7 +76,7 @@ same_pixels cuda/images/000000/00000000.png all/images/000000/00000000.png && fa
 cp -r in kept
 sed 's#in/apple#kept/apple#' mixed.jsonl >changed.jsonl
 start_coordinator state
-expect 0 "$DIFFARM" submit changed.jsonl --connect "$ENDPOINT" -m "$MODEL" -o out
+expect 0 "$DIFFARM" submit changed.jsonl --connect "$ENDPOINT" -m "$MODEL" -o out --no-upload
 cp in/wide.png kept/apple.png
 start_worker worker -m "$MODEL"
 expect 1 "$DIFFARM" watch "$(tail -n 1 out.txt)" --connect "$ENDPOINT"
