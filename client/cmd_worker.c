@@ -17,6 +17,7 @@
 #include "cluster/timeline.h"
 #include "worker/child.h"
 #include "worker/defaults.h"
+#include "worker/fetch.h"
 #include "worker/supervisor.h"
 #include "worker/worker.h"
 
@@ -38,7 +39,10 @@ enum {
     OPT_END_TIME,
     OPT_STALL_TIMEOUT,
     OPT_PULSE,
-    OPT_HOSTS
+    OPT_HOSTS,
+    OPT_INPUTS,
+    OPT_INPUT_CACHE,
+    OPT_INPUT_CACHE_MIB
 };
 
 enum { DEFAULT_SILENCE_SECONDS = 60 };
@@ -51,6 +55,8 @@ typedef struct worker_options {
     int pipeline, threads, micro_batch, drain_seconds, stall_seconds;
     bool pulse; /* a supervisor listens */
     const char *backend, *packed_dir, *trace, *hosts;
+    const char *inputs_dir, *input_cache_dir;
+    int64_t input_cache_mib;
     df_log_level level;
 } worker_options;
 
@@ -102,6 +108,9 @@ static error_t parse_more(int key, char *arg, struct argp_state *state, worker_o
         return 0;
     case OPT_DRAIN: o->drain_seconds = (int)df_option_int(state, "drain-seconds", arg, 0, 86400); return 0;
     case OPT_PACKED_CACHE: o->packed_dir = arg; return 0;
+    case OPT_INPUTS: o->inputs_dir = arg; return 0;
+    case OPT_INPUT_CACHE: o->input_cache_dir = arg; return 0;
+    case OPT_INPUT_CACHE_MIB: o->input_cache_mib = df_option_int(state, "input-cache-mib", arg, 1, INT32_MAX); return 0;
     case OPT_LOG:
         if ((level = df_log_level_of(arg)) < 0) argp_error(state, "--log must be debug, info, warn, error or off");
         o->level = (df_log_level)level;
@@ -148,6 +157,11 @@ static const struct argp_option options[] = {
     { "backend", OPT_BACKEND, "NAME", 0, "cpu or reference (cpu)", 0 },
     { "drain-seconds", OPT_DRAIN, "S", 0, "After SIGTERM, SIGINT or SIGUSR1: time to finish what is begun (30)", 0 },
     { "packed-cache", OPT_PACKED_CACHE, "DIR", 0, "Keep packed weights there, and start from them the next time", 0 },
+    { "inputs", OPT_INPUTS, "DIR", 0,
+      "Open pictures and adapters of rows below it alone, and fetch others from the coordinator (anywhere)", 0 },
+    { "input-cache", OPT_INPUT_CACHE, "DIR", 0,
+      "Keep copies of fetched pictures and adapters there; all ranks must see it (a folder of its own in /tmp)", 0 },
+    { "input-cache-mib", OPT_INPUT_CACHE_MIB, "N", 0, "They take so much at most (4096)", 0 },
     { "stall-timeout", OPT_STALL_TIMEOUT, "S", 0,
       "A rank that hangs for so long ends the pipeline (60; never less than 20 times a rank's usual pause)", 0 },
     { "trace", OPT_TRACE, "FILE", 0, "At the end: what every rank did when, as a Chrome trace (Perfetto opens it)", 0 },
@@ -206,6 +220,9 @@ static int run_ranks(df_comm *comm, const worker_options *o, df_pulse *pulse, co
                                 .threads = settle(comm, o, log),
                                 .micro_batch = o->micro_batch,
                                 .packed_dir = o->packed_dir,
+                                .inputs_dir = o->inputs_dir,
+                                .input_cache_dir = o->input_cache_dir,
+                                .input_cache_bytes = (uint64_t)o->input_cache_mib << 20,
                                 .drain = &drain,
                                 .drain_ms = o->drain_seconds * 1000,
                                 .stall_timeout_ms = o->stall_seconds * INT64_C(1000),
@@ -283,7 +300,11 @@ static int run_supervised(const worker_options *o, char **argv, const df_log *lo
 int df_cmd_worker(int argc, char **argv) {
     int rank, size;
     df_err err;
-    worker_options o = { .endpoint = DF_DEFAULT_ENDPOINT, .backend = "cpu", .drain_seconds = 30, .level = DF_LOG_INFO };
+    worker_options o = { .endpoint = DF_DEFAULT_ENDPOINT,
+                         .backend = "cpu",
+                         .drain_seconds = 30,
+                         .input_cache_mib = DF_FETCH_DEFAULT_MIB,
+                         .level = DF_LOG_INFO };
     const char *slurm_end = getenv("SLURM_JOB_END_TIME");
     if (slurm_end && *slurm_end >= '1' && *slurm_end <= '9')
         o.end_unix_ms = 1000 * (int64_t)strtoll(slurm_end, NULL, 10);

@@ -8,8 +8,10 @@
 #include "worker/defaults.h"
 #include "worker/guard.h"
 #include "worker/request.h"
+#include "worker/row_files.h"
 
 #define WAIT_US 1000
+#define ROWS_AHEAD 8 /* whose files are fetched with those of a row that waits */
 #define RATE_MEMORY_NS 120000000000 /* the rate forgets by half when it has seen so much work */
 
 typedef struct batch {
@@ -36,6 +38,9 @@ struct df_feeder {
     size_t n_live, live_capacity;
     uint64_t next_id;
     df_inputs *inputs;
+    df_places *places;
+    df_row_files here; /* the next row, with its files */
+    bool is_held;
     df_shelf *shelf;
     df_session *session; /* in use, the shelf's; NULL: none */
     df_renderer *renderer;
@@ -144,10 +149,10 @@ static void leave_session(df_feeder *f) {
     f->session = NULL;
 }
 
-/* Of the next row of the batch. */
+/* Of the next row of the batch, whose files are there. */
 static df_session_want want_of(const df_feeder *f, const batch *b) {
     const Diffarm__JobSpec *job = b->lease->job;
-    const Diffarm__Row *row = b->lease->rows[b->next];
+    const Diffarm__Row *row = &f->here.row;
     df_session_want w = { .path = job->model_path,
                           .sha256 = job->model_sha256,
                           .config_dir = job->model_config,
@@ -159,7 +164,7 @@ static df_session_want want_of(const df_feeder *f, const batch *b) {
     for (int i = 0; i < f->cfg.n_offers; i++)
         if (!strcmp(f->cfg.offers[i].sha256, job->model_sha256)) w.path = f->cfg.offers[i].path;
     w.micro_batch = f->cfg.micro_batch ? f->cfg.micro_batch : (int)job->micro_batch;
-    if (b->adapters_in_f32) df_guard_want(&w, b->adapters_in_f32);
+    if (b->adapters_in_f32) df_guard_want(&w, row->adapters);
     return w;
 }
 
@@ -230,13 +235,35 @@ static df_code open_session(df_feeder *f, const df_session_want *want, df_err *e
 
 /* rows that begin */
 
+/* The next row of the batch, as it is to be made. */
+static Diffarm__Row next_row(const batch *b) {
+    Diffarm__Row row = *b->lease->rows[b->next];
+    if (!b->adapters_in_f32) return row;
+    row.adapters = b->adapters_in_f32;
+    for (row.n_adapters = 0; row.adapters[row.n_adapters];) row.n_adapters++;
+    return row;
+}
+
+/* Is all there that the next row of the batch names? A row whose files cannot be had fails. */
+static bool has_files(df_feeder *f, batch *b) {
+    df_err err;
+    df_row_files ahead;
+    const Diffarm__Row next = next_row(b);
+    df_code rc = df_row_files_find(&f->here, f->places, &next, &err);
+    f->is_held = rc == DF_ETIMEOUT;
+    for (size_t i = b->next + 1; f->is_held && i < b->end && i <= b->next + ROWS_AHEAD; i++)
+        df_row_files_find(&ahead, f->places, b->lease->rows[i], &err);
+    if (rc && !f->is_held) fail_row(f, b->lease, b->next++, b->adapters_in_f32 != NULL, &err);
+    return !rc;
+}
+
 static void begin_row(df_feeder *f, batch *b) {
     df_err err;
     df_row_request rq;
     size_t i = b->next++;
     live_row *row = &f->live[f->n_live];
     const df_model *model = df_session_model(f->session);
-    df_code rc = df_row_request_open(&rq, model, f->inputs, b->lease->rows[i], b->lease->job, &err);
+    df_code rc = df_row_request_open(&rq, model, f->inputs, &f->here.row, b->lease->job, &err);
     if (!rc) {
         *row = (live_row) { .id = f->next_id++, .i = i, .in_f32 = b->adapters_in_f32 != NULL };
         memcpy(row->scheduler, rq.is.scheduler.name, sizeof row->scheduler);
@@ -283,10 +310,11 @@ static bool has_room(const df_feeder *f) {
 }
 
 static void begin_rows(df_feeder *f) {
+    f->is_held = false;
     while (f->batches) {
         batch *b = f->batches;
         size_t before = b->next;
-        if (b->next < b->end && ready_for(f, b)) {
+        if (b->next < b->end && has_files(f, b) && ready_for(f, b)) {
             if (!has_room(f)) return;
             begin_row(f, b);
         }
@@ -302,7 +330,8 @@ static void begin_rows(df_feeder *f) {
 df_code df_feeder_open(df_feeder **out, const df_feeder_cfg *cfg, df_err *err) {
     df_feeder *f = calloc(1, sizeof *f);
     df_code rc = DF_OK;
-    if (!f || !(f->inputs = df_inputs_new())) rc = df_err_set(err, DF_ENOMEM, "the feeder");
+    if (!f || !(f->inputs = df_inputs_new()) || !(f->places = df_places_new(cfg->fetch, cfg->inputs_dir)))
+        rc = df_err_set(err, DF_ENOMEM, "the feeder");
     if (!rc) rc = df_shelf_new(&f->shelf, cfg->comm, &cfg->session, cfg->keep_bytes, err);
     if (rc) {
         df_feeder_close(&f);
@@ -321,6 +350,7 @@ void df_feeder_close(df_feeder **fp) {
     while (f->n_live) forget(f, f->live);
     while (f->batches) drop_batch(f, f->batches);
     df_inputs_free(&f->inputs);
+    df_places_free(&f->places);
     free(f->live);
     free(f);
     *fp = NULL;
@@ -367,6 +397,10 @@ df_code df_feeder_work(df_feeder *f, df_err *err) {
         f->n_rated /= 2;
     }
     return rc;
+}
+
+bool df_feeder_is_held(const df_feeder *f) {
+    return f->is_held;
 }
 
 size_t df_feeder_waiting(const df_feeder *f) {

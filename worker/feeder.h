@@ -13,6 +13,7 @@
 #define DF_WORKER_FEEDER_H
 
 #include "worker/encoder.h"
+#include "worker/fetch.h"
 #include "worker/shelf.h"
 
 typedef struct df_feeder df_feeder;
@@ -24,6 +25,8 @@ typedef struct df_feeder_cfg {
     int micro_batch; /* 0: the job's, else a default */
     const df_offer *offers; /* borrowed; a lease with one of their hashes is rendered from that path */
     int n_offers;
+    df_fetch *fetch; /* borrowed: copies of files that rows name; NULL: they are at their paths */
+    const char *inputs_dir; /* borrowed: below it alone; NULL: anywhere */
     void *ctx;
     void (*deliver)(void *ctx, df_raw_picture *p);
     void (*fail)(void *ctx, df_result **r);
@@ -40,6 +43,7 @@ df_lease *df_feeder_hand_back(df_feeder *f, size_t *first);
 
 df_code df_feeder_work(df_feeder *f, df_err *err);
 
+bool df_feeder_is_held(const df_feeder *f); /* the next row waits for its files */
 size_t df_feeder_waiting(const df_feeder *f); /* rows not begun */
 size_t df_feeder_live(const df_feeder *f); /* rows begun and not ended, also those that are to be made once more */
 size_t df_feeder_capacity(const df_feeder *f); /* rows that can be live at once */

@@ -93,6 +93,7 @@ static void on_welcome(df_uplink *u, const Diffarm__Welcome *m) {
     u->lost_said = false;
     u->heartbeat_due = df_clock_ms();
     u->question.sent_ms = 0;
+    if (u->cfg.fetch) df_fetch_ask_again(u->cfg.fetch);
     df_book_unsend(&u->book, INT64_MAX);
 }
 
@@ -137,6 +138,9 @@ static void on_message(df_uplink *u, Diffarm__Message **msg) {
         break;
     case DIFFARM__MESSAGE__BODY_LEASE: on_lease(u, msg); break;
     case DIFFARM__MESSAGE__BODY_LEASE_REVOKED: on_revoked(u, m->lease_revoked); break;
+    case DIFFARM__MESSAGE__BODY_FILE_CHUNK:
+        if (u->cfg.fetch) df_fetch_piece(u->cfg.fetch, m->file_chunk);
+        break;
     case DIFFARM__MESSAGE__BODY_PICTURE_WANTED:
         df_book_unsend_row(&u->book, m->picture_wanted->token, m->picture_wanted->row);
         break;
@@ -263,6 +267,13 @@ static void send_heartbeat(df_uplink *u, int64_t now) {
     u->heartbeat_due = now + u->heartbeat_ms;
 }
 
+static void ask_for_file(df_uplink *u, int64_t now) {
+    char sha256[DF_SHA256_HEX_BYTES];
+    uint64_t offset;
+    if (u->cfg.fetch && df_fetch_question(u->cfg.fetch, now, sha256, &offset))
+        df_uplink_send_file_get(u->socket, sha256, offset, NULL); /* unsent, it is asked again */
+}
+
 static void do_what_is_due(df_uplink *u) {
     int64_t now = df_clock_ms();
     if (u->refused) return;
@@ -274,6 +285,7 @@ static void do_what_is_due(df_uplink *u) {
     send_results(u, now);
     send_heartbeat(u, now);
     send_question(u, now);
+    ask_for_file(u, now);
 }
 
 static int slice_ms(const df_uplink *u) {

@@ -19,6 +19,7 @@
 
 #include "base/log.h"
 #include "base/sha256.h"
+#include "worker/fetch.h"
 #include "worker/lease.h"
 
 typedef struct df_uplink df_uplink;
@@ -36,6 +37,7 @@ typedef struct df_uplink_cfg {
     int n_offers;
     int n_ranks, threads;
     const char *backend, *dtypes;
+    df_fetch *fetch; /* borrowed: what it asks for is asked of the coordinator; NULL: none */
     const df_log *log; /* borrowed, may be NULL */
 } df_uplink_cfg;
 

@@ -134,6 +134,13 @@ df_code df_uplink_send_return(void *socket, const df_lease *lease, size_t first,
     return rc;
 }
 
+df_code df_uplink_send_file_get(void *socket, const char *sha256, uint64_t offset, df_err *err) {
+    Diffarm__FileGet m = DIFFARM__FILE_GET__INIT;
+    m.sha256 = (char *)sha256;
+    m.offset = offset;
+    return send(socket, DIFFARM__MESSAGE__BODY_FILE_GET, &m, NULL, 0, err);
+}
+
 df_code df_uplink_send_goodbye(void *socket, const char *reason, df_err *err) {
     Diffarm__Goodbye m = DIFFARM__GOODBYE__INIT;
     m.reason = (char *)reason;

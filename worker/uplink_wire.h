@@ -12,6 +12,7 @@ df_code df_uplink_send_request(void *socket, uint64_t id, uint32_t max_rows, dou
                                double seconds_left, df_err *err);
 df_code df_uplink_send_result(void *socket, const df_result *r, df_err *err); /* Result or RowFailed */
 df_code df_uplink_send_return(void *socket, const df_lease *lease, size_t first, df_err *err);
+df_code df_uplink_send_file_get(void *socket, const char *sha256, uint64_t offset, df_err *err);
 df_code df_uplink_send_goodbye(void *socket, const char *reason, df_err *err);
 
 #endif

@@ -18,6 +18,7 @@ typedef struct worker {
     df_comm *comm;
     df_trace *trace; /* borrowed; NULL: none */
     df_offer *offers;
+    df_fetch *fetch;
     df_uplink *uplink;
     df_encoder *encoder;
     df_feeder *feeder;
@@ -80,6 +81,7 @@ static df_code open_parts(worker *w, df_err *err) {
         w->refused = true;
         return rc;
     }
+    if ((rc = df_fetch_open(&w->fetch, cfg->input_cache_dir, cfg->input_cache_bytes, err))) return rc;
     const df_uplink_cfg up = { .endpoint = cfg->endpoint,
                                .keys_dir = cfg->keys_dir,
                                .ends_at_ms = cfg->ends_at_ms,
@@ -89,6 +91,7 @@ static df_code open_parts(worker *w, df_err *err) {
                                .threads = cfg->threads,
                                .backend = cfg->backend->name,
                                .dtypes = dtypes_of(cfg->backend),
+                               .fetch = w->fetch,
                                .log = cfg->log };
     if ((rc = df_uplink_open(&w->uplink, &up, err))) {
         w->refused = cfg->keys_dir != NULL; /* keys that cannot be read stay so */
@@ -101,6 +104,8 @@ static df_code open_parts(worker *w, df_err *err) {
                                  .micro_batch = cfg->micro_batch,
                                  .offers = w->offers,
                                  .n_offers = cfg->n_models,
+                                 .fetch = w->fetch,
+                                 .inputs_dir = cfg->inputs_dir,
                                  .ctx = w,
                                  .deliver = deliver,
                                  .fail = fail,
@@ -112,6 +117,7 @@ static void close_parts(worker *w) {
     df_feeder_close(&w->feeder);
     df_encoder_close(&w->encoder);
     df_uplink_close(&w->uplink);
+    df_fetch_close(&w->fetch);
     for (int i = 0; w->offers && i < w->cfg->n_models; i++) free((char *)w->offers[i].path);
     free(w->offers);
 }
@@ -172,7 +178,7 @@ static df_code loop(worker *w, df_err *err) {
     df_code rc;
     while (!drained(w)) {
         df_pulse_touch(w->cfg->pulse);
-        bool idle = !df_feeder_live(w->feeder) && !df_feeder_waiting(w->feeder);
+        bool idle = !df_feeder_live(w->feeder) && (!df_feeder_waiting(w->feeder) || df_feeder_is_held(w->feeder));
         ask(w);
         if ((rc = take_all(w, idle ? IDLE_MS : 0, err))) return rc;
         if ((rc = df_feeder_work(w->feeder, err))) return rc;

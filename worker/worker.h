@@ -23,6 +23,9 @@ typedef struct df_worker_cfg {
     int threads; /* of each rank */
     int micro_batch; /* 0: the job's, else a default */
     const char *packed_dir; /* packed weights are kept there; NULL: nowhere */
+    const char *inputs_dir; /* files that rows name are opened below it alone; NULL: anywhere */
+    const char *input_cache_dir; /* copies of those that are not there; NULL: a private folder */
+    uint64_t input_cache_bytes; /* at most */
     /* 1: take nothing new, hand back what is not begun, finish the rest; 2: hand back all, at once. May be NULL. */
     const volatile sig_atomic_t *drain;
     const char *trace_path; /* the timeline of all ranks goes there at an orderly end; NULL: none is kept */
