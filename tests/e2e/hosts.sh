@@ -6,7 +6,7 @@
 #     on I COMMAND...   runs it on host I
 #     cut I, heal I     pulls the host's cable, puts it back
 #     agent NAME COMMAND...   what Open MPI takes for ssh
-#     down              removes them; what runs there must have been ended
+#     down              ends what runs there and removes them
 set -euo pipefail
 : "${HOST_PREFIX:?a prefix for the names of hosts}" "${HOST_NAMES:?where their names go}"
 NET=10.77.0
@@ -50,6 +50,11 @@ agent)
     shift
     on "${host#"$HOST_PREFIX"}" sh -c "$*"
     ;;
-down) ip netns list | cut -d' ' -f1 | grep "^$HOST_PREFIX" | while read -r name; do ip netns del "$name"; done ;;
+down)
+    ip netns list | cut -d' ' -f1 | grep "^$HOST_PREFIX" | while read -r name; do
+        ip netns pids "$name" | xargs -r kill -9 2>/dev/null || true # an mpirun would wait for its daemons for long
+        ip netns del "$name"
+    done
+    ;;
 *) exit 2 ;;
 esac
