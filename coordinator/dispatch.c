@@ -5,7 +5,8 @@
  * first pending row and takes more rows like it (adapters, size and steps, then without the steps), in manifest order,
  * so many that it lasts about cfg.lease_target_ms at the worker's speed. Towards the end of a job what is left is split
  * over all workers. A worker whose allocation ends gets what it can finish before. Rows that were lost with a worker
- * come in small leases, then alone, so that a row that kills its worker is found out without taking others with it. */
+ * come in small leases, then alone, so that a row that kills its worker is found out without taking others with it.
+ * When nothing is left, the slowest rows are lent once more (tail.c). */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,16 +39,20 @@ static size_t rows_in_time(const df_farm *f, const df_worker *worker) {
     return rows < 1 ? 0 : rows > DF_LEASE_MAX_ROWS ? DF_LEASE_MAX_ROWS : (size_t)rows;
 }
 
-static size_t lease_size(const df_farm *f, const df_job *job, const df_worker *worker) {
+size_t df_farm_rows_for(const df_farm *f, const df_worker *worker) {
     size_t cap = worker->max_rows && worker->max_rows < DF_LEASE_MAX_ROWS ? worker->max_rows : DF_LEASE_MAX_ROWS;
     double wanted = worker->images_per_second > 0 ? worker->images_per_second * f->cfg.lease_target_ms / 1000
                                                   : FIRST_LEASE_ROWS; /* speed not known yet */
     size_t n = wanted < 1 ? 1 : wanted > (double)cap ? cap : (size_t)wanted;
-    size_t share = (df_job_pending(job) + workers_for(f, job) - 1) / workers_for(f, job);
     size_t in_time = rows_in_time(f, worker);
     if (df_farm_is_on_trial(worker)) n = 1;
-    n = n < share ? n : share;
     return n < in_time ? n : in_time;
+}
+
+static size_t lease_size(const df_farm *f, const df_job *job, const df_worker *worker) {
+    size_t share = (df_job_pending(job) + workers_for(f, job) - 1) / workers_for(f, job);
+    size_t n = df_farm_rows_for(f, worker);
+    return n < share ? n : share;
 }
 
 static size_t limit_suspects(size_t n, const df_worker *worker, int lost) {
@@ -104,22 +109,25 @@ static df_code choose_from(df_farm *f, const df_job *job, const df_worker *worke
 
 /* lending */
 
-static df_code store_lease(df_farm *f, const df_job *job, const df_worker *worker, const char *token, const choice *c,
-                           int64_t *key, df_err *err) {
+/* n: of the rows that are its own in the store. */
+static df_code store_lease(df_farm *f, df_lease *lease, size_t n, df_err *err) {
+    int64_t job = lease->job->key;
     df_code rc = df_store_begin(f->store, false, err);
-    if (!rc) rc = df_store_add_lease(f->store, job->key, token, worker->id, key, err);
-    for (size_t i = 0; i < c->n && !rc; i++) rc = df_store_lease_row(f->store, *key, job->key, c->rows[i], err);
+    if (!rc) rc = df_store_add_lease(f->store, job, lease->token, lease->worker_id, &lease->key, err);
+    for (size_t i = 0; i < n && !rc; i++) rc = df_store_lease_row(f->store, lease->key, job, lease->rows[i].row, err);
     return rc ? rc : df_store_commit(f->store, err);
 }
 
-static df_lease *add_lease(df_farm *f, df_job *job, const df_worker *worker, const char *token, const choice *c) {
-    df_lease *lease = df_lease_table_add(&f->leases, token, c->n);
+static df_lease *add_lease(df_farm *f, df_job *job, const df_worker *worker, const uint64_t *rows, size_t n) {
+    char token[DF_LEASE_TOKEN_BYTES];
+    snprintf(token, sizeof token, "%s-%" PRIu64, f->id, ++f->n_tokens);
+    df_lease *lease = df_lease_table_add(&f->leases, token, n);
     if (!lease) return NULL;
     lease->job = job;
     lease->state = DF_LEASE_GRANTED;
     lease->named_ms = lease->granted_ms = f->now_ms;
     snprintf(lease->worker_id, sizeof lease->worker_id, "%s", worker->id);
-    for (size_t i = 0; i < c->n; i++) lease->rows[i].row = c->rows[i];
+    for (size_t i = 0; i < n; i++) lease->rows[i].row = rows[i];
     return lease;
 }
 
@@ -186,27 +194,29 @@ static df_code send_lease(df_farm *f, const df_worker *worker, const df_lease *l
 }
 
 /* The lease is stored before it is sent: a worker never holds one that a restarted coordinator would not know. */
-static void lend(df_farm *f, df_job *job, df_worker *worker, const choice *c) {
-    char token[DF_LEASE_TOKEN_BYTES];
+bool df_farm_lend(df_farm *f, df_job *job, df_worker *worker, const uint64_t *rows, size_t n, bool copies) {
     df_err why;
-    snprintf(token, sizeof token, "%s-%" PRIu64, f->id, ++f->n_tokens);
-    df_lease *lease = add_lease(f, job, worker, token, c);
-    if (!lease) return;
-    if (store_lease(f, job, worker, token, c, &lease->key, &why)) {
+    df_lease *lease = add_lease(f, job, worker, rows, n);
+    if (!lease) return false;
+    if (store_lease(f, lease, copies ? 0 : n, &why)) {
         df_farm_store_failed(f, &why);
         df_lease_table_remove_at(&f->leases, f->leases.n - 1);
-        return;
+        return false;
     }
     df_farm_store_works(f);
     charge(f, job, lease, worker);
-    job->n_leased += c->n;
+    if (copies)
+        df_lease_make_copies(lease);
+    else
+        job->n_leased += n;
     worker->asks = false;
-    df_farm_log(f, DF_LOG_DEBUG, "lease", "lease=%s job=%s worker=%s rows=%zu first=%" PRIu64, token, job->spec.job_id,
-                worker->id, c->n, c->rows[0]);
+    df_farm_log(f, DF_LOG_DEBUG, "lease", "lease=%s job=%s worker=%s rows=%zu first=%" PRIu64, lease->token,
+                job->spec.job_id, worker->id, n, rows[0]);
     if (send_lease(f, worker, lease, &why)) {
-        df_farm_log(f, DF_LOG_WARN, "lease_not_sent", "lease=%s why=%s", token, df_farm_quote(f, why.text));
+        df_farm_log(f, DF_LOG_WARN, "lease_not_sent", "lease=%s why=%s", lease->token, df_farm_quote(f, why.text));
         df_lease_apply(lease, DF_LEASE_EV_GIVEN_UP);
     }
+    return true;
 }
 
 /* The job whose turn it is, of those that the worker can do and that were not looked through for it; the older of two.
@@ -232,7 +242,7 @@ static void serve(df_farm *f, df_worker *worker) {
         if (choose_from(f, job, worker, &c, &why))
             df_farm_store_failed(f, &why);
         else if (c.n)
-            lend(f, job, worker, &c);
+            df_farm_lend(f, job, worker, c.rows, c.n, false);
     }
 }
 
@@ -255,8 +265,10 @@ static bool any_pending(const df_farm *f) {
 
 void df_farm_dispatch(df_farm *f) {
     uint64_t served = 0;
-    for (df_worker *w; any_pending(f) && !df_farm_store_rests(f) && (w = next_asking(f, served));) {
+    for (df_worker *w;
+         (any_pending(f) || df_farm_has_tail(f)) && !df_farm_store_rests(f) && (w = next_asking(f, served));) {
         served = w->ask_serial;
         serve(f, w);
+        if (w->asks && !df_farm_store_rests(f)) df_farm_copy_tail(f, w);
     }
 }

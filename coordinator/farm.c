@@ -45,6 +45,7 @@ static df_code add_lease(void *ctx, const df_stored_lease *stored, df_err *err) 
     lease->named_ms = lease->granted_ms = f->now_ms;
     snprintf(lease->worker_id, sizeof lease->worker_id, "%s", stored->worker_id);
     for (size_t i = 0; i < stored->n_rows; i++) lease->rows[i].row = stored->rows[i];
+    if (!stored->n_rows) df_lease_apply(lease, DF_LEASE_EV_ROWS_FINISHED); /* of copies, or all are done */
     if (df_job_is_live(job)) return DF_OK;
     job->n_leased += stored->n_rows; /* rows of a job that has ended are not counted when it is loaded */
     df_lease_apply(lease, DF_LEASE_EV_GIVEN_UP);

@@ -37,6 +37,7 @@ typedef struct df_farm {
     df_wire_out wire;
     char id[DF_LEASE_TOKEN_BYTES / 2]; /* of this start */
     uint64_t n_tokens;
+    uint64_t n_copied; /* rows lent as copies, in this start */
     size_t max_workers;
     int64_t now_ms, last_turn_ms, opened_ms;
     df_store *store;
@@ -118,6 +119,18 @@ df_code df_farm_readmit(df_farm *f, const Diffarm__WorkerReadmit *in, df_err *er
 
 void df_farm_keep_house(df_farm *f); /* housekeeping.c: silence, timeouts, leases that ended */
 void df_farm_dispatch(df_farm *f); /* dispatch.c */
+size_t df_farm_rows_for(const df_farm *f, const df_worker *worker); /* in one lease that it can finish in time */
+/* Rows ascending, DF_LEASE_MAX_ROWS at most. copies: another lease has them, and keeps them. */
+bool df_farm_lend(df_farm *f, df_job *job, df_worker *worker, const uint64_t *rows, size_t n, bool copies);
+
+/* tail.c: the last rows of a job, lent once more while a slow worker still has them */
+bool df_farm_has_tail(const df_farm *f);
+void df_farm_copy_tail(df_farm *f, df_worker *worker); /* it asks, and nothing else is left for it */
+df_lease *df_farm_copy_of(const df_farm *f, const df_job *job, const df_lease_row *row); /* live; NULL: there is none */
+void df_farm_take_first(df_farm *f, df_lease *lease, uint64_t row); /* its picture has come: others need not do it */
+void df_farm_drop_copy(df_farm *f, df_lease *lease, df_lease_row *row); /* it has failed, or comes back */
+/* The lease that had the row has ended without it: the copy has it now, or the row is failed and nobody has it. */
+void df_farm_settle_copy(df_farm *f, df_lease *copy, uint64_t row, bool failed);
 void df_farm_finish_jobs(df_farm *f); /* finish.c */
 void df_farm_pack_shards(df_farm *f); /* pack_shards.c */
 bool df_farm_is_packed(const df_job *job); /* all shards of a tar job are finished; true for others */
@@ -137,6 +150,7 @@ void df_farm_queue_return(df_farm *f, df_worker *worker, df_lease *lease, uint64
 void df_farm_flush_results(df_farm *f);
 void df_farm_drop_results(df_farm *f, const df_job *job); /* NULL: all */
 bool df_farm_has_results(const df_farm *f, const df_job *job);
+bool df_farm_has_result(const df_farm *f, const df_job *job, uint64_t row);
 void df_farm_ack(df_farm *f, const char *worker_id, const char *token, uint64_t row, bool committed);
 
 #endif

@@ -74,20 +74,41 @@ static void watch_uploads(df_farm *f) {
 
 /* the end of leases */
 
-static df_code settle_rows(df_farm *f, const df_lease *lease, uint64_t *n_failed, df_err *err) {
+typedef struct settlement {
+    bool failed[DF_LEASE_MAX_ROWS]; /* by row of the lease */
+    uint64_t n_failed, n_handed_on; /* handed on: to the lease that has a copy of the row */
+} settlement;
+
+static df_code settle_row(df_farm *f, const df_lease *lease, size_t i, bool *failed, df_err *err) {
+    const df_lease_row *row = &lease->rows[i];
+    const df_lease *copy = df_farm_copy_of(f, lease->job, row);
+    int64_t job = lease->job->key;
+    df_code rc = lease->state == DF_LEASE_LOST
+                     ? df_store_row_lost(f->store, job, row->row, lease->worker_id, DF_FARM_MAX_LOSSES, failed, err)
+                     : df_store_row_back(f->store, job, row->row, err);
+    return !rc && copy && !*failed ? df_store_lease_row(f->store, copy->key, job, row->row, err) : rc;
+}
+
+static df_code settle_rows(df_farm *f, const df_lease *lease, settlement *s, df_err *err) {
     df_code rc = DF_OK;
-    *n_failed = 0;
     for (size_t i = 0; i < lease->n_rows && !rc; i++) {
-        bool failed = false;
         if (lease->rows[i].state != DF_LEASE_ROW_OPEN) continue;
-        if (lease->state == DF_LEASE_LOST)
-            rc = df_store_row_lost(f->store, lease->job->key, lease->rows[i].row, lease->worker_id, DF_FARM_MAX_LOSSES,
-                                   &failed, err);
-        else
-            rc = df_store_row_back(f->store, lease->job->key, lease->rows[i].row, err);
-        *n_failed += failed;
+        rc = settle_row(f, lease, i, &s->failed[i], err);
+        s->n_failed += s->failed[i];
     }
     return rc;
+}
+
+/* The tables follow, where a row was lent twice. */
+static void settle_copies(df_farm *f, df_lease *lease, settlement *s) {
+    for (size_t i = 0; i < lease->n_rows; i++) {
+        df_lease_row *row = &lease->rows[i];
+        if (row->state == DF_LEASE_ROW_COPY) df_farm_drop_copy(f, lease, row);
+        df_lease *copy = row->state == DF_LEASE_ROW_OPEN ? df_farm_copy_of(f, lease->job, row) : NULL;
+        if (!copy) continue;
+        df_farm_settle_copy(f, copy, row->row, s->failed[i]);
+        s->n_handed_on += !s->failed[i];
+    }
 }
 
 /* Its job was charged for what the lease was expected to take. Leases that a worker holds beside each other are worked
@@ -105,27 +126,29 @@ static void drop_beside(const df_lease *lease) {
     uint64_t rows[DF_LEASE_MAX_ROWS];
     size_t n = 0;
     for (size_t i = 0; i < lease->n_rows && n < DF_LEASE_MAX_ROWS; i++)
-        if (lease->rows[i].state == DF_LEASE_ROW_OPEN) rows[n++] = lease->rows[i].row;
+        if (lease->rows[i].state == DF_LEASE_ROW_OPEN || lease->rows[i].state == DF_LEASE_ROW_COPY)
+            rows[n++] = lease->rows[i].row;
     df_adopt_drop(lease->job, lease->token, rows, n);
 }
 
 /* One transaction a lease: what it changes in the tables follows its commit, and an error leaves both as they were. */
 static df_code settle(df_farm *f, df_lease *lease, df_err *err) {
-    uint64_t n_failed = 0;
+    settlement s = { 0 };
     df_job *job = lease->job;
     bool may_fail =
         lease->state == DF_LEASE_LOST; /* what is failed for good must not come back: shards are packed on it */
     df_code rc = df_store_begin(f->store, may_fail, err);
-    if (!rc) rc = settle_rows(f, lease, &n_failed, err);
+    if (!rc) rc = settle_rows(f, lease, &s, err);
     if (!rc) rc = df_store_remove_lease(f->store, lease->key, err);
     if (!rc) rc = df_store_commit(f->store, err);
     if (rc) return rc;
     drop_beside(lease);
     correct_charge(f, lease);
-    job->n_leased -= lease->n_open;
-    job->n_failed += n_failed;
+    settle_copies(f, lease, &s);
+    job->n_leased -= lease->n_open - s.n_handed_on;
+    job->n_failed += s.n_failed;
     if (lease->state == DF_LEASE_LOST && lease->n_open) {
-        job->n_retried += lease->n_open - n_failed;
+        job->n_retried += lease->n_open - s.n_failed;
         job->counts_changed = true;
     }
     return DF_OK;

@@ -56,12 +56,42 @@ df_lease_row *df_lease_find_row(df_lease *lease, uint64_t row) {
     return bsearch(&(df_lease_row) { .row = row }, lease->rows, lease->n_rows, sizeof *lease->rows, by_row);
 }
 
-void df_lease_set_row(df_lease *lease, df_lease_row *row, df_lease_row_state state) {
+typedef struct row_edge {
+    df_lease_row_state from;
+    df_lease_row_event event;
+    df_lease_row_state to;
+} row_edge;
+
+static const row_edge row_edges[] = {
+    /* docs/protocol.md, section "life of a lease" */
+    { DF_LEASE_ROW_OPEN, DF_LEASE_ROW_EV_RESULT, DF_LEASE_ROW_ARRIVED },
+    { DF_LEASE_ROW_OPEN, DF_LEASE_ROW_EV_OVERTAKEN, DF_LEASE_ROW_CLOSED },
+    { DF_LEASE_ROW_COPY, DF_LEASE_ROW_EV_RESULT, DF_LEASE_ROW_ARRIVED },
+    { DF_LEASE_ROW_COPY, DF_LEASE_ROW_EV_OVERTAKEN, DF_LEASE_ROW_CLOSED },
+    { DF_LEASE_ROW_COPY, DF_LEASE_ROW_EV_PROMOTED, DF_LEASE_ROW_OPEN },
+    { DF_LEASE_ROW_ARRIVED, DF_LEASE_ROW_EV_COMMITTED, DF_LEASE_ROW_CLOSED },
+    { DF_LEASE_ROW_ARRIVED, DF_LEASE_ROW_EV_UNKEPT, DF_LEASE_ROW_OPEN },
+};
+
+static void set_row(df_lease *lease, df_lease_row *row, df_lease_row_state state) {
     lease->n_open -= row->state == DF_LEASE_ROW_OPEN;
     lease->n_closed -= row->state == DF_LEASE_ROW_CLOSED;
     row->state = state;
     lease->n_open += row->state == DF_LEASE_ROW_OPEN;
     lease->n_closed += row->state == DF_LEASE_ROW_CLOSED;
+}
+
+bool df_lease_row_apply(df_lease *lease, df_lease_row *row, df_lease_row_event event) {
+    for (size_t i = 0; i < sizeof row_edges / sizeof *row_edges; i++)
+        if (row_edges[i].from == row->state && row_edges[i].event == event) {
+            set_row(lease, row, row_edges[i].to);
+            return true;
+        }
+    return false;
+}
+
+void df_lease_make_copies(df_lease *lease) {
+    for (size_t i = 0; i < lease->n_rows; i++) set_row(lease, &lease->rows[i], DF_LEASE_ROW_COPY);
 }
 
 /* all leases */

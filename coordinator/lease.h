@@ -35,13 +35,25 @@ typedef enum df_lease_event {
 
 typedef enum df_lease_row_state {
     DF_LEASE_ROW_OPEN,
+    DF_LEASE_ROW_COPY, /* lent beside another lease that has it (tail.c): not counted, and never goes back */
     DF_LEASE_ROW_ARRIVED, /* its result waits to be written and committed: never goes back */
     DF_LEASE_ROW_CLOSED,
+    DF_LEASE_ROW_N_STATES
 } df_lease_row_state;
+
+typedef enum df_lease_row_event {
+    DF_LEASE_ROW_EV_RESULT, /* a picture or a failure has come */
+    DF_LEASE_ROW_EV_COMMITTED,
+    DF_LEASE_ROW_EV_UNKEPT, /* the result was dropped: another is to come */
+    DF_LEASE_ROW_EV_OVERTAKEN, /* the same row under another lease has come first, or the copy has failed */
+    DF_LEASE_ROW_EV_PROMOTED, /* the lease that had it has ended without it */
+    DF_LEASE_ROW_N_EVENTS
+} df_lease_row_event;
 
 typedef struct df_lease_row {
     uint64_t row;
     df_lease_row_state state;
+    bool has_copy; /* of an open one: another worker was lent it as well */
 } df_lease_row;
 
 typedef struct df_lease {
@@ -54,14 +66,16 @@ typedef struct df_lease {
     int64_t granted_ms; /* or found after a restart */
     double charged_s; /* what its job was charged for it; corrected when it ends */
     df_lease_row *rows; /* ascending */
-    size_t n_rows, n_open, n_closed; /* open: still to be rendered */
+    size_t n_rows, n_open, n_closed; /* open: still to be rendered, and not a copy */
 } df_lease;
 
 const char *df_lease_state_name(df_lease_state state);
 bool df_lease_apply(df_lease *lease, df_lease_event event); /* false: not an edge of the table, nothing changed */
 bool df_lease_is_live(const df_lease *lease);
 df_lease_row *df_lease_find_row(df_lease *lease, uint64_t row); /* NULL if it is not of this lease */
-void df_lease_set_row(df_lease *lease, df_lease_row *row, df_lease_row_state state); /* keeps the counts */
+/* Keeps the counts; false: not an edge of the table, nothing changed. */
+bool df_lease_row_apply(df_lease *lease, df_lease_row *row, df_lease_row_event event);
+void df_lease_make_copies(df_lease *lease); /* a new one: all its rows are */
 
 /* All leases. Owns them. */
 typedef struct df_lease_table {

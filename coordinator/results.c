@@ -53,6 +53,7 @@ struct df_result {
     df_job_flagged flagged; /* set in the transaction: what the row adds to the job's counts */
     char error[512];
     bool ended_failed; /* set in the transaction: the row is failed now */
+    bool handed_on; /* the same: a copy of the row has it now */
 };
 
 /* into the queue */
@@ -75,10 +76,15 @@ static df_result *enqueue(df_farm *f, df_worker *worker, df_lease *lease, uint64
     r->finished_ms = df_clock_wall_ms();
     snprintf(r->token, sizeof r->token, "%s", lease->token);
     snprintf(r->worker_id, sizeof r->worker_id, "%s", worker->id);
-    df_lease_set_row(lease, df_lease_find_row(lease, row), DF_LEASE_ROW_ARRIVED);
+    df_lease_row_apply(lease, df_lease_find_row(lease, row), DF_LEASE_ROW_EV_RESULT);
     *f->results_end = r;
     f->results_end = &r->next;
     return r;
+}
+
+static df_result *enqueue_picture(df_farm *f, df_worker *worker, df_lease *lease, uint64_t row) {
+    df_farm_take_first(f, lease, row);
+    return enqueue(f, worker, lease, row);
 }
 
 static void set_flags(df_result *r, const Diffarm__Result *result) {
@@ -121,7 +127,20 @@ static void set_failure(df_result *r, df_code code, const char *why) {
     df_text_clean(r->error, sizeof r->error, *why ? why : df_code_text(code));
 }
 
+/* The row is another worker's as well, and is not to blame. */
+static void fail_copy(df_farm *f, df_worker *worker, df_lease *lease, df_lease_row *row, const char *why) {
+    df_farm_drop_copy(f, lease, row);
+    df_farm_ack(f, worker->id, lease->token, row->row, false);
+    worker->n_failed++;
+    df_farm_strike(f, worker, why);
+}
+
 static void fail(df_farm *f, df_worker *worker, df_lease *lease, uint64_t row, df_code code, const char *why) {
+    df_lease_row *at = df_lease_find_row(lease, row);
+    if (at->state == DF_LEASE_ROW_COPY) {
+        fail_copy(f, worker, lease, at, why);
+        return;
+    }
     df_result *r = enqueue(f, worker, lease, row);
     if (r) set_failure(r, code, why);
 }
@@ -133,6 +152,11 @@ void df_farm_queue_failure(df_farm *f, df_worker *worker, df_lease *lease, const
 }
 
 static df_result *give_back(df_farm *f, df_worker *worker, df_lease *lease, uint64_t row) {
+    df_lease_row *at = df_lease_find_row(lease, row);
+    if (at->state == DF_LEASE_ROW_COPY) {
+        df_farm_drop_copy(f, lease, at);
+        return NULL;
+    }
     df_result *r = enqueue(f, worker, lease, row);
     if (!r) return NULL;
     r->kind = GIVEN_BACK;
@@ -155,7 +179,7 @@ static void describe(df_result *r, const Diffarm__Result *result, const char *sh
 
 /* The picture lies beside OUT, and is looked at when it is put in place. */
 static void queue_beside(df_farm *f, df_worker *worker, df_lease *lease, const Diffarm__Result *result) {
-    df_result *r = enqueue(f, worker, lease, result->row);
+    df_result *r = enqueue_picture(f, worker, lease, result->row);
     if (!r) return;
     describe(r, result, result->png_sha256);
     r->beside_bytes = result->beside_bytes;
@@ -192,7 +216,7 @@ void df_farm_queue_result(df_farm *f, df_worker *worker, df_lease *lease, df_wir
         give_back(f, worker, lease, result->row);
         return;
     }
-    df_result *r = enqueue(f, worker, lease, result->row);
+    df_result *r = enqueue_picture(f, worker, lease, result->row);
     if (!r) return;
     describe(r, result, sha256);
     r->picture = (df_wire_in) { .blob = in->blob, .blob_bytes = in->blob_bytes, .frame = in->frame };
@@ -224,9 +248,15 @@ void df_farm_drop_results(df_farm *f, const df_job *job) {
             continue;
         }
         df_lease *lease = df_lease_table_find(&f->leases, (*link)->token);
-        if (lease) df_lease_set_row(lease, df_lease_find_row(lease, (*link)->row), DF_LEASE_ROW_OPEN);
+        if (lease) df_lease_row_apply(lease, df_lease_find_row(lease, (*link)->row), DF_LEASE_ROW_EV_UNKEPT);
         remove_at(f, link);
     }
+}
+
+bool df_farm_has_result(const df_farm *f, const df_job *job, uint64_t row) {
+    for (const df_result *r = f->results; r; r = r->next)
+        if (r->job == job && r->row == row) return true;
+    return false;
 }
 
 bool df_farm_has_results(const df_farm *f, const df_job *job) {
@@ -283,7 +313,7 @@ static void want_picture(df_farm *f, df_result *r) {
     out.row = r->row;
     r->stage = lease ? UNKEPT : TO_COMMIT;
     r->kind = lease ? PICTURE : GIVEN_BACK;
-    if (lease) df_lease_set_row(lease, df_lease_find_row(lease, r->row), DF_LEASE_ROW_OPEN);
+    if (lease) df_lease_row_apply(lease, df_lease_find_row(lease, r->row), DF_LEASE_ROW_EV_UNKEPT);
     if (lease && worker && worker->identity_bytes)
         df_farm_send(f, worker->identity, worker->identity_bytes,
                      &DF_WIRE_MESSAGE(PICTURE_WANTED, picture_wanted, &out));
@@ -377,9 +407,21 @@ static df_code commit_failure(df_farm *f, df_result *r, df_err *err) {
     return !rc && r->flagged.n_nan ? df_store_count_nan(f->store, r->job->key, err) : rc;
 }
 
+/* The worker that had the row has given up on it; another may be at work on a copy. NULL: there is none. */
+static df_lease *copy_of(const df_farm *f, const df_result *r) {
+    df_lease *lease = df_lease_table_find(&f->leases, r->token);
+    return lease && r->kind != PICTURE ? df_farm_copy_of(f, r->job, df_lease_find_row(lease, r->row)) : NULL;
+}
+
+static df_code commit_no_picture(df_farm *f, df_result *r, df_err *err) {
+    const df_lease *copy = copy_of(f, r);
+    df_code rc = r->kind == FAILURE ? commit_failure(f, r, err) : df_store_row_back(f->store, r->job->key, r->row, err);
+    r->handed_on = copy && !r->ended_failed;
+    return !rc && r->handed_on ? df_store_lease_row(f->store, copy->key, r->job->key, r->row, err) : rc;
+}
+
 static df_code commit_one(df_farm *f, df_result *r, df_err *err) {
-    if (r->kind == GIVEN_BACK) return df_store_row_back(f->store, r->job->key, r->row, err);
-    if (r->kind == FAILURE) return commit_failure(f, r, err);
+    if (r->kind != PICTURE) return commit_no_picture(f, r, err);
     df_row_result result = {
         .png_sha256 = r->png_sha256,
         .flags = r->flags,
@@ -403,7 +445,7 @@ static df_code commit_all(df_farm *f, df_err *err) {
 static void count_row(df_farm *f, df_result *r) {
     df_job *job = r->job;
     df_worker *worker = df_worker_table_find(&f->workers, r->worker_id);
-    job->n_leased--;
+    job->n_leased -= !r->handed_on;
     df_job_count_flagged(job, &r->flagged);
     if (r->kind == PICTURE) {
         job->n_done++;
@@ -429,10 +471,11 @@ static void count_row(df_farm *f, df_result *r) {
 
 /* Tables follow what was committed. */
 static void apply_committed(df_farm *f, df_result *r) {
-    df_lease *lease = df_lease_table_find(&f->leases, r->token);
+    df_lease *lease = df_lease_table_find(&f->leases, r->token), *copy = copy_of(f, r);
     count_row(f, r);
+    if (copy) df_farm_settle_copy(f, copy, r->row, r->ended_failed);
     if (!lease) return; /* it ended while the result waited */
-    df_lease_set_row(lease, df_lease_find_row(lease, r->row), DF_LEASE_ROW_CLOSED);
+    df_lease_row_apply(lease, df_lease_find_row(lease, r->row), DF_LEASE_ROW_EV_COMMITTED);
     if (lease->n_closed == lease->n_rows) df_lease_apply(lease, DF_LEASE_EV_ROWS_FINISHED);
 }
 

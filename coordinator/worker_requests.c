@@ -132,13 +132,14 @@ static bool compare_late(df_farm *f, df_job *job, const df_worker *worker, const
 }
 
 /* The row of a live lease that is still to come; NULL for anything late. *waits: it has come already, and its ack will
- * follow. */
+ * follow; or it is a copy, and what the other worker said of the row is not settled: it will be sent again. */
 static df_lease *due(df_farm *f, df_worker *worker, const char *token, uint64_t row, bool *waits) {
     df_lease *lease = lease_of(f, worker, token);
     df_lease_row *at = lease ? df_lease_find_row(lease, row) : NULL;
     if (lease) df_farm_name_lease(f, lease);
-    *waits = at && at->state == DF_LEASE_ROW_ARRIVED;
-    return at && at->state == DF_LEASE_ROW_OPEN ? lease : NULL;
+    bool is_copy = at && at->state == DF_LEASE_ROW_COPY;
+    *waits = at && (at->state == DF_LEASE_ROW_ARRIVED || (is_copy && df_farm_has_result(f, lease->job, row)));
+    return at && !*waits && (is_copy || at->state == DF_LEASE_ROW_OPEN) ? lease : NULL;
 }
 
 /* What a late result has left beside OUT. Only its own: the file of a row that another worker's live lease speaks for
@@ -183,7 +184,8 @@ static void lease_returned(df_farm *f, df_worker *worker, const Diffarm__LeaseRe
     if (!in->n_rows) df_lease_apply(lease, DF_LEASE_EV_GIVEN_UP);
     for (size_t i = 0; i < in->n_rows; i++) {
         df_lease_row *row = df_lease_find_row(lease, in->rows[i]);
-        if (row && row->state == DF_LEASE_ROW_OPEN) df_farm_queue_return(f, worker, lease, in->rows[i]);
+        if (row && (row->state == DF_LEASE_ROW_OPEN || row->state == DF_LEASE_ROW_COPY))
+            df_farm_queue_return(f, worker, lease, in->rows[i]);
     }
 }
 

@@ -50,7 +50,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
 }
 
 typedef struct totals {
-    uint64_t n_failed, n_events, n_starts, n_cuts, n_messages, n_committed;
+    uint64_t n_failed, n_events, n_starts, n_cuts, n_messages, n_committed, n_copied;
 } totals;
 
 static void add(totals *t, const df_sim_report *r) {
@@ -59,6 +59,7 @@ static void add(totals *t, const df_sim_report *r) {
     t->n_cuts += r->n_cuts;
     t->n_messages += r->n_messages;
     t->n_committed += r->n_committed;
+    t->n_copied += r->n_copied;
     t->n_failed += r->why[0] != '\0';
 }
 
@@ -101,7 +102,7 @@ static bool finish_part(pid_t pid, int from, totals *all) {
     if (pid > 0) waitpid(pid, &status, 0);
     if (!whole || status) return false;
     all->n_failed += t.n_failed, all->n_events += t.n_events, all->n_starts += t.n_starts, all->n_cuts += t.n_cuts;
-    all->n_messages += t.n_messages, all->n_committed += t.n_committed;
+    all->n_messages += t.n_messages, all->n_committed += t.n_committed, all->n_copied += t.n_copied;
     return true;
 }
 
@@ -128,9 +129,10 @@ int df_simulate_farm(int argc, char **argv) {
     int64_t from_ms = df_clock_ms();
     bool whole = run_all(&a, &all);
     printf("%" PRIu64 " schedules from seed %" PRIu64 ": %" PRIu64 " failed; %" PRIu64 " events, %" PRIu64
-           " messages, %" PRIu64 " starts, %" PRIu64 " power cuts, %" PRIu64 " pictures committed, in %.1f s\n",
+           " messages, %" PRIu64 " starts, %" PRIu64 " power cuts, %" PRIu64 " pictures committed, %" PRIu64
+           " rows copied, in %.1f s\n",
            a.n_schedules, a.seed, all.n_failed, all.n_events, all.n_messages, all.n_starts, all.n_cuts, all.n_committed,
-           (double)(df_clock_ms() - from_ms) / 1000);
+           all.n_copied, (double)(df_clock_ms() - from_ms) / 1000);
     if (!whole) fprintf(stderr, "%s: a process of the simulator died\n", argv[0]);
     return whole && !all.n_failed ? DF_EXIT_OK : FAILED;
 }

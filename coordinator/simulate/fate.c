@@ -98,6 +98,13 @@ static void kill_worker(df_sim_world *w) {
     df_sim_worker_die(w, worker, w->now_ms + df_sim_between(&w->random, 50, 15000));
 }
 
+/* It lives and answers, and does not get on. */
+static void slow_worker(df_sim_world *w) {
+    df_sim_worker *worker = &w->workers[df_sim_below(&w->random, (uint64_t)w->n_workers)];
+    worker->render_ms = w->now_ms + df_sim_between(&w->random, 10000, 120000);
+    df_sim_note(w, "worker %d renders nothing until %d", worker->number, (int)worker->render_ms);
+}
+
 static void drain_worker(df_sim_world *w) {
     df_sim_worker *worker = &w->workers[df_sim_below(&w->random, (uint64_t)w->n_workers)];
     worker->is_draining = worker->is_up;
@@ -165,8 +172,8 @@ void df_sim_fate_at_the_end(df_sim_world *w) {
 
 void df_sim_fate_strikes(df_sim_world *w) {
     static void (*const strokes[])(df_sim_world *) = {
-        stop_farm, stop_farm, stop_farm,   fail_disk,   fail_disk,    fill_disk,  slow_disk,
-        part,      part,      kill_worker, kill_worker, drain_worker, jump_clock, restart_client,
+        stop_farm, stop_farm,   stop_farm,   fail_disk,    fail_disk,  fill_disk,      slow_disk,   part,
+        part,      kill_worker, kill_worker, drain_worker, jump_clock, restart_client, slow_worker, slow_worker,
     };
     if (df_sim_is_calm(w)) {
         calm_down(w);

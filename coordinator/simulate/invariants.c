@@ -58,6 +58,7 @@ static void check_lease(df_sim_world *w, const Diffarm__Lease *lease) {
     token->job = df_sim_find_job(w, lease->job->job_id);
     token->row = lease->n_rows ? lease->rows[0]->row : 0;
     snprintf(token->worker_id, sizeof token->worker_id, "%s", is ? is->worker_id : "");
+    if (is) w->report->n_copied += is->rows[0].state == DF_LEASE_ROW_COPY ? is->n_rows : 0;
     snprintf(token->text, sizeof token->text, "%s", lease->token);
 }
 
@@ -159,22 +160,26 @@ static void check_counts(const look *l) {
                       l->n[DF_ROW_LEASED]);
 }
 
-/* A row is in one lease at most, and only rows that the store has as lent. */
+/* A row is in one lease at most, and once more as a copy; and only rows that the store has as lent. */
 static void check_leases(const look *l) {
-    bool lent[DF_SIM_MAX_ROWS] = { false };
+    int lent[DF_SIM_MAX_ROWS] = { 0 }, copied[DF_SIM_MAX_ROWS] = { 0 };
     for (size_t i = 0; i < l->w->farm->leases.n; i++) {
         const df_lease *lease = l->w->farm->leases.at[i];
         if (lease->job != l->is) continue;
         for (size_t k = 0; k < lease->n_rows; k++) {
             uint64_t row = lease->rows[k].row;
             if (lease->rows[k].state == DF_LEASE_ROW_CLOSED) continue;
-            if (lent[row]) df_sim_broken(l->w, "row %" PRIu64 " of job %s is in two leases", row, l->job->id);
             if (l->state[row] != DF_ROW_LEASED)
                 df_sim_broken(l->w, "row %" PRIu64 " of job %s is in lease %s, the store has it in state %d", row,
                               l->job->id, lease->token, l->state[row]);
-            lent[row] = true;
+            lent[row] += lease->rows[k].state != DF_LEASE_ROW_COPY;
+            copied[row] += lease->rows[k].state == DF_LEASE_ROW_COPY;
         }
     }
+    for (uint64_t row = 0; row < l->job->n_rows; row++)
+        if (lent[row] > 1 || copied[row] > lent[row])
+            df_sim_broken(l->w, "row %" PRIu64 " of job %s is in %d leases, and %d times a copy", row, l->job->id,
+                          lent[row], copied[row]);
 }
 
 static size_t count_lines(const df_sim_world *w, const df_sim_job *job, const char *name, bool synced) {

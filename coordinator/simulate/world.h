@@ -18,6 +18,7 @@ enum { DF_SIM_MAX_WORKERS = 5, DF_SIM_MAX_ITEMS = 512, DF_SIM_MAX_TOKENS = 4096,
 typedef struct df_sim_report {
     uint64_t n_events, trace_hash; /* equal for equal worlds */
     uint64_t n_starts, n_cuts, n_messages, n_committed;
+    uint64_t n_copied; /* rows lent once more to another worker */
     char why[DF_SIM_WHY_BYTES]; /* what did not hold; "" if all did */
 } df_sim_report;
 

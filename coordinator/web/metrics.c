@@ -126,6 +126,8 @@ char *df_metrics_text(const df_farm *f) {
     put_flagged(&out, f);
     put_live_jobs(&out, f);
     one(&out, "diffarm_leases", "gauge", "Leases.", (double)f->leases.n);
+    one(&out, "diffarm_rows_copied_total", "counter", "Rows of slow workers lent once more, since the start.",
+        (double)f->n_copied);
     one(&out, "diffarm_results_waiting_bytes", "gauge", "Pictures that wait for OUT to be writable.",
         (double)f->results_bytes);
     one(&out, "diffarm_store_failing", "gauge", "1 while the state folder cannot be written.",

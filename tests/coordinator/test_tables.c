@@ -39,6 +39,14 @@ static const int leases[DF_LEASE_N_STATES][DF_LEASE_N_EVENTS] = {
     [DF_LEASE_FINISHED] = { NONE, NONE, NONE, NONE, NONE },
 };
 
+static const int lease_rows[DF_LEASE_ROW_N_STATES][DF_LEASE_ROW_N_EVENTS] = {
+    /* result, committed, unkept, overtaken, promoted */
+    [DF_LEASE_ROW_OPEN] = { DF_LEASE_ROW_ARRIVED, NONE, NONE, DF_LEASE_ROW_CLOSED, NONE },
+    [DF_LEASE_ROW_COPY] = { DF_LEASE_ROW_ARRIVED, NONE, NONE, DF_LEASE_ROW_CLOSED, DF_LEASE_ROW_OPEN },
+    [DF_LEASE_ROW_ARRIVED] = { NONE, DF_LEASE_ROW_CLOSED, DF_LEASE_ROW_OPEN, NONE, NONE },
+    [DF_LEASE_ROW_CLOSED] = { NONE, NONE, NONE, NONE, NONE },
+};
+
 static const int workers[DF_WORKER_N_STATES][DF_WORKER_N_EVENTS] = {
     /* hello, heard, drain, silence, forget, goodbye, put_out, readmit */
     [DF_WORKER_READY] = { DF_WORKER_READY, DF_WORKER_READY, DF_WORKER_DRAINING, DF_WORKER_SILENT, NONE, DF_WORKER_GONE,
@@ -64,6 +72,17 @@ static void every_edge_is_as_documented(void **state) {
             df_lease lease = { .state = (df_lease_state)s };
             assert_int_equal(df_lease_apply(&lease, (df_lease_event)e), leases[s][e] != NONE);
             assert_int_equal(lease.state, leases[s][e] == NONE ? s : leases[s][e]);
+        }
+    for (int s = 0; s < DF_LEASE_ROW_N_STATES; s++)
+        for (int e = 0; e < DF_LEASE_ROW_N_EVENTS; e++) {
+            df_lease_row row = { .state = (df_lease_row_state)s };
+            df_lease lease = { .rows = &row, .n_rows = 1 };
+            lease.n_open = s == DF_LEASE_ROW_OPEN;
+            lease.n_closed = s == DF_LEASE_ROW_CLOSED;
+            assert_int_equal(df_lease_row_apply(&lease, &row, (df_lease_row_event)e), lease_rows[s][e] != NONE);
+            assert_int_equal(row.state, lease_rows[s][e] == NONE ? s : lease_rows[s][e]);
+            assert_int_equal(lease.n_open, row.state == DF_LEASE_ROW_OPEN);
+            assert_int_equal(lease.n_closed, row.state == DF_LEASE_ROW_CLOSED);
         }
     for (int s = 0; s < DF_WORKER_N_STATES; s++)
         for (int e = 0; e < DF_WORKER_N_EVENTS; e++) {
@@ -106,15 +125,15 @@ static void rows_of_a_lease_are_counted(void **state) {
     df_lease *lease = df_lease_table_add(&table, "t-1", 3);
     for (uint64_t i = 0; i < 3; i++) lease->rows[i].row = 10 * i;
     assert_null(df_lease_find_row(lease, 5));
-    df_lease_set_row(lease, df_lease_find_row(lease, 10), DF_LEASE_ROW_ARRIVED);
+    df_lease_row_apply(lease, df_lease_find_row(lease, 10), DF_LEASE_ROW_EV_RESULT);
     assert_int_equal(lease->n_open, 2);
-    df_lease_set_row(lease, df_lease_find_row(lease, 10), DF_LEASE_ROW_CLOSED);
-    df_lease_set_row(lease, df_lease_find_row(lease, 10), DF_LEASE_ROW_CLOSED);
+    df_lease_row_apply(lease, df_lease_find_row(lease, 10), DF_LEASE_ROW_EV_UNKEPT);
+    assert_int_equal(lease->n_open, 3);
+    df_lease_row_apply(lease, df_lease_find_row(lease, 10), DF_LEASE_ROW_EV_RESULT);
+    for (int twice = 0; twice < 2; twice++)
+        df_lease_row_apply(lease, df_lease_find_row(lease, 10), DF_LEASE_ROW_EV_COMMITTED);
     assert_int_equal(lease->n_open, 2);
     assert_int_equal(lease->n_closed, 1);
-    df_lease_set_row(lease, df_lease_find_row(lease, 10), DF_LEASE_ROW_OPEN);
-    assert_int_equal(lease->n_open, 3);
-    assert_int_equal(lease->n_closed, 0);
     assert_ptr_equal(df_lease_table_find(&table, "t-1"), lease);
     df_lease_table_remove_at(&table, 0);
     assert_null(df_lease_table_find(&table, "t-1"));
