@@ -40,7 +40,7 @@ render four.jsonl undisturbed
 expect 0 "$DIFFARM" pause "$("$DIFFARM" submit long.jsonl -m "$MODEL" -o other --connect "$ENDPOINT")" --connect "$ENDPOINT"
 kill -TERM "$WORKER"
 wait_for 60 is_gone "$WORKER"
-JOB=$("$DIFFARM" submit four.jsonl -m "$MODEL" -o four --connect "$ENDPOINT")
+JOB=$("$DIFFARM" submit four.jsonl -m "$MODEL" -o four --no-upload --connect "$ENDPOINT")
 mv in.png away.png
 start_worker next -m "$MODEL"
 expect 1 timeout 200 "$DIFFARM" watch "$JOB" --connect "$ENDPOINT"
