@@ -9,6 +9,7 @@ typedef enum df_channel {
     DF_CHANNEL_SESSION, /* worker: which model is open; both ways, while no pipeline uses the communicator */
     DF_CHANNEL_CLOCK, /* clock offsets: both ways */
     DF_CHANNEL_TRACE, /* traces: to rank 0 */
+    DF_CHANNEL_PROBE, /* links being measured: between any two */
     DF_CHANNEL_DATA = 16 /* and all above: one for each edge of each program */
 } df_channel;
 

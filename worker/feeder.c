@@ -200,6 +200,7 @@ static void advise(const df_feeder *f, const df_session_want *want) {
         .backend_cfg = { .dtype = how.dtype, .threads = 1, .int8 = how.int8, .fast_conv = want->fast_conv },
         .micro_batch = df_session_micro_batch(f->session),
         .n_ranks = n_ranks,
+        .hops = f->cfg.hops,
         .depth = n_ranks,
         .rank_bytes = df_advice_rank_bytes(n_ranks), /* as if all were here: on several hosts each has more */
     };

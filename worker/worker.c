@@ -5,18 +5,21 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "cluster/hop_probe.h"
 #include "cluster/timeline.h"
 #include "worker/feeder.h"
 
 #define MAX_LEASE_ROWS 1024
 #define IDLE_MS 20 /* it looks so often whether it is to drain */
 #define FINISH_MS 10000
+#define MOST_LINKED_RANKS 8 /* with a line in the log for each link */
 
 /* Rank 0's parts. */
 typedef struct worker {
     const df_worker_cfg *cfg;
     df_comm *comm;
     df_trace *trace; /* borrowed; NULL: none */
+    const df_hops *hops; /* borrowed */
     df_offer *offers;
     df_fetch *fetch;
     df_uplink *uplink;
@@ -99,6 +102,7 @@ static df_code open_parts(worker *w, df_err *err) {
     }
     if ((rc = df_encoder_open(&w->encoder, w->uplink, cfg->backend->name, err))) return rc;
     const df_feeder_cfg feed = { .comm = w->comm,
+                                 .hops = w->hops,
                                  .session = session_cfg(cfg, w->trace),
                                  .keep_bytes = df_shelf_default_bytes(w->comm->size),
                                  .micro_batch = cfg->micro_batch,
@@ -190,8 +194,20 @@ static df_code loop(worker *w, df_err *err) {
     return DF_OK;
 }
 
-static df_code run_rank0(df_comm *comm, const df_worker_cfg *cfg, df_trace *trace, bool *refused, df_err *err) {
-    worker w = { .cfg = cfg, .comm = comm, .trace = trace };
+static void log_links(const df_hops *hops, const df_log *log) {
+    df_log_level level = hops->n_ranks > MOST_LINKED_RANKS ? DF_LOG_DEBUG : DF_LOG_INFO; /* 64 ranks have 2016 links */
+    for (int a = 0; a < hops->n_ranks; a++)
+        for (int b = a + 1; b < hops->n_ranks; b++) {
+            const df_hop *hop = df_hops_between(hops, a, b);
+            df_log_event(log, level, "link", "from=%d to=%d latency_us=%.1f mb_per_s=%.0f", a, b,
+                         hop->latency_seconds * 1e6, hop->bytes_per_second / 1e6);
+        }
+}
+
+static df_code run_rank0(df_comm *comm, const df_worker_cfg *cfg, const df_hops *hops, df_trace *trace, bool *refused,
+                         df_err *err) {
+    worker w = { .cfg = cfg, .comm = comm, .hops = hops, .trace = trace };
+    log_links(hops, cfg->log);
     df_code rc = open_parts(&w, err);
     if (!rc) rc = loop(&w, err);
     close_parts(&w);
@@ -213,15 +229,17 @@ static df_code write_trace(df_comm *comm, const df_worker_cfg *cfg, df_trace *tr
 
 df_code df_worker_run(df_comm *comm, const df_worker_cfg *cfg, bool *refused, df_err *err) {
     df_trace *trace = NULL;
-    df_code rc = DF_OK;
+    df_hops hops = { 0 };
+    df_code rc = df_hops_measure(&hops, comm, err);
     *refused = false;
-    if (cfg->trace_path && !(rc = df_trace_open(&trace, 0, err))) rc = df_trace_meet(trace, comm, err);
+    if (!rc && cfg->trace_path && !(rc = df_trace_open(&trace, 0, err))) rc = df_trace_meet(trace, comm, err);
     const df_session_cfg sc = session_cfg(cfg, trace);
-    if (!rc) rc = comm->rank ? df_session_follow(comm, &sc, err) : run_rank0(comm, cfg, trace, refused, err);
+    if (!rc) rc = comm->rank ? df_session_follow(comm, &sc, err) : run_rank0(comm, cfg, &hops, trace, refused, err);
     if (trace && (!rc || *refused)) {
         df_code late = write_trace(comm, cfg, trace, rc ? NULL : err);
         if (!rc) rc = late;
     }
     df_trace_close(&trace);
+    df_hops_close(&hops);
     return rc;
 }
