@@ -40,7 +40,7 @@ wait_for 60 is_healthy
 manifest m.jsonl 3 2
 echo '{"prompt": "frog", "task": "img2img", "image": "in.png", "steps": 4}' >>m.jsonl
 cp "$SOURCE/tests/golden/starter_reference/pictures/v000.png" in.png
-JOB=$("$DIFFARM" submit m.jsonl -m "$MODEL" -o out --connect "$ENDPOINT")
+JOB=$("$DIFFARM" submit m.jsonl -m "$MODEL" -o out --no-upload --connect "$ENDPOINT")
 expect 0 "$DIFFARM" explain "$JOB" --connect "$ENDPOINT"
 says out.txt "none is connected"
 expect 2 "$DIFFARM" explain 0123456789abcdef --connect "$ENDPOINT"
