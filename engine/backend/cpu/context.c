@@ -4,6 +4,8 @@
 #include <omp.h>
 #include <stdlib.h>
 
+#include "base/cores.h"
+
 static df_code streams_open(df_cpu_ctx *ctx, df_err *err) {
     DF_TRY_DNNL(dnnl_set_jit_dump(0));
     DF_TRY_DNNL(dnnl_engine_create(&ctx->engine, dnnl_cpu, 0));
@@ -54,7 +56,7 @@ df_code df_cpu_ctx_open(df_cpu_ctx **out, const df_backend_cfg *cfg, df_err *err
     if (cfg->threads < 0) return df_err_set(err, DF_EINVAL, "backend cpu: %d threads", cfg->threads);
     df_cpu_ctx *ctx = calloc(1, sizeof *ctx);
     if (!ctx) return df_err_set(err, DF_ENOMEM, "backend cpu");
-    ctx->threads = cfg->threads ? cfg->threads : omp_get_num_procs();
+    ctx->threads = cfg->threads ? cfg->threads : df_cores_count();
     ctx->dtype = cfg->dtype;
     ctx->packed = cfg->packed;
     ctx->unit = df_dtype_bytes(cfg->dtype);

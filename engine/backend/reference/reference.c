@@ -1,9 +1,9 @@
 #include "engine/backend/reference/reference.h"
 
-#include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cores.h"
 #include "base/size.h"
 #include "engine/backend/int8.h"
 
@@ -38,7 +38,7 @@ static df_code reference_open(void **ctx, const df_backend_cfg *cfg, df_err *err
     context *c = calloc(1, sizeof *c);
     if (!c) return df_err_set(err, DF_ENOMEM, "reference backend: %zu bytes", sizeof *c);
     c->dtype = cfg->dtype;
-    c->threads = cfg->threads > 0 ? cfg->threads : omp_get_num_procs();
+    c->threads = cfg->threads > 0 ? cfg->threads : df_cores_count();
     *ctx = c;
     return DF_OK;
 }
