@@ -45,7 +45,9 @@ wait_for 60 more_leases pipeline "$before"
 expect 0 timeout 200 "$DIFFARM" watch "$JOB" --connect "$ENDPOINT"
 same_out base out
 wait_for 60 grep -q 'child_ended child="mpirun"' pipeline.log
-grep -Eq 'rank 1 hangs: silent for [0-9.]+ s in stage 1 of ' pipeline.log || fail "no word of the rank that was cut off"
+# Where passes are slow rank 0 is patient, and mpirun may miss the host first (its code 205).
+grep -Eq 'rank 1 hangs: silent for [0-9.]+ s in stage 1 of |how="exit code 205"' pipeline.log ||
+    fail "no word of the rank that was cut off"
 "$hosts" heal 3
 
 # Between the other worker and the coordinator: its rows go to the pipeline, which is back; what it sends later is dropped.
