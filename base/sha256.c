@@ -50,6 +50,10 @@ void df_sha256_of(const void *data, size_t bytes, char hex[DF_SHA256_HEX_BYTES])
     to_hex(digest, hex);
 }
 
+bool df_sha256_is_hex(const char *text) {
+    return strspn(text, "0123456789abcdef") == DF_SHA256_HEX_BYTES - 1 && !text[DF_SHA256_HEX_BYTES - 1];
+}
+
 df_code df_sha256_file(const char *path, char hex[DF_SHA256_HEX_BYTES], df_err *err) {
     enum { CHUNK_BYTES = 1 << 20 };
     FILE *f = fopen(path, "rb");

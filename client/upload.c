@@ -7,8 +7,9 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "coordinator/file_store.h"
 
-enum { PIECE_BYTES = 1 << 20, MAX_TURNS_BACK = 3 };
+enum { MAX_TURNS_BACK = 3 };
 
 /* *have: where to go on. */
 static df_code ask(const df_upload *u, Diffarm__FilePut *put, uint64_t *have, df_err *err) {
@@ -30,7 +31,7 @@ static df_code ask(const df_upload *u, Diffarm__FilePut *put, uint64_t *have, df
 
 static df_code read_piece(int fd, const char *path, Diffarm__FilePut *put, df_err *err) {
     ssize_t n;
-    do n = pread(fd, put->data.data, PIECE_BYTES, (off_t)put->offset);
+    do n = pread(fd, put->data.data, DF_FILE_PIECE_BYTES, (off_t)put->offset);
     while (n < 0 && errno == EINTR);
     if (n < 0) return df_err_errno(err, errno, "%s", path);
     if (!n) return df_err_set(err, DF_EINVAL, "%s: became shorter while it was sent", path);
@@ -66,7 +67,7 @@ df_code df_upload_file(const df_upload *u, const df_input_file *file, df_err *er
     put.job_id = (char *)u->job_id;
     put.sha256 = (char *)file->sha256;
     put.total_bytes = (uint64_t)is.st_size;
-    put.data.data = malloc(PIECE_BYTES);
+    put.data.data = malloc(DF_FILE_PIECE_BYTES);
     df_code rc = put.data.data ? send_pieces(u, fd, file->path, &put, &why) : df_err_set(&why, DF_ENOMEM, "a piece");
     free(put.data.data);
     close(fd);

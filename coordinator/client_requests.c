@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/sha256.h"
 #include "coordinator/farm.h"
 #include "coordinator/out_dir.h"
 #include "coordinator/tar_shard.h"
@@ -48,8 +49,8 @@ static df_code check_word(const char *text, const char *field, size_t max_bytes,
 static df_code check_ids(const df_job_spec *s, df_err *err) {
     if (!df_text_is_hex(s->job_id, DF_JOB_ID_CHARS))
         return df_err_set(err, DF_EINVAL, "job_id must be %d digits of 0-9a-f", DF_JOB_ID_CHARS);
-    if (!df_text_is_hex(s->model_sha256, 64)) return df_err_set(err, DF_EINVAL, "model_sha256 is not a SHA-256");
-    if (!df_text_is_hex(s->manifest_sha256, 64)) return df_err_set(err, DF_EINVAL, "manifest_sha256 is not a SHA-256");
+    if (!df_sha256_is_hex(s->model_sha256)) return df_err_set(err, DF_EINVAL, "model_sha256 is not a SHA-256");
+    if (!df_sha256_is_hex(s->manifest_sha256)) return df_err_set(err, DF_EINVAL, "manifest_sha256 is not a SHA-256");
     return DF_OK;
 }
 

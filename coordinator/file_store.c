@@ -15,7 +15,6 @@
 #include "base/disk.h"
 #include "base/file.h"
 #include "base/sha256.h"
-#include "coordinator/text.h"
 
 enum { MAX_PARTS = 16 };
 
@@ -45,7 +44,7 @@ static void part_path(const df_file_store *s, const char *sha256, char out[PATH_
 }
 
 static df_code check_name(const char *sha256, df_err *err) {
-    return df_text_is_hex(sha256, 64) ? DF_OK : df_err_set(err, DF_EINVAL, "sha256 is not a SHA-256");
+    return df_sha256_is_hex(sha256) ? DF_OK : df_err_set(err, DF_EINVAL, "sha256 is not a SHA-256");
 }
 
 /* parts */

@@ -3,9 +3,10 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/sha256.h"
 #include "coordinator/text.h"
 
-enum { SHA256_DIGITS = 64, MAX_TOKEN_BYTES = 256 };
+enum { MAX_TOKEN_BYTES = 256 };
 
 /* checks */
 
@@ -16,7 +17,7 @@ static df_code check_input(const Diffarm__Input *in, const char *what, df_err *e
                           DF_ROW_MAX_INPUT_PATH_BYTES);
     if (!df_text_is_utf8(in->path) || df_text_has_control(in->path))
         return df_err_set(err, DF_EINVAL, "%s: its path has control characters or is not UTF-8", what);
-    if (!df_text_is_hex(in->sha256, SHA256_DIGITS))
+    if (!df_sha256_is_hex(in->sha256))
         return df_err_set(err, DF_EINVAL, "%s: its sha256 is not 64 hexadecimal digits", what);
     return DF_OK;
 }

@@ -1,7 +1,6 @@
 #include "worker/advice.h"
 
-#include <unistd.h>
-
+#include "base/memory.h"
 #include "cluster/strategy.h"
 #include "worker/defaults.h"
 
@@ -24,6 +23,5 @@ bool df_advice_slower(const df_advice_question *q, char *out, size_t out_bytes) 
 }
 
 int64_t df_advice_rank_bytes(int n_ranks) {
-    int64_t pages = sysconf(_SC_PHYS_PAGES), page_bytes = sysconf(_SC_PAGESIZE);
-    return pages > 0 && page_bytes > 0 ? pages / n_ranks * page_bytes : 0;
+    return df_memory_machine_bytes() / n_ranks;
 }

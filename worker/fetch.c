@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/disk.h"
 #include "base/file.h"
 
 enum { MAX_WANTED = 64, ASK_AGAIN_MS = 5000, MAX_QUESTIONS = 12, KEPT_S = 60 };
@@ -142,12 +143,7 @@ static df_code begin(df_fetch *f, wanted *w, uint64_t total_bytes, df_err *err) 
 }
 
 static df_code append(const df_fetch *f, wanted *w, const ProtobufCBinaryData *data, df_err *err) {
-    for (size_t done = 0; done < data->len;) {
-        ssize_t n = write(w->fd, data->data + done, data->len - done);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return df_err_errno(err, errno, "%s", f->dir);
-        done += (size_t)n;
-    }
+    if (df_disk_write_all(w->fd, data->data, data->len)) return df_err_errno(err, errno, "%s", f->dir);
     df_sha256_add(w->hash, data->data, data->len);
     w->have_bytes += data->len;
     return DF_OK;
@@ -258,8 +254,7 @@ static df_code want(df_fetch *f, const char *sha256, df_err *err) {
 }
 
 df_code df_fetch_file(df_fetch *f, const char *sha256, char path[PATH_MAX], df_err *err) {
-    if (strlen(sha256) != DF_SHA256_HEX_BYTES - 1 || strspn(sha256, "0123456789abcdef") != DF_SHA256_HEX_BYTES - 1)
-        return df_err_set(err, DF_EINVAL, "sha256 \"%.64s\": not a SHA-256", sha256);
+    if (!df_sha256_is_hex(sha256)) return df_err_set(err, DF_EINVAL, "sha256 \"%.64s\": not a SHA-256", sha256);
     pthread_mutex_lock(&f->lock);
     df_code rc = make_folder(f, err);
     if (!rc && !is_there(f, sha256, path)) rc = want(f, sha256, err);

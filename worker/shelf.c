@@ -1,7 +1,8 @@
 #include "worker/shelf.h"
 
 #include <stdlib.h>
-#include <unistd.h>
+
+#include "base/memory.h"
 
 struct df_shelf {
     df_comm *comm;
@@ -96,6 +97,5 @@ df_code df_shelf_take(df_shelf *s, const df_session_want *want, df_session **out
 }
 
 size_t df_shelf_default_bytes(int ranks) {
-    long pages = sysconf(_SC_PHYS_PAGES), bytes = sysconf(_SC_PAGESIZE);
-    return pages > 0 && bytes > 0 ? (size_t)pages / 4 * (size_t)bytes / (size_t)ranks : 0;
+    return (size_t)df_memory_machine_bytes() / 4 / (size_t)ranks;
 }

@@ -58,8 +58,7 @@ static bool flag(reader *r, const char *key) {
 
 static char *sha256_of(reader *r, const char *key) {
     char *hex = text(r, key, true);
-    if (strlen(hex) != DF_SHA256_HEX_BYTES - 1 || strspn(hex, "0123456789abcdef") != strlen(hex))
-        bad(r, key, "a SHA-256");
+    if (!df_sha256_is_hex(hex)) bad(r, key, "a SHA-256");
     return hex;
 }
 
