@@ -118,6 +118,8 @@ df_code df_slot_test(df_pipeline *p, df_slot *s, bool *moved, df_err *err);
 /* Runs one segment, that of the oldest command that has one ready. */
 df_code df_slots_run_one(df_pipeline *p, bool *ran, df_err *err);
 bool df_slot_finished(const df_slot *s); /* all segments run, all messages moved */
+/* The oldest command that runs; on rank 0 of those that have not ended on a rank (-1: on some). NULL: none. */
+const df_slot *df_slot_oldest(const df_pipeline *p, int rank);
 
 /* pipeline_rank0.c and pipeline_serve.c: what a rank does with what the other kind sends. */
 df_code df_rank0_poll(df_pipeline *p, bool *moved, df_err *err);

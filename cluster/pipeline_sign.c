@@ -5,15 +5,6 @@
 
 enum { PERIOD_MS = 200 };
 
-static const df_slot *oldest_running(const df_pipeline *p) {
-    const df_slot *oldest = NULL;
-    for (int i = 0; i < p->n_slots; i++) {
-        const df_slot *s = &p->slots[i];
-        if (s->state == DF_SLOT_RUNNING && (!oldest || s->command.seq < oldest->command.seq)) oldest = s;
-    }
-    return oldest;
-}
-
 static int segment_of(const df_slot *s) {
     const df_program *q = s->program;
     return s->next_local < q->n_local ? q->local[s->next_local] : -1;
@@ -46,7 +37,7 @@ void df_sign_of_node(void *pipeline, int node) {
 }
 
 df_code df_sign_if_due(df_pipeline *p, bool *moved, df_err *err) {
-    const df_slot *s = oldest_running(p);
+    const df_slot *s = df_slot_oldest(p, -1);
     p->chance_ms = df_clock_ms();
     return s ? sign(p, s, -1, moved, err) : df_pipeline_test(p, &p->sign_sent, moved, err);
 }

@@ -91,6 +91,16 @@ df_code df_slot_test(df_pipeline *p, df_slot *s, bool *moved, df_err *err) {
     return rc;
 }
 
+const df_slot *df_slot_oldest(const df_pipeline *p, int rank) {
+    const df_slot *oldest = NULL;
+    for (int i = 0; i < p->n_slots; i++) {
+        const df_slot *s = &p->slots[i];
+        if (s->state != DF_SLOT_RUNNING || (rank >= 0 && s->ended[rank])) continue;
+        if (!oldest || s->command.seq < oldest->command.seq) oldest = s;
+    }
+    return oldest;
+}
+
 static bool has_arrived(const void *ctx, int slot) {
     const df_pipeline *p = ctx;
     const df_slot *s = &p->slots[slot];

@@ -64,20 +64,9 @@ static int64_t patience_ms(const df_pipeline *p) {
     return patience;
 }
 
-/* The oldest command that has not ended on a rank; rank -1: on some rank. */
-static const df_slot *oldest_on(const df_pipeline *p, int rank) {
-    const df_slot *oldest = NULL;
-    for (int i = 0; i < p->n_slots; i++) {
-        const df_slot *s = &p->slots[i];
-        if (s->state != DF_SLOT_RUNNING || (rank >= 0 && s->ended[rank])) continue;
-        if (!oldest || s->command.seq < oldest->command.seq) oldest = s;
-    }
-    return oldest;
-}
-
 /* How long rank 0 has listened to a rank that has something to do, and heard nothing. */
 static int64_t silent_ms(const df_pipeline *p, int rank) {
-    const df_slot *owed = oldest_on(p, rank);
+    const df_slot *owed = df_slot_oldest(p, rank);
     return owed ? p->listened_ms - most(p->seen[rank].heard_ms, owed->started_ms) : 0;
 }
 
@@ -109,7 +98,7 @@ static void name_place(const df_pipeline *p, int rank, const df_slot *s, char *o
 
 static df_code fail_silent(const df_pipeline *p, int rank, int64_t silent, int n_silent, df_err *err) {
     char what[128], place[160], more[32] = "";
-    const df_slot *owed = oldest_on(p, rank);
+    const df_slot *owed = df_slot_oldest(p, rank);
     name_command(p, owed, what, sizeof what);
     name_place(p, rank, owed, place, sizeof place);
     if (n_silent > 1) snprintf(more, sizeof more, "; so are %d more", n_silent - 1);
@@ -143,7 +132,7 @@ df_code df_pipeline_fail_if_stalled(df_pipeline *p, df_err *err) {
     /* When nothing moves, who was not heard lately is to blame. */
     df_code rc = is_loading(p) ? DF_OK : fail_if_silent(p, still < patience ? patience : patience / 2, err);
     if (rc || still < patience) return rc;
-    const df_slot *oldest = is_asked(p) ? NULL : oldest_on(p, -1);
+    const df_slot *oldest = is_asked(p) ? NULL : df_slot_oldest(p, -1);
     if (!oldest && !is_asked(p)) return DF_OK;
     list_ranks(p, oldest ? oldest->ended : p->reply.ended, ranks, sizeof ranks);
     name_command(p, oldest, what, sizeof what);
