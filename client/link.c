@@ -16,13 +16,11 @@
 #define SLICE_MS 250
 #define QUEUE_MESSAGES 100
 #define HEARTBEAT_MS 1000
-#define LOOK_AGAIN_MS 1000 /* at the file that tells where the coordinator is */
 
 struct df_link {
     void *context, *socket;
     char *endpoint;
     df_locator locator;
-    int64_t look_due;
     bool has_keys;
     bool welcomed; /* since the last sign that the other end may be gone */
     uint64_t next_id;
@@ -169,18 +167,11 @@ static df_code listen(df_link *l, uint64_t id, df_wire_in *answer, int64_t until
     }
 }
 
-/* Silence may mean that the coordinator was started again somewhere else. */
-static df_code look_for_coordinator(df_link *l, df_err *err) {
-    int64_t now = df_clock_ms();
-    if (l->welcomed || now < l->look_due) return DF_OK;
-    l->look_due = now + LOOK_AGAIN_MS;
-    return df_locator_follow(&l->locator, l->socket, err);
-}
-
 /* One round: Hello if the coordinator may not know us, else the question. */
 static df_code round_of(df_link *l, Diffarm__Message *msg, uint64_t id, df_wire_in *answer, int64_t until_ms,
                         df_err *err) {
-    df_code rc = look_for_coordinator(l, err);
+    /* Silence may mean that the coordinator was started again somewhere else. */
+    df_code rc = l->welcomed ? DF_OK : df_locator_look(&l->locator, l->socket, df_clock_ms(), err);
     if (rc) return rc;
     rc = l->welcomed ? df_wire_send(l->socket, NULL, 0, msg, NULL, 0, err) : say_hello(l, err);
     if (rc == DF_ELIMIT || rc == DF_EUNREACHABLE) { /* not connected: look again soon */

@@ -8,6 +8,7 @@
 #include "base/file.h"
 
 #define FILE_SCHEME "file://"
+#define LOOK_AGAIN_MS 1000
 
 /* The first line of the file; "" if there is no file. */
 static df_code read_told(const char *path, char out[DF_LOCATOR_BYTES], df_err *err) {
@@ -43,4 +44,10 @@ df_code df_locator_follow(df_locator *l, void *socket, df_err *err) {
     if (l->at[0]) zmq_disconnect(socket, l->at);
     snprintf(l->at, sizeof l->at, "%s", now);
     return DF_OK;
+}
+
+df_code df_locator_look(df_locator *l, void *socket, int64_t now_ms, df_err *err) {
+    if (now_ms < l->look_due_ms) return DF_OK;
+    l->look_due_ms = now_ms + LOOK_AGAIN_MS;
+    return df_locator_follow(l, socket, err);
 }

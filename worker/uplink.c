@@ -21,7 +21,6 @@
 #define MAX_SLICE_MS 200
 #define HAND_IN_MS 5000
 #define CONNECT_MS 20
-#define LOOK_AGAIN_MS 1000 /* at the file that tells where the coordinator is */
 
 /* What other threads ask of the uplink. */
 typedef struct order {
@@ -50,7 +49,7 @@ struct df_uplink {
     char coordinator[80];
     char not_shared[32]; /* the last job whose pictures go by message, although its sink is shared */
     int heartbeat_ms;
-    int64_t hello_due, heartbeat_due, look_due, heard, finish_by;
+    int64_t hello_due, heartbeat_due, heard, finish_by;
     struct {
         bool open;
         uint64_t id;
@@ -218,9 +217,7 @@ static void carry_out(df_uplink *u, order *o) {
 static void look_for_coordinator(df_uplink *u, int64_t now) {
     df_err err;
     char quoted[512];
-    if (now < u->look_due) return;
-    u->look_due = now + LOOK_AGAIN_MS;
-    if (df_locator_follow(&u->locator, u->socket, &err))
+    if (df_locator_look(&u->locator, u->socket, now, &err))
         df_log_event(u->cfg.log, DF_LOG_WARN, "endpoint_unusable", "error=%s",
                      df_log_quote(quoted, sizeof quoted, err.text));
 }
