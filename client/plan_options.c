@@ -86,6 +86,18 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     }
 }
 
+df_code df_plan_size(df_graph_size *out, const df_model *model, const char *name, int *width, int *height,
+                     df_err *err) {
+    const df_model_info *info = df_model_info_of(model);
+    if (!*width) *width = info->default_width;
+    if (!*height) *height = info->default_height;
+    if (*width % info->size_multiple || *height % info->size_multiple)
+        return df_err_set(err, DF_EINVAL, "%s: size %dx%d: sides must be multiples of %d", name, *width, *height,
+                          info->size_multiple);
+    *out = (df_graph_size) { .latent_h = *height / info->vae_factor, .latent_w = *width / info->vae_factor };
+    return DF_OK;
+}
+
 const struct argp df_plan_argp = { .options = option_table, .parser = parse };
 
 df_code df_plan_setup_open(df_plan_setup *s, const df_plan_options *o, const df_model *model, int n_ranks,

@@ -29,6 +29,9 @@ typedef struct df_plan_setup {
     double speed[DF_PLAN_MOST_RANKS];
 } df_plan_setup;
 
+/* Latents of pictures of that size in pixels; 0: the model's own, which is filled in. name: the model's, for errors. */
+df_code df_plan_size(df_graph_size *out, const df_model *model, const char *name, int *width, int *height, df_err *err);
+
 /* s does not move while its terms are used. model: for its micro-batches where none are asked for; NULL: 4 pictures. */
 df_code df_plan_setup_open(df_plan_setup *s, const df_plan_options *o, const df_model *model, int n_ranks, df_err *err);
 void df_plan_setup_close(df_plan_setup *s);

@@ -77,15 +77,13 @@ static df_code gather_component(df_facts *f, df_component id, df_err *err) {
 }
 
 static df_code set_size(df_facts *f, const df_inspect_options *o, df_err *err) {
-    const df_model_info *info = df_model_info_of(f->model);
-    f->width = o->width ? o->width : info->default_width;
-    f->height = o->height ? o->height : info->default_height;
-    if (f->width % info->size_multiple || f->height % info->size_multiple)
-        return df_err_set(err, DF_EINVAL, "%s: size %dx%d: sides must be multiples of %d", o->model, f->width,
-                          f->height, info->size_multiple);
-    f->latent_w = f->width / info->vae_factor;
-    f->latent_h = f->height / info->vae_factor;
-    return DF_OK;
+    df_graph_size size = { 0 };
+    f->width = o->width;
+    f->height = o->height;
+    df_code rc = df_plan_size(&size, f->model, o->model, &f->width, &f->height, err);
+    f->latent_w = size.latent_w;
+    f->latent_h = size.latent_h;
+    return rc;
 }
 
 /* The fewest ranks beyond those asked for that hold the model; 0: even the most do not. */

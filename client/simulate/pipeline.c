@@ -15,20 +15,11 @@ typedef struct scene {
     df_pipesim_cfg cfg;
 } scene;
 
-static df_code size_of(df_graph_size *out, const df_model *model, const df_simulate_options *o, df_err *err) {
-    const df_model_info *info = df_model_info_of(model);
-    int width = o->width ? o->width : info->default_width, height = o->height ? o->height : info->default_height;
-    if (width % info->size_multiple || height % info->size_multiple)
-        return df_err_set(err, DF_EINVAL, "%s: size %dx%d: sides must be multiples of %d", o->model, width, height,
-                          info->size_multiple);
-    *out = (df_graph_size) { .latent_h = height / info->vae_factor, .latent_w = width / info->vae_factor };
-    return DF_OK;
-}
-
 static df_code plan(scene *s, const df_model *model, const df_simulate_options *o, df_err *err) {
-    df_graph_size size;
+    df_graph_size size = { 0 };
     df_model_plan *p = NULL;
-    df_code rc = size_of(&size, model, o, err);
+    int width = o->width, height = o->height;
+    df_code rc = df_plan_size(&size, model, o->model, &width, &height, err);
     if (!rc) rc = df_plan_setup_open(&s->setup, &o->plan, model, o->pipeline ? o->pipeline : 2, err);
     if (!rc) rc = df_model_plan_new(&p, model, &size, &s->setup.terms, DF_COMPONENT_COUNT, err);
     if (!rc) rc = df_pipesim_costs_of_plan(&s->costs, p, o->plan.backend_cfg.dtype, err);
