@@ -164,7 +164,7 @@ static df_session_want want_of(const df_feeder *f, const batch *b) {
     for (int i = 0; i < f->cfg.n_offers; i++)
         if (!strcmp(f->cfg.offers[i].sha256, job->model_sha256)) w.path = f->cfg.offers[i].path;
     w.micro_batch = f->cfg.micro_batch ? f->cfg.micro_batch : (int)job->micro_batch;
-    if (b->adapters_in_f32) df_guard_want(&w, row->adapters);
+    if (b->adapters_in_f32) df_guard_want(&w);
     return w;
 }
 

@@ -23,11 +23,9 @@ Diffarm__Adapter **df_guard_adapters(const Diffarm__Row *row) {
     return kept;
 }
 
-void df_guard_want(df_session_want *want, Diffarm__Adapter *const *adapters) {
+void df_guard_want(df_session_want *want) {
     want->dtype = "f32";
     want->fast_conv = false; /* of bf16 only */
-    want->adapters = adapters;
-    for (want->n_adapters = 0; adapters[want->n_adapters];) want->n_adapters++;
 }
 
 uint64_t df_guard_pixels_hash(const uint8_t *rgb, int width, int height) {

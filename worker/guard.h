@@ -2,7 +2,7 @@
  * what that gives is final. In f32 itself nothing is made twice: it would come out the same.
  *
  *   if (df_guard_doubts_failure(job, code))            begin the row again, in a session of
- *       df_guard_want(&want, df_guard_adapters(row))
+ *       df_guard_want(&want)           and with df_guard_adapters(row)
  *
  * All is decided by the row's own picture, so that its bytes do not depend on who renders it beside what. */
 #ifndef DF_WORKER_GUARD_H
@@ -18,8 +18,8 @@ bool df_guard_doubts_failure(const Diffarm__JobSpec *job, df_code code);
 /* The row's adapters without int8 scales: [n_adapters] and a NULL, borrowed from the row. The array is the caller's to
  * free; NULL when out of memory. */
 Diffarm__Adapter **df_guard_adapters(const Diffarm__Row *row);
-/* What a row wants, made into f32; adapters as above, borrowed. */
-void df_guard_want(df_session_want *want, Diffarm__Adapter *const *adapters);
+/* What a row with such adapters wants, made into f32. */
+void df_guard_want(df_session_want *want);
 
 /* The first 8 bytes of a SHA-256 over size and pixels, never 0: in 10 million different pictures two share it with a
  * chance of 3 in a million. rgb [height][width][3]. */

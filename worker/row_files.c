@@ -29,9 +29,9 @@ static df_code find_adapters(df_row_files *out, df_places *places, const Diffarm
 
 df_code df_row_files_find(df_row_files *out, df_places *places, const Diffarm__Row *row, df_err *err) {
     df_code rc[3] = { DF_OK };
-    if (row->n_adapters > DF_ROW_FILES_ADAPTERS)
+    if (row->n_adapters > DF_SESSION_MAX_ADAPTERS)
         return df_err_set(err, DF_ELIMIT, "%zu adapters, at most %d are possible", row->n_adapters,
-                          DF_ROW_FILES_ADAPTERS);
+                          DF_SESSION_MAX_ADAPTERS);
     out->row = *row;
     if (row->image) {
         rc[0] = find(&out->image, places, row->image, err);

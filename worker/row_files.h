@@ -6,13 +6,12 @@
 #define DF_WORKER_ROW_FILES_H
 
 #include "worker/places.h"
-
-enum { DF_ROW_FILES_ADAPTERS = 17 };
+#include "worker/session.h"
 
 typedef struct df_row_files {
     Diffarm__Row row;
-    Diffarm__Input image, mask, file[DF_ROW_FILES_ADAPTERS];
-    Diffarm__Adapter adapter[DF_ROW_FILES_ADAPTERS], *list[DF_ROW_FILES_ADAPTERS + 1];
+    Diffarm__Input image, mask, file[DF_SESSION_MAX_ADAPTERS];
+    Diffarm__Adapter adapter[DF_SESSION_MAX_ADAPTERS], *list[DF_SESSION_MAX_ADAPTERS + 1];
 } df_row_files;
 
 /* Behind the adapters stands a NULL. DF_ETIMEOUT: some are being fetched, ask again. Others are the row's. Valid until

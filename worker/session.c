@@ -20,8 +20,6 @@ typedef enum control_op {
     CONTROL_DISMISS
 } control_op;
 
-enum { MAX_ADAPTERS = 17 };
-
 typedef struct adapter {
     int32_t kind; /* df_adapter_kind */
     char name[DF_ADDED_TOKEN_MAX_BYTES + 1]; /* token of an embedding */
@@ -35,7 +33,7 @@ typedef struct control {
     int32_t op, place, micro_batch, dtype, code;
     char path[PATH_MAX], config_dir[PATH_MAX];
     char sha256[DF_SHA256_HEX_BYTES];
-    adapter adapters[MAX_ADAPTERS];
+    adapter adapters[DF_SESSION_MAX_ADAPTERS];
     int32_t n_adapters, no_t5, int8, fast_conv;
     char text[DF_ERR_TEXT_BYTES];
 } control;
@@ -48,7 +46,7 @@ struct df_session {
     df_content *content; /* of the model */
     df_pipeline *pipeline;
     char path[PATH_MAX], config_dir[PATH_MAX], sha256[DF_SHA256_HEX_BYTES];
-    adapter adapters[MAX_ADAPTERS];
+    adapter adapters[DF_SESSION_MAX_ADAPTERS];
     int n_adapters;
     bool no_t5, int8, fast_conv;
     int wanted_micro_batch, micro_batch, n_slots;
@@ -87,7 +85,7 @@ static df_code confirm_content(void *session, df_err *err) {
 }
 
 static df_code open_model(df_session *s, const df_session_cfg *cfg, const control *m, df_err *err) {
-    df_adapter_use use[MAX_ADAPTERS];
+    df_adapter_use use[DF_SESSION_MAX_ADAPTERS];
     snprintf(s->path, sizeof s->path, "%s", m->path);
     snprintf(s->config_dir, sizeof s->config_dir, "%s", m->config_dir);
     snprintf(s->sha256, sizeof s->sha256, "%s", m->sha256);
@@ -174,8 +172,9 @@ static bool kind_of(const Diffarm__Adapter *a, int32_t *kind) {
 
 static df_code say_what(control *m, const df_session_want *want, int place, df_err *err) {
     m->place = place;
-    if (want->n_adapters > MAX_ADAPTERS)
-        return df_err_set(err, DF_ELIMIT, "%zu adapters, at most %d are possible", want->n_adapters, MAX_ADAPTERS);
+    if (want->n_adapters > DF_SESSION_MAX_ADAPTERS)
+        return df_err_set(err, DF_ELIMIT, "%zu adapters, at most %d are possible", want->n_adapters,
+                          DF_SESSION_MAX_ADAPTERS);
     m->op = CONTROL_OPEN;
     m->micro_batch = want->micro_batch;
     m->no_t5 = want->no_t5;

@@ -38,7 +38,7 @@ typedef struct df_session_want {
     const char *dtype; /* as a job names it, "f32" */
 } df_session_want;
 
-enum { DF_SESSION_PLACES = 8 };
+enum { DF_SESSION_PLACES = 8, DF_SESSION_MAX_ADAPTERS = 17 }; /* sixteen, and scales of int8 */
 
 /* None is in use, and the place is free. */
 df_code df_session_open(df_session **out, df_comm *comm, const df_session_cfg *cfg, const df_session_want *want,
