@@ -16,8 +16,7 @@
 
 #include "base/file.h"
 #include "engine/weights/safetensors.h"
-#include "tests/worker/some_lease.h"
-#include "worker/feeder.h"
+#include "tests/worker/feed.h"
 #include "worker/guard.h"
 
 #define STARTER DF_SOURCE_DIR "/models/starter"
@@ -160,37 +159,17 @@ static void write_scales(const model *m, const char *path) {
     free(text);
 }
 
-static void give_int8_scales(const model *m, Diffarm__Row *row) {
+static void give_scales(const model *m, Diffarm__Row *row) {
     char sha256[DF_SHA256_HEX_BYTES], path[PATH_MAX];
-    Diffarm__Adapter *a = calloc(1, sizeof *a);
     in_dir(path, m->path, "scales.json");
     write_scales(m, path);
     assert_int_equal(df_sha256_file(path, sha256, NULL), DF_OK);
-    diffarm__adapter__init(a);
-    a->kind = DIFFARM__ADAPTER__KIND__INT8_SCALES;
-    a->file = calloc(1, sizeof *a->file);
-    diffarm__input__init(a->file);
-    a->file->path = strdup(path);
-    a->file->sha256 = strdup(sha256);
-    row->adapters = calloc(1, sizeof(Diffarm__Adapter *));
-    row->adapters[0] = a;
-    row->n_adapters = 1;
+    give_int8_scales(row, path, sha256);
 }
 
 static df_lease *lease_of(const model *m, size_t n, const char *dtype) {
-    df_lease *l = some_lease("token", 0, n);
-    Diffarm__JobSpec *job = l->msg->lease->job;
-    job->model_path = strdup(m->path);
-    job->model_sha256 = strdup(m->sha256);
-    job->noise = strdup("torch-cpu");
-    job->dtype = strdup(dtype);
-    for (size_t i = 0; i < n; i++) {
-        l->rows[i]->seed = 100 + i;
-        l->rows[i]->steps = 2;
-        l->rows[i]->width = l->rows[i]->height = 64;
-        l->rows[i]->guidance = 3;
-        if (!strcmp(dtype, "int8")) give_int8_scales(m, l->rows[i]);
-    }
+    df_lease *l = lease_to_render(n, m->path, m->sha256, dtype);
+    for (size_t i = 0; i < n && !strcmp(dtype, "int8"); i++) give_scales(m, l->rows[i]);
     return l;
 }
 
@@ -205,14 +184,6 @@ static df_feeder *open_feeder(df_comm *comm, int micro_batch, seen *s) {
                                 .fail = fail_row };
     assert_int_equal(df_feeder_open(&f, &cfg, NULL), DF_OK);
     return f;
-}
-
-static void work_off(df_feeder *f) {
-    df_err err;
-    do {
-        df_code rc = df_feeder_work(f, &err);
-        if (rc) fail_msg("%s", err.text);
-    } while (df_feeder_live(f) || df_feeder_waiting(f));
 }
 
 static seen render(const model *m, size_t n, const char *dtype, int micro_batch) {

@@ -11,8 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/worker/some_lease.h"
-#include "worker/feeder.h"
+#include "tests/worker/feed.h"
 
 enum { MAX_RANKS = 3, MAX_PICTURES = 8 };
 
@@ -93,21 +92,8 @@ static void forget(seen *s) {
     *s = (seen) { 0 };
 }
 
-/* Texts that are set here were empty before, and are freed with the message. */
 static df_lease *lease_of(size_t n, const char *path, const char *sha256) {
-    df_lease *l = some_lease("token", 0, n);
-    Diffarm__JobSpec *job = l->msg->lease->job;
-    job->model_path = strdup(path);
-    job->model_sha256 = strdup(sha256);
-    job->noise = strdup("torch-cpu");
-    job->dtype = strdup("f32");
-    for (size_t i = 0; i < n; i++) {
-        l->rows[i]->seed = 100 + i;
-        l->rows[i]->steps = 2;
-        l->rows[i]->width = l->rows[i]->height = 64;
-        l->rows[i]->guidance = 3;
-    }
-    return l;
+    return lease_to_render(n, path, sha256, "f32");
 }
 
 static df_feeder *open_feeder(df_comm *comm, int micro_batch, seen *s) {
@@ -117,14 +103,6 @@ static df_feeder *open_feeder(df_comm *comm, int micro_batch, seen *s) {
     };
     assert_int_equal(df_feeder_open(&f, &cfg, NULL), DF_OK);
     return f;
-}
-
-static void work_off(df_feeder *f) {
-    df_err err;
-    do {
-        df_code rc = df_feeder_work(f, &err);
-        if (rc) fail_msg("%s", err.text);
-    } while (df_feeder_live(f) || df_feeder_waiting(f));
 }
 
 static void same_pictures_on_any_number_of_ranks(void **state) {
@@ -224,20 +202,6 @@ static void a_job_is_computed_in_its_type(void **state) {
     for (int k = 0; k < JOBS; k++) free(rgb[k]);
 }
 
-static void give_int8_scales(df_lease *l, const char *path, const char *sha256) {
-    Diffarm__Row *row = l->rows[0];
-    Diffarm__Adapter *a = calloc(1, sizeof *a);
-    diffarm__adapter__init(a);
-    a->kind = DIFFARM__ADAPTER__KIND__INT8_SCALES;
-    a->file = calloc(1, sizeof *a->file);
-    diffarm__input__init(a->file);
-    a->file->path = strdup(path);
-    a->file->sha256 = strdup(sha256);
-    row->adapters = calloc(1, sizeof(Diffarm__Adapter *));
-    row->adapters[0] = a;
-    row->n_adapters = 1;
-}
-
 /* int8 means bf16 with scales: neither goes without the other, and the scales are those of the job. */
 static void int8_needs_the_scales_of_the_job(void **state) {
     static const struct {
@@ -263,7 +227,7 @@ static void int8_needs_the_scales_of_the_job(void **state) {
         df_lease *l = lease_of(1, model_path, model_sha256);
         int failed = s.n_failed;
         set_dtype(l, cases[k].dtype);
-        if (cases[k].scales) give_int8_scales(l, path, cases[k].changed ? model_sha256 : sha256);
+        if (cases[k].scales) give_int8_scales(l->rows[0], path, cases[k].changed ? model_sha256 : sha256);
         df_feeder_lease(f, &l);
         work_off(f);
         rgb[k] = s.rgb[0];
