@@ -4,10 +4,14 @@
 
 #include "engine/backend/int8.h"
 
-df_code df_cpu_int8_weights(const df_kernel *k, const float *w, int64_t oc, int64_t n, float *bias, int8_t **codes,
-                            float **scales, df_err *err) {
+size_t df_cpu_int8_scale_bytes(int64_t oc) {
+    return ((size_t)oc * sizeof(float) + 63) / 64 * 64;
+}
+
+df_code df_cpu_int8_weights(const df_kernel *k, const float *w, int64_t oc, int64_t n, int8_t **codes, float **scales,
+                            df_err *err) {
     int8_t *q = malloc((size_t)(oc * n));
-    float *scale = malloc((size_t)oc * sizeof *scale);
+    float *scale = calloc(1, df_cpu_int8_scale_bytes(oc));
     if (!q || !scale) {
         free(q);
         free(scale);
@@ -15,10 +19,13 @@ df_code df_cpu_int8_weights(const df_kernel *k, const float *w, int64_t oc, int6
     }
     df_int8_weights(q, scale, w, oc, n);
     for (int64_t o = 0; o < oc; o++) scale[o] *= k->node->int8.scale;
-    for (int64_t o = 0; bias && o < oc; o++) bias[o] /= scale[o];
     *codes = q;
     *scales = scale;
     return DF_OK;
+}
+
+void df_cpu_int8_bias(float *bias, const float *scales, int64_t oc) {
+    for (int64_t o = 0; bias && o < oc; o++) bias[o] /= scales[o];
 }
 
 static int64_t input_elements(const df_kernel *k, int64_t n_rows) {

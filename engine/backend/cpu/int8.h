@@ -8,10 +8,13 @@
 
 #include "engine/backend/cpu/kernel.h"
 
-/* codes [oc][n] of weights w [oc][n], and scales [oc] of the sums; bias [oc], if there is one, is divided by them,
- * because the library scales sum and bias together. codes and scales are the caller's, to be freed. */
-df_code df_cpu_int8_weights(const df_kernel *k, const float *w, int64_t oc, int64_t n, float *bias, int8_t **codes,
-                            float **scales, df_err *err);
+/* codes [oc][n] of weights w [oc][n], and scales [oc] of the sums, with zeros behind up to df_cpu_int8_scale_bytes.
+ * Both are the caller's, to be freed. */
+df_code df_cpu_int8_weights(const df_kernel *k, const float *w, int64_t oc, int64_t n, int8_t **codes, float **scales,
+                            df_err *err);
+size_t df_cpu_int8_scale_bytes(int64_t oc); /* a multiple of 64 */
+/* The library scales sum and bias [oc] together: bias, which may be NULL, is divided by the scales. */
+void df_cpu_int8_bias(float *bias, const float *scales, int64_t oc);
 
 /* q = the codes of the node's input x, of n_rows. */
 void df_cpu_int8_input(const df_kernel *k, const void *x, int64_t n_rows, uint8_t *q);

@@ -71,35 +71,56 @@ static bool needs_detour(const df_node *n) {
     return n->residual != DF_NO_VALUE && !sums_residual(n);
 }
 
-static df_code pack(const df_kernel *k, product *p, const void *weights, df_err *err) {
-    df_code rc = df_strips_open(&p->strips, k->ctx, &p->shape, err);
-    return rc ? rc : df_prim_pack(k->ctx, p->strips.kind[0], weights, &p->packed, err);
+/* What is kept packed of a product. The phases of an upsample_conv2d have one node, and differ in their padding. */
+static void entry_name(char out[384], const df_kernel *k, const df_product_shape *s, const char *what) {
+    snprintf(out, 384, "%s/%s %lld+%lld+%lld", k->node->name, what, (long long)s->kernel, (long long)s->top,
+             (long long)s->left);
 }
 
-/* The phases of an upsample_conv2d have one node, and differ in their padding. */
-static df_code find_or_pack(const df_kernel *k, product *p, const float *weights, df_err *err) {
-    char name[384];
+/* Opens the strips, and takes their weights from what is kept: none found, p->packed stays NULL. */
+static df_code find_weights(const df_kernel *k, product *p, char name[384], size_t *bytes, df_err *err) {
     df_code rc = df_strips_open(&p->strips, k->ctx, &p->shape, err);
     if (rc) return rc;
     const df_prim *canonical = p->strips.kind[0];
-    size_t bytes = dnnl_memory_desc_get_size(df_prim_weights(canonical));
-    snprintf(name, sizeof name, "%s/product %lld+%lld+%lld %016llx", k->node->name, (long long)p->shape.kernel,
-             (long long)p->shape.top, (long long)p->shape.left, (unsigned long long)df_prim_layout(canonical));
-    p->packed = (void *)(uintptr_t)df_packed_find(k->ctx->packed, name, bytes);
+    *bytes = dnnl_memory_desc_get_size(df_prim_weights(canonical));
+    entry_name(name, k, &p->shape, "product");
+    size_t length = strlen(name);
+    snprintf(name + length, 384 - length, " %016llx", (unsigned long long)df_prim_layout(canonical));
+    if (k->ctx->packed) p->packed = (void *)(uintptr_t)df_packed_find(k->ctx->packed, name, *bytes);
     p->borrowed = p->packed != NULL;
-    if (p->borrowed) return DF_OK;
-    if (!weights) return df_err_set(err, DF_ENOTFOUND, "packed weights");
-    rc = df_prim_pack(k->ctx, canonical, weights, &p->packed, err);
-    return rc ? rc : df_packed_add(k->ctx->packed, name, p->packed, bytes, err);
+    return DF_OK;
 }
 
-static df_code pack_int8(const df_kernel *k, product *p, const float *weights, df_err *err) {
+/* weights: f32, or codes where the shape is int8; NULL where they must be kept packed. */
+static df_code find_or_pack(const df_kernel *k, product *p, const void *weights, df_err *err) {
+    char name[384];
+    size_t bytes;
+    df_code rc = find_weights(k, p, name, &bytes, err);
+    if (rc || p->borrowed) return rc;
+    if (!weights) return df_err_set(err, DF_ENOTFOUND, "packed weights");
+    rc = df_prim_pack(k->ctx, p->strips.kind[0], weights, &p->packed, err);
+    return rc || !k->ctx->packed ? rc : df_packed_add(k->ctx->packed, name, p->packed, bytes, err);
+}
+
+/* From the weights, or, where they are NULL, from what is kept: their scales are an entry beside the codes. */
+static df_code open_int8(const df_kernel *k, product *p, const float *weights, df_err *err) {
     const df_product_shape *s = &p->shape;
+    size_t bytes = df_cpu_int8_scale_bytes(s->oc);
     int8_t *codes = NULL;
-    df_code rc =
-        df_cpu_int8_weights(k, weights, s->oc, s->ic * s->kernel * s->kernel, p->bias, &codes, &p->scales, err);
+    df_code rc = DF_OK;
+    char name[384];
+    entry_name(name, k, s, "scales");
+    const float *kept = k->ctx->packed ? df_packed_find(k->ctx->packed, name, bytes) : NULL;
+    if (weights)
+        rc = df_cpu_int8_weights(k, weights, s->oc, s->ic * s->kernel * s->kernel, &codes, &p->scales, err);
+    else if (!kept)
+        rc = df_err_set(err, DF_ENOTFOUND, "packed weights");
+    else if (!(p->scales = df_cpu_copy(kept, s->oc)))
+        rc = df_err_set(err, DF_ENOMEM, "scales");
     p->shape.scales = p->scales;
-    if (!rc) rc = pack(k, p, codes, err);
+    if (!rc && !kept && k->ctx->packed) rc = df_packed_add(k->ctx->packed, name, p->scales, bytes, err);
+    if (!rc) df_cpu_int8_bias(p->bias, p->scales, s->oc);
+    if (!rc) rc = find_or_pack(k, p, codes, err);
     free(codes);
     return rc;
 }
@@ -114,9 +135,7 @@ df_code df_product_open(df_kernel *k, df_product_shape shape, const float *const
     shape.zero = k->node->int8.zero;
     p->shape = shape;
     if (weights[1] && !(p->bias = df_cpu_copy(weights[1], shape.oc))) return df_err_set(err, DF_ENOMEM, "bias");
-    if (!shape.int8 && k->ctx->packed) return find_or_pack(k, p, weights[0], err);
-    if (!weights[0]) return df_err_set(err, DF_ENOTFOUND, "packed weights");
-    return shape.int8 ? pack_int8(k, p, weights[0], err) : pack(k, p, weights[0], err);
+    return shape.int8 ? open_int8(k, p, weights[0], err) : find_or_pack(k, p, weights[0], err);
 }
 
 /* Rows on threads of their own: they must share well, and each must be worth reading the weights for. */

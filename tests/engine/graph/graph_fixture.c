@@ -249,14 +249,16 @@ df_stage *fixture_stage(const fixture_run *run, int stage, int n_slots) {
     df_err err = { 0 };
     df_weights *own = run->weights ? NULL : fixture_weights(run->g, run->cut, stage);
     df_stage *s = NULL;
-    df_stage_cfg cfg = { .graph = run->g,
-                         .cut = run->cut,
-                         .stage = stage,
-                         .weights = own ? own : run->weights,
-                         .backend = run->backend ? run->backend : &df_backend_reference,
-                         .backend_cfg = { .dtype = run->dtype, .threads = run->threads ? run->threads : 1 },
-                         .packed_dir = run->packed_dir,
-                         .packed_key = run->g->name };
+    df_stage_cfg cfg = {
+        .graph = run->g,
+        .cut = run->cut,
+        .stage = stage,
+        .weights = own ? own : run->weights,
+        .backend = run->backend ? run->backend : &df_backend_reference,
+        .backend_cfg = { .dtype = run->dtype, .threads = run->threads ? run->threads : 1, .int8 = run->int8 },
+        .packed_dir = run->packed_dir,
+        .packed_key = run->g->name
+    };
     if (df_stage_open(&s, &cfg, &err) || df_stage_reserve(s, run->n_rows, n_slots, &err))
         fail_msg("stage %d: %s", stage, err.text);
     df_weights_close(&own);

@@ -31,6 +31,7 @@ typedef struct fixture_run {
     int64_t first_row, n_rows;
     const df_backend *backend; /* NULL: reference */
     int threads; /* 0: 1 */
+    bool int8; /* the graph has nodes in 8 bits */
     const char *packed_dir; /* NULL: none */
 } fixture_run;
 
