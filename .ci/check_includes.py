@@ -19,6 +19,8 @@ OWNERS = {
     "mpi.h": ("cluster/comm_mpi.c",),
     "zmq.h": ("proto/", "coordinator/", "worker/", "client/"),
     "dnnl.h": ("engine/backend/cpu/",),
+    "cublasLt.h": ("engine/backend/cuda/",),
+    "cudnn.h": ("engine/backend/cuda/",),
     "sqlite3.h": ("coordinator/",),
     "png.h": ("engine/image/", "coordinator/web/thumbnail.c"),
     "microhttpd.h": ("coordinator/web/",),

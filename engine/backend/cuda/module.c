@@ -1,0 +1,10 @@
+#include "engine/backend/cuda/module.h"
+
+#include "engine/backend/cuda/runtime.h"
+
+extern const df_cuda_module df_cuda_module_exported;
+
+const df_cuda_module df_cuda_module_exported = {
+    .interface = DF_CUDA_MODULE_INTERFACE,
+    .runtime = &df_cuda_runtime,
+};
