@@ -34,6 +34,7 @@ int df_cmd_replay(int argc, char **argv);
 int df_cmd_verify(int argc, char **argv);
 int df_cmd_simulate(int argc, char **argv);
 int df_cmd_slurm(int argc, char **argv);
+int df_cmd_doctor(int argc, char **argv);
 int df_simulate_farm(int argc, char **argv); /* argv[0] is "diffarm simulate farm" */
 
 #endif

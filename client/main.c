@@ -39,6 +39,7 @@ static const command commands[] = {
     { "readmit", df_cmd_readmit, "Jobs", "give work again to a worker that was put out" },
     { "failures", df_cmd_failures, "Jobs", "every failed picture of a job, with its error" },
     { "explain", df_cmd_explain, "Jobs", "why a job waits; how a picture came to be" },
+    { "doctor", df_cmd_doctor, "To trust it", "what works on this host, what does not, and what to do" },
     { "simulate", df_cmd_simulate, "To trust it",
       "run the farm's own code in worlds where everything fails; predict a pipeline" },
 };

@@ -12,7 +12,7 @@
 #include "coordinator/role.h"
 #include "coordinator/tar_shard.h"
 
-enum { STORE_RETRY_MS = 1000, RESERVED_DESCRIPTORS = 64, TICK_MS = 250 };
+enum { STORE_RETRY_MS = 1000, TICK_MS = 250 };
 
 /* opening: what the state folder knows is taken up again */
 
@@ -61,10 +61,10 @@ static df_code count_descriptors(df_farm *f, df_err *err) {
         struct rlimit raised = { limit.rlim_max, limit.rlim_max };
         if (!setrlimit(RLIMIT_NOFILE, &raised)) limit = raised;
     }
-    if (limit.rlim_cur < 2 * RESERVED_DESCRIPTORS)
+    if (limit.rlim_cur < 2 * DF_FARM_RESERVED_DESCRIPTORS)
         return df_err_set(err, DF_ELIMIT, "only %llu open files are allowed, at least %d are needed: raise `ulimit -n`",
-                          (unsigned long long)limit.rlim_cur, 2 * RESERVED_DESCRIPTORS);
-    f->max_workers = limit.rlim_cur - RESERVED_DESCRIPTORS;
+                          (unsigned long long)limit.rlim_cur, 2 * DF_FARM_RESERVED_DESCRIPTORS);
+    f->max_workers = limit.rlim_cur - DF_FARM_RESERVED_DESCRIPTORS;
     return DF_OK;
 }
 

@@ -64,6 +64,7 @@ static void become(const df_child_cfg *cfg, const char **env, pid_t parent, int 
         }
     }
     if (cfg->output_fd) dup2(cfg->output_fd, STDOUT_FILENO);
+    if (cfg->output_fd && cfg->errors_too) dup2(cfg->output_fd, STDERR_FILENO);
     execvpe(cfg->argv[0], (char *const *)cfg->argv, (char *const *)env);
     int why = errno;
     if (write(tell, &why, sizeof why) < 0) _exit(126);

@@ -18,7 +18,8 @@ typedef struct df_child_cfg {
     bool clean_launch; /* without what MPI and Slurm have told us about ourselves */
     const cpu_set_t *cores; /* where it may run; NULL: where we may */
     const char *log_path; /* output is appended to it; NULL: goes where ours goes */
-    int output_fd; /* standard output alone goes there; 0: where ours goes */
+    int output_fd; /* standard output goes there; 0: where ours goes */
+    bool errors_too; /* standard error goes to output_fd as well */
     int death_signal;
 } df_child_cfg;
 

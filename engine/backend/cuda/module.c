@@ -7,4 +7,5 @@ extern const df_cuda_module df_cuda_module_exported;
 const df_cuda_module df_cuda_module_exported = {
     .interface = DF_CUDA_MODULE_INTERFACE,
     .runtime = &df_cuda_runtime,
+    .cuda_version = CUDART_VERSION,
 };
