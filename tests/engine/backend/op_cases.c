@@ -506,7 +506,7 @@ static double rounded(df_dtype type, double x) {
     return df_dtype_load(type, &kept, 0);
 }
 
-static float *random_weight(const df_weight *w, df_dtype given) {
+float *op_case_weight(const df_weight *w, df_dtype given) {
     int64_t n = df_shape_elements(w->shape);
     float *data = malloc((size_t)n * sizeof *data);
     bool vector = w->shape.rank == 1;
@@ -549,7 +549,7 @@ static void open_kernel(op_run *r, const op_case *c, df_dtype given) {
     const df_node *n = &r->g->nodes[0];
     float *weights[DF_NODE_MAX_WEIGHTS] = { NULL };
     for (int i = 0; i < DF_NODE_MAX_WEIGHTS; i++)
-        if (n->weight[i] != DF_NO_WEIGHT) weights[i] = random_weight(&r->g->weights[n->weight[i]], given);
+        if (n->weight[i] != DF_NO_WEIGHT) weights[i] = op_case_weight(&r->g->weights[n->weight[i]], given);
     const float *borrowed[DF_NODE_MAX_WEIGHTS] = { weights[0], weights[1] };
     df_code rc = r->backend->node_open(r->ctx, &r->kernel, r->g, n, borrowed, &err);
     for (int i = 0; i < DF_NODE_MAX_WEIGHTS; i++) free(weights[i]);

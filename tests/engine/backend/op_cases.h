@@ -29,6 +29,9 @@ extern const int n_op_cases;
 /* Finished and fused; one node. Fails the running test otherwise. */
 df_graph *op_case_graph(const op_case *c);
 
+/* The values of a weight of such a graph, rounded to `given`; malloc'd. */
+float *op_case_weight(const df_weight *w, df_dtype given);
+
 /* A node opened on a backend, with its operands for up to `rows` rows. */
 typedef struct op_run {
     df_graph *g;

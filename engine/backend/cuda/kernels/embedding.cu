@@ -1,40 +1,79 @@
-#include "launch.cuh"
+/* Tables: embedding and class_embedding, add_constant; and timestep_embedding. */
+#include "pointwise.cuh"
 
-static __global__ void embedding(float *y, const int32_t *ids, const float *token, const float *position,
-                                 int64_t elements, int tokens, int d) {
-    for (int64_t i = first_index(); i < elements; i += index_stride()) {
-        const int64_t place = i / d, column = i % d;
-        y[i] = token[(int64_t)ids[place] * d + column] + position[place % tokens * d + column];
-    }
-}
+namespace {
 
-/* One thread an angle: element j of the first half is sin, of the second cos (swapped by cos_first). */
-static __global__ void timestep_embedding(float *y, const double *t, int64_t elements, int dim, int cos_first,
-                                          double freq_shift, double max_period, double scale) {
-    const int half = dim / 2;
-    for (int64_t i = first_index(); i < elements; i += index_stride()) {
-        const int column = (int)(i % dim), j = column % (half > 0 ? half : 1);
-        if (column >= 2 * half) { /* odd dim: the last element is zero */
-            y[i] = 0.0f;
-            continue;
+template <class T> struct embedded {
+    const int32_t *ids;
+    const T *token, *position;
+    int64_t tokens, d, vocab;
+    template <int V> __device__ numbers<V> at(int64_t i) const {
+        const int64_t place = i / d, column = i % d, id = ids[place];
+        numbers<V> y;
+        if (id < 0 || id >= vocab) {
+            for (int k = 0; k < V; k++) y.v[k] = NAN;
+            return y;
         }
-        const double angle = scale * t[i / dim] * exp(-log(max_period) * j / (half - freq_shift));
-        const bool is_cos = (column < half) == (cos_first != 0);
-        y[i] = (float)(is_cos ? cos(angle) : sin(angle));
+        y = load<V>(token + id * d + column);
+        if (!position) return y;
+        const numbers<V> plus = load<V>(position + place % tokens * d + column);
+        for (int k = 0; k < V; k++) y.v[k] += plus.v[k];
+        return y;
     }
+};
+
+template <class T> struct with_constant {
+    const T *x, *table;
+    int64_t h, w, channels, grid_w, first; /* first: the crop's first place in the grid */
+    template <int V> __device__ numbers<V> at(int64_t i) const {
+        const int64_t place = i / channels % (h * w);
+        const int64_t stored = first + place / w * grid_w + place % w;
+        numbers<V> y = load<V>(x + i), plus = load<V>(table + stored * channels + i % channels);
+        for (int k = 0; k < V; k++) y.v[k] += plus.v[k];
+        return y;
+    }
+};
+
+/* Element j of the first half is sin, of the second cos (or the other way round); an odd dim ends with a zero. */
+struct sinusoid {
+    const double *t;
+    df_timestep_attr a;
+    template <int V> __device__ numbers<V> at(int64_t i) const {
+        static_assert(V == 1, "angles are computed one by one");
+        const int half = a.dim / 2, column = (int)(i % a.dim), j = column % half;
+        if (column >= 2 * half) return { { 0.0f } };
+        const double angle = a.scale * t[i / a.dim] * exp(-log(a.max_period) * j / (half - a.freq_shift));
+        const bool is_cos = (column < half) == a.flip_sin_to_cos;
+        return { { (float)(is_cos ? cos(angle) : sin(angle)) } };
+    }
+};
+
+} // namespace
+
+cudaError_t df_cuda_embedding(df_dtype type, void *y, const int32_t *ids, const void *token, const void *position,
+                              int64_t rows, int64_t tokens, int64_t d, int64_t vocab, cudaStream_t stream) {
+    return for_type(type, [&](auto t) {
+        typedef decltype(t) T;
+        const embedded<T> f = { ids, (const T *)token, (const T *)position, tokens, d, vocab };
+        return run_pointwise<wide_for<T>>((T *)y, f, rows * tokens * d, d, are_aligned(y, token, position), stream);
+    });
 }
 
-cudaError_t df_cuda_embedding(float *y, const int32_t *ids, const float *token, const float *position, int64_t rows,
-                              int tokens, int d, cudaStream_t stream) {
-    const int64_t elements = rows * tokens * d;
-    DF_LAUNCH(embedding, blocks_for(elements), threads_per_block, stream, y, ids, token, position, elements, tokens, d);
-    return DF_LAUNCH_ERROR();
+cudaError_t df_cuda_add_constant(df_dtype type, void *y, const void *x, const void *table, int64_t rows, int64_t h,
+                                 int64_t w, int64_t channels, int64_t grid_h, int64_t grid_w, cudaStream_t stream) {
+    const int64_t across = grid_h ? grid_w : w, first = grid_h ? (grid_h - h) / 2 * grid_w + (grid_w - w) / 2 : 0;
+    return for_type(type, [&](auto t) {
+        typedef decltype(t) T;
+        const with_constant<T> f = { (const T *)x, (const T *)table, h, w, channels, across, first };
+        return run_pointwise<wide_for<T>>((T *)y, f, rows * h * w * channels, channels, are_aligned(y, x, table),
+                                          stream);
+    });
 }
 
-cudaError_t df_cuda_timestep_embedding(float *y, const double *t, int64_t n, int dim, int cos_first,
-                                       double freq_shift, double max_period, double scale, cudaStream_t stream) {
-    const int64_t elements = n * dim;
-    DF_LAUNCH(timestep_embedding, blocks_for(elements), threads_per_block, stream, y, t, elements, dim, cos_first,
-              freq_shift, max_period, scale);
-    return DF_LAUNCH_ERROR();
+cudaError_t df_cuda_timestep_embedding(df_dtype type, void *y, const double *t, int64_t n, const df_timestep_attr *a,
+                                       cudaStream_t stream) {
+    return for_type(type, [&](auto of) {
+        typedef decltype(of) T;
+        return run_pointwise<1>((T *)y, sinusoid { t, *a }, n * a->dim, 1, false, stream);
+    });
 }

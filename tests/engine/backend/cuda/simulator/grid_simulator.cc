@@ -1,5 +1,9 @@
 #include "grid_simulator.h"
 
+#include <new>
+
+#include "fiber_stack.h"
+
 namespace simulator {
 
 thread_local fiber *current;
@@ -7,21 +11,31 @@ thread_local index3 block_index, block_dim, grid_dim;
 
 namespace {
 
-constexpr size_t stack_bytes = 128 << 10;
-
-thread_local ucontext_t scheduler;
+thread_local void *scheduler;
 thread_local barrier block_meet;
 thread_local const std::function<void()> *kernel_body;
 
-[[noreturn]] void fail(const char *what, int a, int b) {
-    fprintf(stderr, "grid simulator: block %u, thread %u: ", block_index.x, current ? current->thread.x : 0);
-    fprintf(stderr, what, a, b);
-    fputc('\n', stderr);
-    abort();
+struct shared_block {
+    const char *file;
+    int line;
+    size_t bytes;
+    void *memory;
+};
+thread_local std::vector<shared_block> shared_blocks;
+thread_local size_t dynamic_bytes;
+constexpr std::align_val_t shared_alignment { 128 };
+
+void *new_shared(size_t bytes) {
+    return memset(operator new(bytes, shared_alignment), 0xff, bytes);
+}
+
+void free_shared() {
+    for (shared_block &s : shared_blocks) operator delete(s.memory, shared_alignment);
+    shared_blocks.clear();
 }
 
 void switch_to_scheduler() {
-    swapcontext(&current->context, &scheduler);
+    switch_stack(&current->stack_pointer, scheduler);
 }
 
 void open_if_all_arrived(barrier &b) {
@@ -36,12 +50,21 @@ void leave(barrier &b) {
     open_if_all_arrived(b);
 }
 
-void fiber_main() {
+/* Groups without copies may be left: they keep the count of a loop's last turns. */
+void check_no_copies_left() {
+    size_t left = current->open_group.size();
+    for (const std::vector<async_copy> &group : current->groups) left += group.size();
+    if (left) fail("ends with %d copies that nobody waited for", (int)left, 0);
+}
+
+[[noreturn]] void fiber_main() {
     (*kernel_body)();
+    check_no_copies_left();
     current->done = true;
     leave(block_meet);
     leave(current->own_warp->meet);
     switch_to_scheduler();
+    abort(); /* a fiber that is done is not run again */
 }
 
 enum class order { forward, reverse, random };
@@ -76,35 +99,40 @@ void run_fibers(std::vector<fiber> &fibers, const std::vector<unsigned> &turn) {
             f.waits_for = nullptr;
             current = &f;
             moved = true;
-            swapcontext(&scheduler, &f.context);
+            switch_stack(&scheduler, f.stack_pointer);
             left -= f.done;
         }
-        if (!moved) fail("%d of %d threads wait at a barrier that the others never reach", (int)left,
-                         (int)fibers.size());
+        if (!moved)
+            fail("%d of %d threads wait at a barrier that the others never reach", (int)left, (int)fibers.size());
     }
 }
 
-void start_fiber(fiber &f, unsigned i, warp &w, char *stack) {
+void start_fiber(fiber &f, unsigned i, warp &w) {
     f.thread = { i, 0, 0 };
     f.lane = (int)(i % 32);
     f.own_warp = &w;
+    f.stack_pointer = new_stack(i, fiber_main);
     w.meet.members++;
-    getcontext(&f.context);
-    f.context.uc_stack.ss_sp = stack;
-    f.context.uc_stack.ss_size = stack_bytes;
-    f.context.uc_link = nullptr;
-    makecontext(&f.context, fiber_main, 0);
 }
 
 } // namespace
+
+void fail(const char *what, int a, int b) {
+    fprintf(stderr, "grid simulator: block %u, thread %u: ", block_index.x, current ? current->thread.x : 0);
+    fprintf(stderr, what, a, b);
+    fputc('\n', stderr);
+    abort();
+}
 
 barrier &block_barrier() {
     return block_meet;
 }
 
 void meet(barrier &b, int line) {
-    if (b.arrived == 0) b.line = line;
-    else if (b.line != line) fail("a barrier at line %d meets one at line %d", line, b.line);
+    if (b.arrived == 0)
+        b.line = line;
+    else if (b.line != line)
+        fail("a barrier at line %d meets one at line %d", line, b.line);
     const unsigned generation = b.generation;
     b.arrived++;
     open_if_all_arrived(b);
@@ -114,20 +142,52 @@ void meet(barrier &b, int line) {
     switch_to_scheduler();
 }
 
-void run_grid(unsigned grid, unsigned block, const std::function<void()> &body) {
-    std::vector<char> stacks(block * stack_bytes);
+void *shared_array(const char *file, int line, size_t bytes) {
+    for (const shared_block &s : shared_blocks)
+        if (s.line == line && s.bytes == bytes && !strcmp(s.file, file)) return s.memory;
+    shared_blocks.push_back({ file, line, bytes, new_shared(bytes) });
+    return shared_blocks.back().memory;
+}
+
+void *dynamic_shared() {
+    return shared_array("the launch's", 0, dynamic_bytes);
+}
+
+void copy_async(const async_copy &copy) {
+    current->open_group.push_back(copy);
+}
+
+void commit_copies() {
+    current->groups.push_back(std::move(current->open_group));
+    current->open_group.clear();
+}
+
+void wait_for_copies(size_t may_be_left) {
+    std::vector<std::vector<async_copy>> &groups = current->groups;
+    while (groups.size() > may_be_left) {
+        for (const async_copy &c : groups.front()) {
+            memcpy(c.to, c.from, c.valid);
+            memset((char *)c.to + c.valid, 0, c.bytes - c.valid);
+        }
+        groups.erase(groups.begin());
+    }
+}
+
+void run_grid(unsigned grid, unsigned block, size_t shared_bytes, const std::function<void()> &body) {
     unsigned seed = 12345;
     kernel_body = &body;
     block_dim = { block, 1, 1 };
     grid_dim = { grid, 1, 1 };
+    dynamic_bytes = shared_bytes;
     for (unsigned b = 0; b < grid; b++) {
         std::vector<warp> warps((block + 31) / 32);
         std::vector<fiber> fibers(block);
         block_index = { b, 0, 0 };
         block_meet = {};
         block_meet.members = block;
-        for (unsigned i = 0; i < block; i++) start_fiber(fibers[i], i, warps[i / 32], &stacks[i * stack_bytes]);
+        for (unsigned i = 0; i < block; i++) start_fiber(fibers[i], i, warps[i / 32]);
         run_fibers(fibers, turns(block, seed));
+        free_shared();
     }
 }
 
