@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "engine/exec/stage.h"
+#include "engine/exec/stage_fill.h"
 
 struct df_measure {
     df_graph *graph;
@@ -16,24 +17,6 @@ struct df_measure {
     int64_t *least; /* [n_nodes] of the fastest one */
     double least_seconds;
 };
-
-/* Activations around 1 in size; a timestep or size of 500. */
-static double number(df_dtype type, size_t i) {
-    return type == DF_F64 ? 500 : (double)(i * 2654435761u % 1021) / 510 - 1;
-}
-
-static void fill_inputs(df_measure *m) {
-    for (int k = 0; k < m->graph->n_inputs; k++) {
-        df_value_id v = m->graph->inputs[k].value;
-        df_dtype type = df_value_held_as(&m->graph->values[v], m->activation);
-        void *data = df_stage_value(m->stage, 0, v, m->n_rows);
-        size_t bytes = df_stage_value_bytes(m->stage, v, m->n_rows), n = bytes / df_dtype_bytes(type);
-        if (type == DF_I32)
-            memset(data, 0, bytes); /* an id that every vocabulary has */
-        else
-            for (size_t i = 0; i < n; i++) df_dtype_store(type, data, i, number(m->graph->values[v].dtype, i));
-    }
-}
 
 static df_code open_stage(df_measure *m, const df_model *model, const df_bench_options *o, df_err *err) {
     const df_stage_cfg cfg = { .graph = m->graph,
@@ -90,7 +73,7 @@ void df_measure_close(df_measure **measure) {
 df_code df_measure_run(df_measure *m, double *seconds, df_err *err) {
     size_t bytes = (size_t)m->graph->n_nodes * sizeof *m->ns;
     memset(m->ns, 0, bytes);
-    fill_inputs(m); /* a pass may write over them */
+    df_stage_fill_inputs(m->stage, m->graph, m->activation, m->n_rows); /* a pass may write over them */
     int64_t start = df_clock_ns();
     df_code rc = df_stage_run_timed(m->stage, 0, 0, m->n_rows, m->ns, err);
     *seconds = (double)(df_clock_ns() - start) * 1e-9;
