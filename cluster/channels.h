@@ -10,6 +10,7 @@ typedef enum df_channel {
     DF_CHANNEL_CLOCK, /* clock offsets: both ways */
     DF_CHANNEL_TRACE, /* traces: to rank 0 */
     DF_CHANNEL_PROBE, /* links being measured: between any two */
+    DF_CHANNEL_COSTS, /* pipeline: costs of nodes, from rank 0, behind the command to load */
     DF_CHANNEL_DATA = 16 /* and all above: one for each edge of each program */
 } df_channel;
 

@@ -125,6 +125,13 @@ const df_hop *df_hops_between(const df_hops *h, int from, int to) {
     return at((df_hops *)h, from, to);
 }
 
+void df_hops_round(df_hops *h) {
+    for (int i = 0; i < h->n_ranks * h->n_ranks; i++) {
+        double *rate = &h->between[i].bytes_per_second;
+        if (isfinite(*rate) && *rate > 0) *rate = exp2(round(log2(*rate) * 4) / 4);
+    }
+}
+
 double df_hop_seconds(const df_hop *hop, double bytes) {
     return hop->latency_seconds + bytes / hop->bytes_per_second;
 }

@@ -34,6 +34,9 @@ df_code df_hop_parse(df_hop *out, const char *text, df_err *err);
 extern const char df_hop_names[]; /* "1GbE, 10GbE, ..." */
 
 const df_hop *df_hops_between(const df_hops *h, int from, int to);
+/* Bandwidths to the nearest power of 2^(1/4): so that a measurement that comes out a little different makes the same
+ * plan, and packed weights are found again. */
+void df_hops_round(df_hops *h);
 /* How long a message is on its way once nothing is before it. */
 double df_hop_seconds(const df_hop *hop, double bytes);
 

@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "engine/graph/memory_plan.h"
 
@@ -25,6 +26,7 @@ typedef struct laying {
     int64_t *room, *activations; /* [n_ranks] */
     size_t *packed; /* [n_nodes] of the component that is laid; NULL: no backend */
     int64_t left_bytes; /* by the denoiser for the others, on each rank */
+    double pace; /* measured costs of the denoiser against modelled ones; 1: they are modelled */
 } laying;
 
 static void component_free(df_component_plan *c) {
@@ -46,26 +48,32 @@ void df_model_plan_free(df_model_plan **p) {
     *p = NULL;
 }
 
-static df_graph_size own_size(const df_model *model) {
-    const df_model_info *info = df_model_info_of(model);
-    return (df_graph_size) { .latent_h = info->default_height / info->vae_factor,
-                             .latent_w = info->default_width / info->vae_factor };
-}
-
 static df_graph_size size_of(const laying *l, df_component c) {
     if (c == l->last) return l->size;
     if (c < DF_DENOISER) return (df_graph_size) { 0 };
-    if (l->last < DF_DENOISER) return own_size(l->model);
+    if (l->last < DF_DENOISER) return df_model_own_size(l->model);
     return (df_graph_size) { .latent_h = l->size.latent_h, .latent_w = l->size.latent_w };
+}
+
+int df_model_plan_sizes(df_graph_size out[2], const df_model *model, const df_graph_size *size, df_component last) {
+    const laying l = { .model = model, .size = *size, .last = last };
+    out[0] = size_of(&l, DF_DENOISER);
+    out[1] = df_model_own_size(model);
+    return last == DF_COMPONENT_COUNT && df_model_has(model, DF_TEXT_ENCODER) && !df_graph_size_equal(&out[0], &out[1])
+               ? 2
+               : 1;
 }
 
 static int rows_per_step(const df_plan_terms *t) {
     return t->rows_per_step ? t->rows_per_step : DF_PLAN_ROWS;
 }
 
+static int steps_of(const df_plan_terms *t) {
+    return t->steps ? t->steps : DF_PLAN_STEPS;
+}
+
 static double rows_of(const df_plan_terms *t, df_component c) {
-    int steps = t->steps ? t->steps : DF_PLAN_STEPS;
-    return c == DF_DENOISER ? (double)steps * rows_per_step(t) : 1;
+    return c == DF_DENOISER ? (double)steps_of(t) * rows_per_step(t) : 1;
 }
 
 /* A rank is as fast at receiving as the slowest of those that send to it. */
@@ -205,6 +213,35 @@ static void add_up(laying *l, const df_component_plan *c) {
     }
 }
 
+static double sum_of(const double *x, int n) {
+    double sum = 0;
+    for (int i = 0; i < n; i++) sum += x[i];
+    return sum;
+}
+
+static void take_measured(laying *l, df_component_plan *c, const df_graph_size *size) {
+    int n = c->graph->n_nodes;
+    const double *seconds = l->terms->costs ? df_cost_book_find(l->terms->costs, size, n) : NULL;
+    double modelled = sum_of(c->cost.node_seconds, n);
+    if (!seconds || !(modelled > 0)) return;
+    l->pace = sum_of(seconds, n) / modelled;
+    l->p->measured = true;
+    memcpy(c->cost.node_seconds, seconds, (size_t)n * sizeof *seconds);
+}
+
+/* Of a row and pass, on this machine where that is known. */
+static df_code find_costs(laying *l, df_component id, const df_graph_size *size, df_err *err) {
+    df_component_plan *c = &l->p->component[id];
+    df_code rc = df_cost_model(&c->cost, c->graph, err);
+    if (rc) return rc;
+    if (id == DF_DENOISER) take_measured(l, c, size);
+    for (int i = 0; i < c->cost.n_nodes; i++) {
+        if (id != DF_DENOISER) c->cost.node_seconds[i] *= l->pace;
+        if (df_node_is_kept(c->graph, &c->graph->nodes[i])) c->cost.node_seconds[i] /= steps_of(l->terms);
+    }
+    return DF_OK;
+}
+
 static df_code find_packed(laying *l, const df_graph *g, df_err *err) {
     free(l->packed);
     l->packed = NULL;
@@ -223,7 +260,7 @@ static df_code lay(laying *l, df_component id, df_err *err) {
     c->rows_per_picture = rows_of(l->terms, id);
     c->activation_bytes = calloc((size_t)l->p->n_ranks, sizeof *c->activation_bytes);
     if (!c->activation_bytes) return df_err_set(err, DF_ENOMEM, "%s: plan", c->graph->name);
-    rc = df_cost_model(&c->cost, c->graph, err);
+    rc = find_costs(l, id, &size, err);
     if (!rc) rc = find_packed(l, c->graph, err);
     if (!rc) rc = plan_within_memory(l, c, err);
     if (!rc && id != DF_VAE_ENCODER) add_up(l, c);
@@ -232,7 +269,7 @@ static df_code lay(laying *l, df_component id, df_err *err) {
 
 /* A rank that loads a text encoder does not know of what size pictures will be, only of what size they usually are. */
 static df_code weigh_for_text(laying *l, df_err *err) {
-    df_graph_size own = own_size(l->model);
+    df_graph_size own = df_model_own_size(l->model);
     df_plan_terms terms = *l->terms;
     df_model_plan *usual = NULL;
     if (l->last != DF_COMPONENT_COUNT || (own.latent_h == l->size.latent_h && own.latent_w == l->size.latent_w))
@@ -286,7 +323,7 @@ static df_code try_plan(df_model_plan **out, laying l, df_err *err) {
 
 df_code df_model_plan_new(df_model_plan **out, const df_model *model, const df_graph_size *size,
                           const df_plan_terms *terms, df_component last, df_err *err) {
-    laying l = { .model = model, .terms = terms, .size = *size, .last = last };
+    laying l = { .model = model, .terms = terms, .size = *size, .last = last, .pace = 1 };
     df_code rc = try_plan(out, l, err);
     for (int i = 1; i <= MOST_EIGHTHS && rc == DF_ELIMIT && terms->device_bytes; i++) {
         df_err again;

@@ -8,10 +8,12 @@
  * leave gaps: a rank counts what it does already for a picture, so that the lightest ranks take most, or all, of them.
  * First the decoder, then the text encoders, last the encoder of pictures, which not every picture needs.
  * A rank that opens a program makes the same plan with the same terms: what is printed is what runs. It depends on
- * nothing else, so that all ranks make the same. Pictures do not depend on it. Threads: pure functions. */
+ * nothing else, so that all ranks make the same. Pictures do not depend on it. Threads: pure functions.
+ * What the denoiser makes of a prompt once for all steps (kept.h) is counted once for a picture. */
 #ifndef DF_CLUSTER_MODEL_PLAN_H
 #define DF_CLUSTER_MODEL_PLAN_H
 
+#include "cluster/cost_book.h"
 #include "cluster/hop.h"
 #include "cluster/plan.h"
 #include "engine/backend/backend.h"
@@ -29,6 +31,7 @@ typedef struct df_plan_terms {
     const df_hops *hops; /* NULL: nothing to pay */
     int64_t device_bytes; /* of memory a rank has; 0: any */
     int max_rows, n_slots; /* with device_bytes: rows of the denoiser's micro-batch, micro-batches in flight */
+    const df_cost_book *costs; /* measured ones; NULL, or not of the size: modelled */
 } df_plan_terms;
 
 typedef struct df_component_plan {
@@ -42,6 +45,7 @@ typedef struct df_component_plan {
 
 typedef struct df_model_plan {
     int n_ranks;
+    bool measured; /* the denoiser's costs; those of the others are modelled, at the same pace */
     df_component_plan component[DF_COMPONENT_COUNT];
     double *busy_seconds; /* [n_ranks] for a picture, encoder of pictures apart */
     double *receive_seconds; /* [n_ranks] the same, of what arrives */
@@ -55,6 +59,9 @@ typedef struct df_model_plan {
 df_code df_model_plan_new(df_model_plan **out, const df_model *model, const df_graph_size *size,
                           const df_plan_terms *terms, df_component last, df_err *err);
 void df_model_plan_free(df_model_plan **p);
+
+/* Sizes of the denoiser whose costs such a plan asks for, one or two: for a cost book to know them before. */
+int df_model_plan_sizes(df_graph_size out[2], const df_model *model, const df_graph_size *size, df_component last);
 
 /* What bounds the pace: seconds of the busiest rank or slowest link for a picture. */
 double df_model_plan_pace(const df_model_plan *p);

@@ -27,6 +27,7 @@ static df_code alloc_all(df_pipeline *p, df_err *err) {
     ok &= (p->status_recv = calloc(n, sizeof *p->status_recv)) != NULL;
     ok &= (p->seen = calloc(n, sizeof *p->seen)) != NULL;
     ok &= (p->reply.command_sent = calloc(n, sizeof *p->reply.command_sent)) != NULL;
+    ok &= (p->reply.costs_sent = calloc(n, sizeof *p->reply.costs_sent)) != NULL;
     ok &= (p->reply.ended = calloc(n, sizeof *p->reply.ended)) != NULL;
     return ok ? DF_OK : df_err_set(err, DF_ENOMEM, "pipeline of %d ranks and %d slots", p->n_ranks, p->cfg.n_slots);
 }
@@ -45,6 +46,7 @@ static void cancel_all(df_pipeline *p) {
     }
     for (int r = 0; p->status_recv && r < p->n_ranks; r++) cancel(p, &p->status_recv[r]);
     for (int r = 0; p->reply.command_sent && r < p->n_ranks; r++) cancel(p, &p->reply.command_sent[r]);
+    for (int r = 0; p->reply.costs_sent && r < p->n_ranks; r++) cancel(p, &p->reply.costs_sent[r]);
     cancel(p, &p->command_recv);
     cancel(p, &p->status_sent);
     cancel(p, &p->sign_sent);
@@ -64,6 +66,8 @@ static void free_all(df_pipeline *p) {
     free(p->status_recv);
     free(p->seen);
     free(p->reply.command_sent);
+    free(p->reply.costs_sent);
+    df_cost_book_free(&p->costs);
     free(p->reply.ended);
     free(p);
 }
@@ -98,6 +102,7 @@ df_code df_pipeline_open(df_pipeline **out, df_comm *comm, const df_model *model
     p->trace = cfg->trace;
     p->confirm = cfg->confirm;
     p->confirm_ctx = cfg->confirm_ctx;
+    p->costs_cfg = cfg->costs;
     p->cfg = (df_program_cfg) {
         .model = model,
         .backend = cfg->backend,
@@ -110,6 +115,8 @@ df_code df_pipeline_open(df_pipeline **out, df_comm *comm, const df_model *model
         .model_key = cfg->model_key,
         .denoiser_tap = cfg->denoiser_tap,
         .tap_ctx = cfg->tap_ctx,
+        .costs = &p->costs,
+        .hops = cfg->hops,
     };
     rc = alloc_all(p, err);
     if (!rc) rc = listen_first(p, err);

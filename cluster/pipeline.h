@@ -1,8 +1,8 @@
 /* A pipeline: the programs of a model spread over the ranks of a communicator, with several micro-batches in flight.
  *
  * A program is one component at one latent size (the U-Net at 64x64, the decoder at 64x64, the text encoder), cut by a
- * plan that every rank makes for itself from the same inputs. A slot is a place for one micro-batch on every rank;
- * slots run concurrently, each at its own program and step. Rank 0 drives:
+ * plan that every rank makes for itself from the same inputs; costs that rank 0 has measured are sent to all. A slot is
+ * a place for one micro-batch on every rank; slots run concurrently, each at its own program and step. Rank 0 drives:
  *
  *   df_pipeline_open(&p, comm, model, &cfg, &err);                       on every rank
  *   rank > 0:  df_pipeline_serve(p, &err);                               until rank 0 closes
@@ -25,6 +25,8 @@
 #define DF_CLUSTER_PIPELINE_H
 
 #include "cluster/comm.h"
+#include "cluster/cost_book.h"
+#include "cluster/hop.h"
 #include "cluster/plan.h"
 #include "cluster/trace.h"
 #include "engine/backend/backend.h"
@@ -54,6 +56,8 @@ typedef struct df_pipeline_cfg {
      * although all are heard. */
     int64_t stall_timeout_ms;
     int64_t load_timeout_ms; /* the same while ranks load a program; 0: half an hour */
+    df_costs_cfg costs; /* rank 0's count; zeros: modelled */
+    const df_hops *hops; /* between the ranks, the same on all; borrowed. NULL: nothing to pay */
 } df_pipeline_cfg;
 
 /* comm is borrowed; model is borrowed. */
@@ -80,6 +84,10 @@ int df_pipeline_max_rows(const df_pipeline *p);
 df_dtype df_pipeline_dtype(const df_pipeline *p); /* of activations */
 void df_pipeline_backend(const df_pipeline *p, const df_backend **backend, df_backend_cfg *cfg); /* of this rank */
 df_trace *df_pipeline_trace(const df_pipeline *p); /* NULL: none */
+/* Rank 0: learns the costs that the plan up to component `last` takes (model_plan.h), as loading that would; and what
+ * is known. Without any, and where they cannot be measured, they are modelled. */
+void df_pipeline_learn_costs(df_pipeline *p, df_component last, const df_graph_size *size);
+const df_cost_book *df_pipeline_costs(const df_pipeline *p);
 /* What this rank holds, all programs together. */
 df_stage_memory df_pipeline_memory(const df_pipeline *p);
 

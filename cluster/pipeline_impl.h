@@ -7,6 +7,7 @@
 #define DF_CLUSTER_PIPELINE_IMPL_H
 
 #include "cluster/channels.h"
+#include "cluster/model_plan.h"
 #include "cluster/pipeline.h"
 #include "cluster/program.h"
 #include "cluster/schedule.h"
@@ -24,6 +25,8 @@ typedef struct df_command {
     df_graph_size size;
     int32_t slot; /* RUN */
     int32_t first_step, last_step; /* RUN: of the rows; -1: they have none */
+    int32_t n_costs; /* LOAD: so many nodes' costs follow (DF_CHANNEL_COSTS), of a denoiser of that size */
+    df_graph_size costs_size;
 } df_command;
 
 /* A command has ended on the sender, or, as a sign of life, it is still there: "node -1" waits for what the segment
@@ -71,7 +74,7 @@ typedef struct df_slot {
 /* What rank 0 waits for while a command runs that has no slot (load, unload, stop). */
 typedef struct df_reply {
     df_command command;
-    df_comm_request **command_sent; /* [n_ranks] */
+    df_comm_request **command_sent, **costs_sent; /* [n_ranks] */
     bool *ended; /* [n_ranks] */
     int n_ended;
     uint64_t fingerprint; /* that all must report; 0: not compared */
@@ -85,6 +88,8 @@ struct df_pipeline {
     df_code (*confirm)(void *, df_err *); /* with its context; of df_pipeline_cfg */
     void *confirm_ctx;
     int64_t stall_timeout_ms, load_timeout_ms; /* of the cfg */
+    df_costs_cfg costs_cfg; /* of the cfg */
+    df_cost_book costs; /* the same on all ranks where a program is cut by it */
     int rank, n_ranks;
     df_program *programs[DF_MAX_PROGRAMS];
     df_slot *slots;
@@ -134,6 +139,12 @@ df_code df_rank0_listen(df_pipeline *p, int rank, df_err *err); /* posts the rec
 
 /* pipeline_programs.c: of a LOAD command, on every rank; on failure its place is empty. */
 df_code df_pipeline_open_program(df_pipeline *p, const df_command *c, df_err *err);
+
+/* pipeline_costs.c. On rank 0, of a command to load: finds what its plan asks for, and says so in the command; posts
+ * the messages behind it. On the others: takes them. */
+void df_costs_announce(df_pipeline *p, df_command *c);
+df_code df_costs_send(df_pipeline *p, const df_command *c, df_err *err);
+df_code df_costs_receive(df_pipeline *p, const df_command *c, df_err *err);
 
 /* pipeline_trace.c: spans of this rank's trace; nothing without one. */
 int64_t df_pipeline_now(const df_pipeline *p); /* df_clock_ns; 0 without a trace */

@@ -1,14 +1,10 @@
 /* Programs of a pipeline: loading on all ranks, and which to drop. */
 #include "cluster/pipeline_impl.h"
 
-static bool same_size(const df_graph_size *a, const df_graph_size *b) {
-    return a->latent_h == b->latent_h && a->latent_w == b->latent_w && a->tokens == b->tokens;
-}
-
 static int find_program(const df_pipeline *p, df_component c, const df_graph_size *size) {
     for (int i = 0; i < DF_MAX_PROGRAMS; i++) {
         const df_program *q = p->programs[i];
-        if (q && q->component == c && same_size(&q->size, size)) return i;
+        if (q && q->component == c && df_graph_size_equal(&q->size, size)) return i;
     }
     return -1;
 }
@@ -42,8 +38,8 @@ df_code df_pipeline_open_program(df_pipeline *p, const df_command *c, df_err *er
     df_code rc = df_program_open(q, &p->cfg, (df_component)c->component, &c->size, err);
     if (rc) return rc;
     df_stage_set_on_node((*q)->stage, df_sign_of_node, p);
-    /* Of each slot: all edges, a command to each rank or a status; a sign of life, and what listens. */
-    int most = p->n_slots * ((*q)->cut->n_edges + p->n_ranks) + 2 * p->n_ranks + 3;
+    /* Of each slot: all edges, a command to each rank or a status; costs; a sign of life, and what listens. */
+    int most = p->n_slots * ((*q)->cut->n_edges + p->n_ranks) + 3 * p->n_ranks + 3;
     rc = p->comm->ops->reserve(p->comm, most, err);
     if (!rc && p->confirm && c->component == DF_DENOISER) rc = p->confirm(p->confirm_ctx, err);
     if (rc) df_program_close(q);
@@ -54,7 +50,9 @@ df_code df_pipeline_open_program(df_pipeline *p, const df_command *c, df_err *er
 static df_code load(df_pipeline *p, df_component c, const df_graph_size *size, int place, df_err *err) {
     df_command command = { .op = DF_COMMAND_LOAD, .program = place, .component = (int32_t)c, .size = *size };
     df_err why = { 0 };
+    df_costs_announce(p, &command);
     df_code rc = df_rank0_command(p, &command, err);
+    if (!rc && (rc = df_costs_send(p, &command, err))) df_pipeline_break(p, err);
     if (rc) return rc;
     int64_t start = df_pipeline_now(p);
     df_pipeline_open_program(p, &command, &why);

@@ -78,6 +78,7 @@ df_code df_rank0_poll(df_pipeline *p, bool *moved, df_err *err) {
         *moved |= !is_sign;
     }
     for (int r = 1; r < p->n_ranks && !rc; r++) rc = df_pipeline_test(p, &p->reply.command_sent[r], moved, err);
+    for (int r = 1; r < p->n_ranks && !rc; r++) rc = df_pipeline_test(p, &p->reply.costs_sent[r], moved, err);
     for (int i = 0; i < p->n_slots && !rc; i++)
         if (p->slots[i].state == DF_SLOT_RUNNING) rc = poll_slot(p, &p->slots[i], moved, err);
     return rc;
@@ -96,7 +97,7 @@ df_code df_rank0_command(df_pipeline *p, const df_command *c, df_err *err) {
 
 static bool all_sent(const df_pipeline *p) {
     for (int r = 1; r < p->n_ranks; r++)
-        if (p->reply.command_sent[r]) return false;
+        if (p->reply.command_sent[r] || p->reply.costs_sent[r]) return false;
     return true;
 }
 

@@ -44,6 +44,7 @@ static df_code answer(df_pipeline *p, const df_command *c, df_err *err) {
     if (rc) return rc;
     switch (c->op) {
     case DF_COMMAND_LOAD:
+        if ((rc = df_costs_receive(p, c, err))) return rc;
         load(p, c, &why);
         if (!why.code) fingerprint = p->programs[c->program]->fingerprint;
         break;

@@ -46,11 +46,13 @@ static df_code make_whole(df_program *p, const df_program_cfg *cfg, df_err *err)
     return rc ? rc : df_cut_whole(&p->cut, p->graph, err);
 }
 
-/* Terms of its own a worker has none: every rank plans as `inspect` does by itself. */
+/* Every rank plans by itself, from what all know. */
 static df_code make_cut(df_program *p, const df_program_cfg *cfg, df_err *err) {
     df_model_plan *plan = NULL;
     if (cfg->n_ranks == 1) return make_whole(p, cfg, err);
-    const df_plan_terms terms = { .n_ranks = cfg->n_ranks, .backend_cfg = cfg->backend_cfg };
+    const df_plan_terms terms = {
+        .n_ranks = cfg->n_ranks, .backend_cfg = cfg->backend_cfg, .costs = cfg->costs, .hops = cfg->hops
+    };
     df_code rc = df_model_plan_new(&plan, cfg->model, &p->size, &terms, p->component, err);
     if (rc) return rc;
     df_component_plan *mine = &plan->component[p->component];

@@ -3,6 +3,8 @@
 #ifndef DF_CLUSTER_PROGRAM_H
 #define DF_CLUSTER_PROGRAM_H
 
+#include "cluster/cost_book.h"
+#include "cluster/hop.h"
 #include "engine/exec/stage.h"
 #include "engine/models/model.h"
 
@@ -31,6 +33,8 @@ typedef struct df_program_cfg {
     const char *packed_dir, *model_key; /* of df_pipeline_cfg */
     df_stage_tap_fn denoiser_tap; /* of the denoiser's stage on this rank; NULL: none */
     void *tap_ctx;
+    const df_cost_book *costs; /* what the cut follows from, the same on all ranks; borrowed */
+    const df_hops *hops; /* NULL: nothing to pay */
 } df_program_cfg;
 
 df_code df_program_open(df_program **out, const df_program_cfg *cfg, df_component c, const df_graph_size *size,

@@ -71,8 +71,8 @@ static int64_t fullest(const df_model_plan *p) {
     return most;
 }
 
-static df_code weigh_depth(df_strategy *s, const df_model *model, const df_graph_size *size, const df_strategy_cfg *cfg,
-                           int depth, df_err *err) {
+static df_code weigh_depth(df_strategies *all, df_strategy *s, const df_model *model, const df_graph_size *size,
+                           const df_strategy_cfg *cfg, int depth, df_err *err) {
     df_plan_terms terms = cfg->terms;
     df_model_plan *p = NULL;
     double together = 0;
@@ -89,6 +89,7 @@ static df_code weigh_depth(df_strategy *s, const df_model *model, const df_graph
         s->fits = true;
         s->pictures_per_second = s->replicas * fmin(1 / df_model_plan_pace(p), in_flight);
         s->memory_bytes = fullest(p);
+        all->measured = p->measured;
     }
     df_model_plan_free(&p);
     return rc;
@@ -124,7 +125,7 @@ df_code df_strategies_weigh(df_strategies *out, const df_model *model, const df_
     *out = (df_strategies) { .n_ranks = n_ranks };
     for (int depth = 1; depth <= n_ranks && !rc && out->n < DF_MAX_STRATEGIES - 1; depth++)
         if (depth <= ALL_DEPTHS || n_ranks % depth == 0)
-            rc = weigh_depth(&out->of[out->n++], model, size, cfg, depth, err);
+            rc = weigh_depth(out, &out->of[out->n++], model, size, cfg, depth, err);
     if (!rc && n_ranks > 1 && rows_of(&cfg->terms) == 2 && out->of[0].fits)
         rc = weigh_halves(&out->of[out->n++], model, size, cfg, &out->of[0], err);
     return rc;
@@ -202,10 +203,11 @@ bool df_strategy_slower(const df_strategies *all, int depth, df_strategy_aim aim
     double times = times_better(best, asked, aim);
     if (times <= TOLERANCE) return false;
     bool alone = aim == DF_FOR_LATENCY;
-    snprintf(
-        out, out_bytes, "%s: %.0f %% of the %s of %s (%.3g against %.3g %s, modelled)",
-        df_strategy_name(asked, name, sizeof name), 100 / times, alone ? "speed" : "pace",
-        df_strategy_name(best, other, sizeof other), alone ? asked->seconds_per_picture : asked->pictures_per_second,
-        alone ? best->seconds_per_picture : best->pictures_per_second, alone ? "s for a picture alone" : "pictures/s");
+    snprintf(out, out_bytes, "%s: %.0f %% of the %s of %s (%.3g against %.3g %s, %s)",
+             df_strategy_name(asked, name, sizeof name), 100 / times, alone ? "speed" : "pace",
+             df_strategy_name(best, other, sizeof other),
+             alone ? asked->seconds_per_picture : asked->pictures_per_second,
+             alone ? best->seconds_per_picture : best->pictures_per_second,
+             alone ? "s for a picture alone" : "pictures/s", all->measured ? "measured" : "modelled");
     return true;
 }

@@ -31,6 +31,7 @@ enum { DF_MAX_STRATEGIES = 40 };
 
 typedef struct df_strategies {
     int n_ranks, n;
+    bool measured; /* costs of the denoiser; else modelled */
     df_strategy of[DF_MAX_STRATEGIES];
 } df_strategies;
 

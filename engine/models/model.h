@@ -116,6 +116,8 @@ typedef struct df_graph_size {
     int latent_h, latent_w; /* 0 for a text encoder */
     int tokens; /* of a text encoder's ids, or of encoder_hidden_states; 0: as many as a prompt has at most */
 } df_graph_size;
+bool df_graph_size_equal(const df_graph_size *a, const df_graph_size *b);
+df_graph_size df_model_own_size(const df_model *m); /* of a picture of the model's default size */
 df_code df_model_graph_of(const df_model *m, df_component c, const df_graph_size *size, df_graph **g, df_err *err);
 
 /* The head of the decoder, and what its other pieces are built from (vae_tail.h); NULL: the decoder has no pieces. */

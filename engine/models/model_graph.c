@@ -8,6 +8,15 @@ int64_t df_model_tokens(const df_model *m, df_component c) {
     return c < DF_DENOISER ? m->part[df_component_part(c)].facts.text.tokens : m->info.context_tokens;
 }
 
+bool df_graph_size_equal(const df_graph_size *a, const df_graph_size *b) {
+    return a->latent_h == b->latent_h && a->latent_w == b->latent_w && a->tokens == b->tokens;
+}
+
+df_graph_size df_model_own_size(const df_model *m) {
+    return (df_graph_size) { .latent_h = m->info.default_height / m->info.vae_factor,
+                             .latent_w = m->info.default_width / m->info.vae_factor };
+}
+
 typedef void (*builder)(df_graph *g, const void *config, const df_build_size *size);
 
 static df_code build(const df_model *m, df_component c, builder build_graph, const df_graph_size *of, df_graph *g,

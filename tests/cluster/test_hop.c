@@ -60,11 +60,31 @@ static void test_one_pair_has_its_own(void **state) {
     df_hops_close(&h);
 }
 
+/* What was measured twice, a little different, is the same; nothing is more than a tenth off. */
+static void test_rounding(void **state) {
+    (void)state;
+    df_hops h;
+    df_err err;
+    assert_int_equal(df_hops_open(&h, 2, &err), DF_OK);
+    for (double rate = 1e6; rate < 1e12; rate *= 1.07) {
+        h.between[1] = (df_hop) { 1e-6, rate };
+        df_hops_round(&h);
+        double rounded = h.between[1].bytes_per_second;
+        assert_true(rounded / rate > 0.9 && rounded / rate < 1.1);
+        df_hops_round(&h);
+        assert_true(h.between[1].bytes_per_second == rounded);
+        assert_true(h.between[1].latency_seconds == 1e-6);
+    }
+    assert_true(isinf(h.between[2].bytes_per_second));
+    df_hops_close(&h);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_names_and_rates),
         cmocka_unit_test(test_nonsense_is_refused),
         cmocka_unit_test(test_one_pair_has_its_own),
+        cmocka_unit_test(test_rounding),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

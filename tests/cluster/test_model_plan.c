@@ -53,6 +53,66 @@ static void test_one_component_is_planned_as_in_the_whole(void **state) {
     df_model_close(&m);
 }
 
+/* With measured costs as well, which stand in for the modelled ones, and set the pace of what is not measured. */
+static void test_measured_costs_are_taken(void **state) {
+    (void)state;
+    enum { MOST = 1000 };
+    static double seconds[MOST];
+    df_model *m = starter();
+    df_cost_book book = { 0 };
+    const df_graph_size own = { .latent_h = 16, .latent_w = 16 };
+    df_plan_terms terms = { .n_ranks = 2, .backend_cfg = { .dtype = DF_F32 }, .steps = 10 };
+    df_model_plan *modelled = plan(m, 16, &terms, DF_COMPONENT_COUNT);
+    const df_component_plan *before = &modelled->component[DF_DENOISER];
+    int n = before->graph->n_nodes;
+    assert_true(n < MOST);
+    double sum = 0, modelled_sum = 0;
+    for (int i = 0; i < n; i++) {
+        bool kept = df_node_is_kept(before->graph, &before->graph->nodes[i]);
+        seconds[i] = before->graph->nodes[i].op == DF_OP_ATTENTION ? 0.5 : 0.001;
+        sum += seconds[i];
+        modelled_sum += before->cost.node_seconds[i] * (kept ? terms.steps : 1);
+    }
+    assert_int_equal(df_cost_book_put(&book, &own, seconds, n, NULL), DF_OK);
+    terms.costs = &book;
+    df_model_plan *measured = plan(m, 16, &terms, DF_COMPONENT_COUNT);
+    assert_false(modelled->measured);
+    assert_true(measured->measured);
+    assert_false(same_cut(modelled, measured, DF_DENOISER));
+    for (int i = 0; i < n; i++) {
+        bool kept = df_node_is_kept(before->graph, &before->graph->nodes[i]);
+        double per_step = kept ? seconds[i] / terms.steps : seconds[i];
+        assert_true(measured->component[DF_DENOISER].cost.node_seconds[i] == per_step);
+    }
+    const df_cost *a = &modelled->component[DF_VAE_DECODER].cost, *b = &measured->component[DF_VAE_DECODER].cost;
+    for (int i = 0; i < a->n_nodes; i++)
+        assert_true(fabs(b->node_seconds[i] - a->node_seconds[i] * sum / modelled_sum) <= 1e-9 * b->node_seconds[i]);
+    df_model_plan_free(&measured);
+    measured = plan(m, 24, &terms, DF_DENOISER); /* of another size nothing is known */
+    assert_false(measured->measured);
+    df_model_plan_free(&measured);
+    df_model_plan_free(&modelled);
+    df_cost_book_free(&book);
+    df_model_close(&m);
+}
+
+static void test_sizes_that_a_plan_asks_for(void **state) {
+    (void)state;
+    df_model *m = starter();
+    df_graph_size size[2], wanted = { .latent_h = 24, .latent_w = 16, .tokens = 154 }, text = { .tokens = 77 };
+    assert_int_equal(df_model_plan_sizes(size, m, &wanted, DF_DENOISER), 1);
+    assert_true(df_graph_size_equal(&size[0], &wanted));
+    assert_int_equal(df_model_plan_sizes(size, m, &text, DF_TEXT_ENCODER), 1);
+    assert_int_equal(size[0].latent_h, 16);
+    assert_int_equal(df_model_plan_sizes(size, m, &wanted, DF_COMPONENT_COUNT), 2);
+    assert_int_equal(size[0].latent_h, 24);
+    assert_int_equal(size[0].tokens, 0);
+    assert_int_equal(size[1].latent_h, 16);
+    wanted = (df_graph_size) { .latent_h = 16, .latent_w = 16 };
+    assert_int_equal(df_model_plan_sizes(size, m, &wanted, DF_COMPONENT_COUNT), 1);
+    df_model_close(&m);
+}
+
 /* What runs once for a picture goes to the ranks whose share of the denoiser is small. */
 static void test_gaps_are_filled(void **state) {
     (void)state;
@@ -152,6 +212,8 @@ static void test_slow_links_carry_less(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_one_component_is_planned_as_in_the_whole),
+        cmocka_unit_test(test_measured_costs_are_taken),
+        cmocka_unit_test(test_sizes_that_a_plan_asks_for),
         cmocka_unit_test(test_gaps_are_filled),
         cmocka_unit_test(test_memory_is_kept),
         cmocka_unit_test(test_activations_are_those_that_run),
