@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/cores.h"
 #include "base/memory.h"
+#include "client/costs_options.h"
 #include "client/exit_code.h"
 #include "client/options.h"
 #include "cluster/timeline.h"
@@ -57,6 +58,7 @@ typedef struct worker_options {
     const char *backend, *packed_dir, *trace, *hosts;
     const char *inputs_dir, *input_cache_dir;
     int64_t input_cache_mib;
+    df_costs_options costs;
     df_log_level level;
 } worker_options;
 
@@ -123,6 +125,7 @@ static error_t parse_more(int key, char *arg, struct argp_state *state, worker_o
 static error_t parse(int key, char *arg, struct argp_state *state) {
     worker_options *o = state->input;
     switch (key) {
+    case ARGP_KEY_INIT: state->child_inputs[0] = &o->costs; return 0;
     case OPT_CONNECT:
         if (!strstr(arg, "://")) argp_error(state, "--connect must be like %s, not '%s'", DF_DEFAULT_ENDPOINT, arg);
         o->endpoint = arg;
@@ -169,9 +172,11 @@ static const struct argp_option options[] = {
     { "log", OPT_LOG, "LEVEL", 0, "debug, info, warn, error or off (info)", 0 },
     { 0 },
 };
+static const struct argp_child children[] = { { &df_costs_argp, 0, NULL, 0 }, { 0 } };
 static const struct argp argp = {
     .options = options,
     .parser = parse,
+    .children = children,
     .doc =
         "Renders pictures for a coordinator until it is told to stop.\vSIGTERM, SIGINT and SIGUSR1 drain it: pictures "
         "not begun are handed back, begun ones finished; a second SIGTERM or SIGINT, or SIGUSR2, hands all back at "
@@ -220,6 +225,7 @@ static int run_ranks(df_comm *comm, const worker_options *o, df_pulse *pulse, co
                                 .threads = settle(comm, o, log),
                                 .micro_batch = o->micro_batch,
                                 .packed_dir = o->packed_dir,
+                                .costs = df_costs_options_cfg(&o->costs),
                                 .inputs_dir = o->inputs_dir,
                                 .input_cache_dir = o->input_cache_dir,
                                 .input_cache_bytes = (uint64_t)o->input_cache_mib << 20,
@@ -305,6 +311,7 @@ int df_cmd_worker(int argc, char **argv) {
                          .drain_seconds = 30,
                          .input_cache_mib = DF_FETCH_DEFAULT_MIB,
                          .level = DF_LOG_INFO };
+    df_costs_options_init(&o.costs, DF_COSTS_MEASURED);
     const char *slurm_end = getenv("SLURM_JOB_END_TIME");
     if (slurm_end && *slurm_end >= '1' && *slurm_end <= '9')
         o.end_unix_ms = 1000 * (int64_t)strtoll(slurm_end, NULL, 10);

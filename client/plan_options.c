@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cores.h"
 #include "client/options.h"
 #include "worker/defaults.h"
 
@@ -15,7 +16,8 @@ enum {
     OPT_STEPS,
     OPT_MICRO_BATCH,
     OPT_SLOTS,
-    OPT_UNGUIDED
+    OPT_UNGUIDED,
+    OPT_THREADS
 };
 
 static const struct argp_option option_table[] = {
@@ -26,6 +28,8 @@ static const struct argp_option option_table[] = {
     { "device-memory", OPT_DEVICE_MEMORY, "SIZE", 0, "Of each rank, like 24GiB or 800MiB (any)", 2 },
     { "speed", OPT_SPEED, "S,S,...", 0, "Of each rank against the others; the last holds for all that follow (1)", 2 },
     { "dtype", OPT_DTYPE, "D", 0, "Arithmetic: f32 or bf16 (f32)", 2 },
+    { "threads", OPT_THREADS, "T", 0, "Threads of each rank that costs were measured with (its share of the cores)",
+      2 },
     { "steps", OPT_STEPS, "N", 0, "Denoising steps of a picture (25)", 2 },
     { "unguided", OPT_UNGUIDED, NULL, 0, "Pictures without guidance: a step is one row", 2 },
     { "micro-batch", OPT_MICRO_BATCH, "B", 0, "Pictures computed together (4; of small ones 8)", 2 },
@@ -78,6 +82,8 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     case OPT_DEVICE_MEMORY: o->device_bytes = bytes_of(state, arg); return 0;
     case OPT_SPEED: set_speeds(state, o, arg); return 0;
     case OPT_DTYPE: set_dtype(state, o, arg); return 0;
+    case ARGP_KEY_INIT: state->child_inputs[0] = &o->costs; return 0;
+    case OPT_THREADS: o->backend_cfg.threads = (int)df_option_int(state, "threads", arg, 1, 1024); return 0;
     case OPT_STEPS: o->steps = (int)df_option_int(state, "steps", arg, 1, 1000); return 0;
     case OPT_UNGUIDED: o->unguided = true; return 0;
     case OPT_MICRO_BATCH: o->micro_batch = (int)df_option_int(state, "micro-batch", arg, 1, 64); return 0;
@@ -98,12 +104,32 @@ df_code df_plan_size(df_graph_size *out, const df_model *model, const char *name
     return DF_OK;
 }
 
-const struct argp df_plan_argp = { .options = option_table, .parser = parse };
+static const struct argp_child children[] = { { &df_costs_argp, 0, NULL, 0 }, { 0 } };
+const struct argp df_plan_argp = { .options = option_table, .parser = parse, .children = children };
+
+static int micro_batch_of(const df_plan_options *o, const df_model *model) {
+    if (model) return df_worker_micro_batch(o->micro_batch, df_model_info_of(model));
+    return o->micro_batch ? o->micro_batch : 4;
+}
+
+void df_plan_costs_learn(df_cost_book *book, const df_plan_options *o, const df_model *model, const df_graph_size *size,
+                         int n_ranks) {
+    df_costs_terms terms = { .cfg = df_costs_options_cfg(&o->costs),
+                             .backend = &df_backend_cpu,
+                             .backend_cfg = o->backend_cfg,
+                             .max_rows = DF_PLAN_ROWS * micro_batch_of(o, model) }; /* as a worker has it */
+    df_graph_size sizes[2];
+    df_err err;
+    if (!terms.backend_cfg.threads) terms.backend_cfg.threads = df_cores_each(n_ranks);
+    terms.cfg.warn = df_costs_warn;
+    int n = df_model_plan_sizes(sizes, model, size, DF_COMPONENT_COUNT);
+    for (int i = 0; i < n; i++)
+        if (df_cost_book_learn(book, model, &sizes[i], &terms, &err)) df_costs_warn(NULL, err.text);
+}
 
 df_code df_plan_setup_open(df_plan_setup *s, const df_plan_options *o, const df_model *model, int n_ranks,
                            df_err *err) {
-    int rows = o->unguided ? 1 : DF_PLAN_ROWS, micro_batch = o->micro_batch ? o->micro_batch : 4;
-    if (model) micro_batch = df_worker_micro_batch(o->micro_batch, df_model_info_of(model));
+    int rows = o->unguided ? 1 : DF_PLAN_ROWS;
     df_code rc = df_hops_open(&s->hops, n_ranks, err);
     for (int i = 0; i < o->n_links && !rc; i++) rc = df_hops_set(&s->hops, o->link[i], err);
     for (int r = 0; r < n_ranks && o->n_speeds; r++) s->speed[r] = o->speed[r < o->n_speeds ? r : o->n_speeds - 1];
@@ -115,7 +141,7 @@ df_code df_plan_setup_open(df_plan_setup *s, const df_plan_options *o, const df_
         .speed = o->n_speeds ? s->speed : NULL,
         .hops = o->n_links ? &s->hops : NULL,
         .device_bytes = o->device_bytes,
-        .max_rows = rows * micro_batch,
+        .max_rows = rows * micro_batch_of(o, model),
         .n_slots = o->slots ? o->slots : df_worker_slots(n_ranks),
     };
     return rc;

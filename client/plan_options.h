@@ -6,6 +6,7 @@
 
 #include <argp.h>
 
+#include "client/costs_options.h"
 #include "cluster/model_plan.h"
 
 enum { DF_PLAN_MOST_RANKS = 256, DF_PLAN_MOST_LINKS = 64 };
@@ -19,6 +20,7 @@ typedef struct df_plan_options {
     df_backend_cfg backend_cfg;
     int steps, micro_batch, slots; /* 0: the default */
     bool unguided;
+    df_costs_options costs;
 } df_plan_options;
 
 extern const struct argp df_plan_argp;
@@ -31,6 +33,11 @@ typedef struct df_plan_setup {
 
 /* Latents of pictures of that size in pixels; 0: the model's own, which is filled in. name: the model's, for errors. */
 df_code df_plan_size(df_graph_size *out, const df_model *model, const char *name, int *width, int *height, df_err *err);
+
+/* What is known of this machine, or measured now where that was asked for, for a plan of all components at that size on
+ * so many ranks. Where it cannot be had, a warning on stderr: costs are then modelled. */
+void df_plan_costs_learn(df_cost_book *book, const df_plan_options *o, const df_model *model, const df_graph_size *size,
+                         int n_ranks);
 
 /* s does not move while its terms are used. model: for its micro-batches where none are asked for; NULL: 4 pictures. */
 df_code df_plan_setup_open(df_plan_setup *s, const df_plan_options *o, const df_model *model, int n_ranks, df_err *err);

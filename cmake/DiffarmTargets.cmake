@@ -41,7 +41,8 @@ function(df_add_test path)
   if(DF_SANITIZE) # the limit is there for what hangs
     math(EXPR ARG_TIMEOUT "4 * ${ARG_TIMEOUT}")
   endif()
-  set_tests_properties(${path} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT} ENVIRONMENT "${ARG_ENV}"
+  set_tests_properties(${path} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT}
+    ENVIRONMENT "XDG_CACHE_HOME=/dev/null;${ARG_ENV}" # no test depends on what was measured here before
     SKIP_RETURN_CODE 77)
   if("threads" IN_LIST ARG_LABELS)
     set_property(GLOBAL APPEND PROPERTY DF_THREADED_TESTS ${target})

@@ -12,6 +12,7 @@ bool df_advice_slower(const df_advice_question *q, char *out, size_t out_bytes) 
                                              .backend = q->backend,
                                              .backend_cfg = q->backend_cfg,
                                              .hops = q->hops,
+                                             .costs = q->costs,
                                              .device_bytes = q->rank_bytes },
                                   .micro_batch = q->micro_batch,
                                   .slots = df_worker_slots };

@@ -2,13 +2,14 @@
  *
  *   if (df_advice_slower(&question, text, sizeof text)) warn: "1 pipeline of 8 ranks: 97 % of the pace of ..."
  *
- * Costs of nodes are modelled. Nothing is told where the alternatives have no room. Threads: pure functions. */
+ * Nothing is told where the alternatives have no room. Threads: pure functions. */
 #ifndef DF_WORKER_ADVICE_H
 #define DF_WORKER_ADVICE_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "cluster/cost_book.h"
 #include "cluster/hop.h"
 #include "engine/backend/backend.h"
 #include "engine/models/model.h"
@@ -21,6 +22,7 @@ typedef struct df_advice_question {
     int micro_batch; /* pictures */
     int n_ranks, depth; /* all there are, ranks of a pipeline */
     const df_hops *hops; /* [n_ranks] between them; NULL: nothing to pay */
+    const df_cost_book *costs; /* measured ones; NULL, or not of the size: modelled */
     int64_t rank_bytes; /* of memory that a rank has; 0: any */
 } df_advice_question;
 

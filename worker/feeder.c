@@ -193,14 +193,18 @@ static void advise(const df_feeder *f, const df_session_want *want) {
     char why[256];
     df_arithmetic how;
     int n_ranks = f->cfg.comm->size;
-    if (!df_arithmetic_of(want->dtype, &how)) return;
+    if (n_ranks == 1 || !df_arithmetic_of(want->dtype, &how)) return;
+    df_pipeline *pipeline = df_session_pipeline(f->session);
+    const df_graph_size own = df_model_own_size(df_session_model(f->session));
+    df_pipeline_learn_costs(pipeline, DF_DENOISER, &own);
     const df_advice_question q = {
         .model = df_session_model(f->session),
         .backend = f->cfg.session.backend,
         .backend_cfg = { .dtype = how.dtype, .threads = 1, .int8 = how.int8, .fast_conv = want->fast_conv },
         .micro_batch = df_session_micro_batch(f->session),
         .n_ranks = n_ranks,
-        .hops = f->cfg.hops,
+        .hops = f->cfg.session.hops,
+        .costs = df_pipeline_costs(pipeline),
         .depth = n_ranks,
         .rank_bytes = df_advice_rank_bytes(n_ranks), /* as if all were here: on several hosts each has more */
     };

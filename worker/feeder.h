@@ -21,7 +21,6 @@ typedef struct df_feeder df_feeder;
 
 typedef struct df_feeder_cfg {
     df_comm *comm; /* borrowed */
-    const df_hops *hops; /* between the ranks, borrowed; only what is told depends on it */
     df_session_cfg session;
     size_t keep_bytes; /* of models that rest (shelf.h) */
     int micro_batch; /* 0: the job's, else a default */

@@ -131,6 +131,8 @@ static df_code open_pipeline(df_session *s, df_comm *comm, const df_session_cfg 
         .n_slots = s->n_slots,
         .packed_dir = cfg->packed_dir,
         .model_key = s->key.data,
+        .costs = cfg->costs,
+        .hops = cfg->hops,
         .trace = cfg->trace,
         .stall_timeout_ms = cfg->stall_timeout_ms,
         .confirm = confirm_content,

@@ -24,6 +24,8 @@ typedef struct df_session_cfg {
     const df_backend *backend;
     int threads;
     const char *packed_dir; /* NULL, or where packed weights are kept; borrowed, outlives the sessions */
+    df_costs_cfg costs; /* with hops: of df_pipeline_cfg */
+    const df_hops *hops;
     df_trace *trace; /* borrowed; NULL: none */
     int64_t stall_timeout_ms; /* of df_pipeline_cfg */
 } df_session_cfg;

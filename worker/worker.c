@@ -63,12 +63,21 @@ static df_code make_offers(worker *w, df_err *err) {
 
 /* opening and closing */
 
-static df_session_cfg session_cfg(const df_worker_cfg *cfg, df_trace *trace) {
-    return (df_session_cfg) { .backend = cfg->backend,
-                              .threads = cfg->threads,
-                              .packed_dir = cfg->packed_dir,
-                              .trace = trace,
-                              .stall_timeout_ms = cfg->stall_timeout_ms };
+static void warn_of_costs(void *cfg, const char *text) {
+    df_log_event(((const df_worker_cfg *)cfg)->log, DF_LOG_WARN, "costs", "error=\"%s\"", text);
+}
+
+static df_session_cfg session_cfg(const df_worker_cfg *cfg, const df_hops *hops, df_trace *trace) {
+    df_session_cfg s = { .backend = cfg->backend,
+                         .threads = cfg->threads,
+                         .packed_dir = cfg->packed_dir,
+                         .costs = cfg->costs,
+                         .hops = hops,
+                         .trace = trace,
+                         .stall_timeout_ms = cfg->stall_timeout_ms };
+    s.costs.warn = warn_of_costs;
+    s.costs.warn_ctx = (void *)(uintptr_t)cfg;
+    return s;
 }
 
 static const char *dtypes_of(const df_backend *backend) {
@@ -102,8 +111,7 @@ static df_code open_parts(worker *w, df_err *err) {
     }
     if ((rc = df_encoder_open(&w->encoder, w->uplink, cfg->backend->name, err))) return rc;
     const df_feeder_cfg feed = { .comm = w->comm,
-                                 .hops = w->hops,
-                                 .session = session_cfg(cfg, w->trace),
+                                 .session = session_cfg(cfg, w->hops, w->trace),
                                  .keep_bytes = df_shelf_default_bytes(w->comm->size),
                                  .micro_batch = cfg->micro_batch,
                                  .offers = w->offers,
@@ -194,7 +202,8 @@ static df_code loop(worker *w, df_err *err) {
     return DF_OK;
 }
 
-static void log_links(const df_hops *hops, const df_log *log) {
+static void log_links(const df_hops *hops, const df_comm *comm, const df_log *log) {
+    if (comm->rank) return;
     df_log_level level = hops->n_ranks > MOST_LINKED_RANKS ? DF_LOG_DEBUG : DF_LOG_INFO; /* 64 ranks have 2016 links */
     for (int a = 0; a < hops->n_ranks; a++)
         for (int b = a + 1; b < hops->n_ranks; b++) {
@@ -207,7 +216,6 @@ static void log_links(const df_hops *hops, const df_log *log) {
 static df_code run_rank0(df_comm *comm, const df_worker_cfg *cfg, const df_hops *hops, df_trace *trace, bool *refused,
                          df_err *err) {
     worker w = { .cfg = cfg, .comm = comm, .hops = hops, .trace = trace };
-    log_links(hops, cfg->log);
     df_code rc = open_parts(&w, err);
     if (!rc) rc = loop(&w, err);
     close_parts(&w);
@@ -232,8 +240,10 @@ df_code df_worker_run(df_comm *comm, const df_worker_cfg *cfg, bool *refused, df
     df_hops hops = { 0 };
     df_code rc = df_hops_measure(&hops, comm, err);
     *refused = false;
+    if (!rc) log_links(&hops, comm, cfg->log);
+    if (!rc) df_hops_round(&hops);
     if (!rc && cfg->trace_path && !(rc = df_trace_open(&trace, 0, err))) rc = df_trace_meet(trace, comm, err);
-    const df_session_cfg sc = session_cfg(cfg, trace);
+    const df_session_cfg sc = session_cfg(cfg, &hops, trace);
     if (!rc) rc = comm->rank ? df_session_follow(comm, &sc, err) : run_rank0(comm, cfg, &hops, trace, refused, err);
     if (trace && (!rc || *refused)) {
         df_code late = write_trace(comm, cfg, trace, rc ? NULL : err);

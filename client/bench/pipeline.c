@@ -36,12 +36,15 @@ static df_code open_all(bench *b, df_err *err) {
     const df_bench_pipeline_options *o = b->o;
     df_code rc = df_model_open(&b->model, o->model, err);
     if (!rc && o->trace && !(rc = df_trace_open(&b->trace, 0, err))) rc = df_trace_meet(b->trace, b->comm, err);
+    df_costs_cfg costs = df_costs_options_cfg(&o->costs);
+    costs.warn = df_costs_warn;
     const df_steady_cfg cfg = { .backend = df_backend_find("cpu"),
                                 .backend_cfg = o->backend_cfg,
                                 .micro_batch = o->micro_batch,
                                 .n_slots = o->slots,
                                 .width = o->width,
                                 .height = o->height,
+                                .costs = costs,
                                 .trace = b->trace };
     if (!rc && !o->trace) rc = open_replica(b, &cfg, err);
     return rc ? rc : df_steady_open(&b->pipeline, b->comm, b->model, &cfg, err);

@@ -37,7 +37,10 @@ static void set_dtype(struct argp_state *state, df_bench_pipeline_options *o, co
 static error_t parse(int key, char *arg, struct argp_state *state) {
     df_bench_pipeline_options *o = state->input;
     switch (key) {
-    case ARGP_KEY_INIT: state->child_inputs[0] = &o->output; return 0;
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &o->output;
+        state->child_inputs[1] = &o->costs;
+        return 0;
     case 'm': o->model = arg; return 0;
     case OPT_RANKS: o->ranks = (int)df_option_int(state, "pipeline", arg, 1, 64); return 0;
     case OPT_MICRO_BATCH:
@@ -61,7 +64,9 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
 }
 
 void df_bench_pipeline_options_parse(df_bench_pipeline_options *o, int argc, char **argv) {
-    static const struct argp_child children[] = { { &df_output_argp, 0, "", 3 }, { 0 } };
+    static const struct argp_child children[] = { { &df_output_argp, 0, "", 3 },
+                                                  { &df_costs_argp, 0, NULL, 0 },
+                                                  { 0 } };
     static const struct argp argp = {
         .options = option_table,
         .parser = parse,
@@ -73,6 +78,7 @@ void df_bench_pipeline_options_parse(df_bench_pipeline_options *o, int argc, cha
     *o = (df_bench_pipeline_options) {
         .ranks = 2, .micro_batch = 1, .runs = 5, .passes = 8, .backend_cfg = { .dtype = DF_F32, .threads = 1 }
     };
+    df_costs_options_init(&o->costs, DF_COSTS_MEASURED);
     df_options_parse(&argp, argc, argv, o);
     if (!o->slots) o->slots = df_worker_slots(o->ranks);
 }

@@ -2,6 +2,7 @@
 #ifndef DF_CLIENT_BENCH_PIPELINE_OPTIONS_H
 #define DF_CLIENT_BENCH_PIPELINE_OPTIONS_H
 
+#include "client/costs_options.h"
 #include "client/options.h"
 #include "engine/backend/backend.h"
 
@@ -11,6 +12,7 @@ typedef struct df_bench_pipeline_options {
     int ranks, micro_batch, runs, passes, slots;
     int width, height; /* of the picture; 0: the model's */
     df_backend_cfg backend_cfg;
+    df_costs_options costs;
     df_output output;
 } df_bench_pipeline_options;
 

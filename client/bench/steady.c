@@ -22,6 +22,7 @@ df_code df_steady_open(df_steady **out, df_comm *comm, const df_model *model, co
                                  .backend_cfg = cfg->backend_cfg,
                                  .max_rows = 2 * cfg->micro_batch,
                                  .n_slots = cfg->n_slots,
+                                 .costs = cfg->costs,
                                  .trace = cfg->trace };
     df_steady *s = calloc(1, sizeof *s);
     if (!s) return df_err_set(err, DF_ENOMEM, "bench");

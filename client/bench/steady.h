@@ -18,6 +18,7 @@ typedef struct df_steady_cfg {
     df_backend_cfg backend_cfg;
     int micro_batch, n_slots;
     int width, height; /* 0: the model's */
+    df_costs_cfg costs; /* of df_pipeline_cfg */
     df_trace *trace; /* borrowed; NULL: none */
 } df_steady_cfg;
 

@@ -93,6 +93,7 @@ static int smallest_that_fits(const df_facts *f, const df_inspect_options *o, co
         df_model_plan *p = NULL;
         df_err err;
         df_code rc = df_plan_setup_open(&setup, &o->plan, f->model, n, &err);
+        setup.terms.costs = &f->costs;
         if (!rc) rc = df_model_plan_new(&p, f->model, size, &setup.terms, DF_COMPONENT_COUNT, &err);
         df_model_plan_free(&p);
         df_plan_setup_close(&setup);
@@ -104,6 +105,7 @@ static int smallest_that_fits(const df_facts *f, const df_inspect_options *o, co
 
 static df_code make_plan(df_facts *f, const df_inspect_options *o, const df_graph_size *size, df_err *err) {
     df_code rc = df_plan_setup_open(&f->setup, &o->plan, f->model, f->n_ranks, err);
+    f->setup.terms.costs = &f->costs;
     if (!rc) rc = df_model_plan_new(&f->plan, f->model, size, &f->setup.terms, DF_COMPONENT_COUNT, err);
     if (rc == DF_ELIMIT) {
         df_err why = *err;
@@ -129,6 +131,7 @@ static df_code weigh(df_facts *f, const df_inspect_options *o, const df_graph_si
     int n_ranks = o->ranks ? o->ranks : o->pipeline;
     df_plan_setup setup;
     df_code rc = df_plan_setup_open(&setup, &o->plan, f->model, n_ranks, err);
+    setup.terms.costs = &f->costs;
     const df_strategy_cfg cfg = { .terms = setup.terms,
                                   .micro_batch = df_worker_micro_batch(o->plan.micro_batch, df_model_info_of(f->model)),
                                   .slots = df_worker_slots };
@@ -139,6 +142,8 @@ static df_code weigh(df_facts *f, const df_inspect_options *o, const df_graph_si
 
 static df_code plan_all(df_facts *f, const df_inspect_options *o, df_err *err) {
     const df_graph_size size = { .latent_h = f->latent_h, .latent_w = f->latent_w };
+    int n_ranks = o->pipeline ? o->pipeline : o->ranks;
+    if (n_ranks) df_plan_costs_learn(&f->costs, &o->plan, f->model, &size, n_ranks);
     df_code rc = f->n_ranks ? make_plan(f, o, &size, err) : DF_OK;
     return rc || !(o->ranks || o->pipeline > 1) ? rc : weigh(f, o, &size, err);
 }
@@ -159,6 +164,7 @@ void df_facts_free(df_facts *f) {
     for (int i = 0; i < DF_COMPONENT_COUNT; i++) df_graph_free(&f->component[i].graph);
     df_model_plan_free(&f->plan);
     df_plan_setup_close(&f->setup);
+    df_cost_book_free(&f->costs);
     df_model_close(&f->model);
 }
 

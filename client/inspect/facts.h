@@ -38,6 +38,7 @@ typedef struct df_facts {
     int width, height; /* pixels that costs are for */
     int latent_w, latent_h;
     int n_ranks; /* 0: no plan */
+    df_cost_book costs; /* measured ones, where they are known */
     df_plan_setup setup; /* of the plan */
     df_model_plan *plan;
     df_strategies strategies; /* of --ranks, or of --pipeline; n 0: none */

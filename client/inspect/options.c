@@ -37,7 +37,8 @@ static const struct argp_option option_table[] = {
 static const char doc[] =
     "Tells what is in a model: components, parameters, bytes, sizes, scheduler; and how a pipeline of P ranks "
     "would share it. Nothing is loaded: configs and file headers are enough.\v"
-    "Costs are modelled from shapes, for one row (one picture without guidance); a U-Net is folded, so that skip "
+    "Costs are those that were measured on this machine, where a worker or --plan-costs measured has done so, else "
+    "modelled from shapes; for one row (one picture without guidance). A U-Net is folded, so that skip "
     "connections stay on their rank. `crossing' counts the bytes that ranks send each other in one pass of one row; "
     "`consecutive slices' is the plain cut of the same graph into P balanced runs of nodes. A plan is what a worker of "
     "P ranks runs, as long as nothing is said of links, speed and memory, which are for hardware that is not there.\n";
@@ -100,6 +101,7 @@ void df_inspect_options_parse(df_inspect_options *o, int argc, char **argv) {
     };
     static const struct argp argp = { option_table, parse, "MODEL", doc, children, NULL, NULL };
     *o = (df_inspect_options) { .plan.backend_cfg.dtype = DF_F32 };
+    df_costs_options_init(&o->plan.costs, DF_COSTS_KNOWN);
     argp_err_exit_status = DF_EXIT_USAGE;
     argp_parse(&argp, argc, argv, 0, NULL, o);
 }

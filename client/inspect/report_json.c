@@ -103,6 +103,8 @@ static json_t *json_of_facts(const df_facts *f) {
                   info->max_tokens, "text_width", info->text_width, "scheduler", s->name, "train_timesteps",
                   s->n_train_timesteps, "parameters", (json_int_t)f->parameters, "stored_bytes",
                   (json_int_t)f->stored_bytes, "f32_bytes", (json_int_t)(4 * f->parameters), "components", components);
+    bool measured = f->n_ranks ? f->plan->measured : f->strategies.measured;
+    if (f->n_ranks || f->strategies.n) json_object_set_new(o, "costs", json_string(measured ? "measured" : "modelled"));
     if (f->n_ranks) json_object_set_new(o, "ranks", json_of_ranks(f));
     if (f->strategies.n) add_choice(o, f);
     if (f->sha256[0]) json_object_set_new(o, "sha256", json_string(f->sha256));

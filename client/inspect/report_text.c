@@ -155,13 +155,15 @@ static void print_ranks(const df_facts *f) {
     for (int r = 0; r < f->n_ranks; r++)
         printf("  %4d  %5.1f %%  %10s\n", r, 100 * f->plan->busy_seconds[r] / pace,
                bytes(a, (double)f->plan->memory_bytes[r]));
+    printf("  costs: %s\n", f->plan->measured ? "measured on this machine" : "modelled from shapes");
     printf("  memory: weights, and activations of %d rows in each of %d micro-batches in flight; efficiency %.1f %%\n",
            t->max_rows, t->n_slots, 100 * df_model_plan_efficiency(f->plan));
 }
 
 static void print_strategies(const df_facts *f) {
     char name[64], a[CELL];
-    printf("\n%d ranks  %30s %16s %14s\n", f->strategies.n_ranks, "pictures/s", "s for one alone", "fullest rank");
+    printf("\n%d ranks  %30s %16s %14s   (costs: %s)\n", f->strategies.n_ranks, "pictures/s", "s for one alone",
+           "fullest rank", f->strategies.measured ? "measured" : "modelled");
     for (int i = 0; i < f->strategies.n; i++) {
         const df_strategy *s = &f->strategies.of[i];
         printf("  %-28s ", df_strategy_name(s, name, sizeof name));

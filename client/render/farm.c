@@ -62,7 +62,8 @@ static void write_command_lines(df_farm_host *f) {
     snprintf(f->micro_batch, sizeof f->micro_batch, "%d", f->cfg.micro_batch);
     const char *worker[] = { f->self,     "worker",    "--connect", f->endpoint, "--pipeline",
                              f->pipeline, "--threads", f->threads,  "--backend", f->cfg.backend,
-                             NULL,        NULL,        NULL,        NULL,        NULL };
+                             NULL,        NULL,        NULL,        NULL,        NULL,
+                             NULL,        NULL,        NULL,        NULL };
     int n = 10;
     if (f->cfg.micro_batch) {
         worker[n++] = "--micro-batch";
@@ -70,7 +71,13 @@ static void write_command_lines(df_farm_host *f) {
     }
     if (f->cfg.packed_dir) {
         worker[n++] = "--packed-cache";
-        worker[n] = f->cfg.packed_dir;
+        worker[n++] = f->cfg.packed_dir;
+    }
+    worker[n++] = "--plan-costs";
+    worker[n++] = df_costs_mode_name(f->cfg.costs.mode);
+    if (f->cfg.costs.dir) {
+        worker[n++] = "--plan-cache";
+        worker[n] = f->cfg.costs.dir;
     }
     memcpy(f->worker_argv, worker, sizeof worker);
 }

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 
 #include "base/err.h"
+#include "cluster/node_costs.h"
 
 typedef struct df_farm_host df_farm_host;
 
@@ -20,6 +21,7 @@ typedef struct df_farm_cfg {
     int n_workers, pipeline, threads, micro_batch; /* micro_batch 0: the job's */
     const char *backend;
     const char *packed_dir; /* of the workers; NULL: none */
+    df_costs_cfg costs; /* likewise: its mode and folder */
     const char *trace; /* of the first worker; the others' have its number before the last dot; NULL: none */
 } df_farm_cfg;
 

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/cores.h"
+#include "client/costs_options.h"
 #include "client/exit_code.h"
 #include "client/follow.h"
 #include "client/job_options.h"
@@ -16,6 +17,7 @@
 #include "client/render/out_state.h"
 #include "client/report.h"
 #include "client/send.h"
+#include "cluster/model_plan.h"
 #include "engine/backend/backend.h"
 #include "worker/advice.h"
 #include "worker/defaults.h"
@@ -28,12 +30,16 @@ typedef struct render_options {
     df_job_options job;
     int threads;
     const char *contact_sheet, *backend, *packed_dir, *trace;
+    df_costs_options costs;
 } render_options;
 
 static error_t parse(int key, char *arg, struct argp_state *state) {
     render_options *o = state->input;
     switch (key) {
-    case ARGP_KEY_INIT: state->child_inputs[0] = &o->job; return 0;
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &o->job;
+        state->child_inputs[1] = &o->costs;
+        return 0;
     case OPT_THREADS: o->threads = (int)df_option_int(state, "threads", arg, 1, 1024); return 0;
     case OPT_TRACE: o->trace = arg; return 0;
     case OPT_CONTACT_SHEET: o->contact_sheet = arg; return 0;
@@ -55,7 +61,7 @@ static const struct argp_option options[] = {
     { "packed-cache", OPT_PACKED_CACHE, "DIR", 0, "Keep packed weights there, and start from them the next time", 2 },
     { 0 },
 };
-static const struct argp_child children[] = { { &df_job_argp, 0, NULL, 0 }, { 0 } };
+static const struct argp_child children[] = { { &df_job_argp, 0, NULL, 0 }, { &df_costs_argp, 0, NULL, 0 }, { 0 } };
 static const struct argp argp = {
     .options = options,
     .parser = parse,
@@ -107,6 +113,10 @@ static df_code while_sending(void *ctx, int64_t waited_ms, df_err *err) {
     return on_status(ctx, NULL, err);
 }
 
+static int threads_of(const render_options *o) {
+    return o->threads ? o->threads : df_cores_each(o->job.render.workers * o->job.render.pipeline);
+}
+
 static df_code start(render *r, df_err *err) {
     const df_render_options *o = &r->o->job.render;
     char state_dir[PATH_MAX];
@@ -116,11 +126,11 @@ static df_code start(render *r, df_err *err) {
     const df_farm_cfg cfg = { .state_dir = state_dir,
                               .n_workers = o->workers,
                               .pipeline = o->pipeline,
-                              .threads = r->o->threads ? r->o->threads : df_cores_each(o->workers * o->pipeline),
+                              .threads = threads_of(r->o),
                               .micro_batch = o->micro_batch,
                               .backend = r->o->backend,
                               .packed_dir = r->o->packed_dir,
-
+                              .costs = df_costs_options_cfg(&r->o->costs),
                               .trace = r->o->trace };
     if ((rc = df_farm_host_start(&r->farm, &cfg, err))) return rc;
     return df_link_open(&r->link, df_farm_host_endpoint(r->farm), err);
@@ -240,26 +250,44 @@ static int look_and_run(const render_options *o, df_draft *job) {
     return run(&r);
 }
 
+/* What workers have measured before; they will warn of a file that is not sound. */
+static void look_up(df_cost_book *known, const render_options *o, const df_advice_question *q) {
+    const df_model_info *info = df_model_info_of(q->model);
+    const df_graph_size size = { .latent_h = q->height / info->vae_factor, .latent_w = q->width / info->vae_factor };
+    df_costs_terms terms = { .cfg = df_costs_options_cfg(&o->costs),
+                             .backend = q->backend,
+                             .backend_cfg = q->backend_cfg,
+                             .max_rows = DF_PLAN_ROWS * q->micro_batch };
+    df_graph_size sizes[2];
+    if (terms.cfg.mode != DF_COSTS_MODELLED) terms.cfg.mode = DF_COSTS_KNOWN;
+    int n = df_model_plan_sizes(sizes, q->model, &size, DF_COMPONENT_COUNT);
+    for (int i = 0; i < n; i++) df_cost_book_learn(known, q->model, &sizes[i], &terms, NULL);
+}
+
 static void advise(const render_options *o, df_arithmetic arithmetic, const df_draft *job) {
     char why[256];
     const df_render_options *r = &o->job.render;
     int n_ranks = r->workers * r->pipeline;
+    df_cost_book known = { 0 };
     const df_advice_question q = {
         .model = job->model,
         .width = job->max_width,
         .height = job->max_height,
         .backend = df_backend_find(o->backend),
         .backend_cfg = { .dtype = arithmetic.dtype,
-                         .threads = 1,
+                         .threads = threads_of(o),
                          .int8 = arithmetic.int8,
                          .fast_conv = job->spec.fast_conv },
         .micro_batch = df_worker_micro_batch(r->micro_batch, df_model_info_of(job->model)),
         .n_ranks = n_ranks,
+        .costs = &known,
         .depth = r->pipeline,
         .rank_bytes = df_advice_rank_bytes(n_ranks),
     };
+    if (r->pipeline > 1) look_up(&known, o, &q);
     if (df_advice_slower(&q, why, sizeof why))
         fprintf(stderr, "diffarm: warning: --workers %d --pipeline %d: %s\n", r->workers, r->pipeline, why);
+    df_cost_book_free(&known);
 }
 
 int df_cmd_render(int argc, char **argv) {
@@ -267,6 +295,7 @@ int df_cmd_render(int argc, char **argv) {
     int code = DF_EXIT_OK;
     df_err err;
     df_job_options_init(&o.job);
+    df_costs_options_init(&o.costs, DF_COSTS_MEASURED);
     df_options_parse(&argp, argc, argv, &o);
     df_arithmetic arithmetic;
     if (!df_arithmetic_of(o.job.render.dtype, &arithmetic)) return DF_EXIT_USAGE; /* the options have looked */

@@ -18,14 +18,19 @@ typedef struct scene {
 static df_code plan(scene *s, const df_model *model, const df_simulate_options *o, df_err *err) {
     df_graph_size size = { 0 };
     df_model_plan *p = NULL;
-    int width = o->width, height = o->height;
+    df_cost_book costs = { 0 };
+    int width = o->width, height = o->height, n_ranks = o->pipeline ? o->pipeline : 2;
     df_code rc = df_plan_size(&size, model, o->model, &width, &height, err);
-    if (!rc) rc = df_plan_setup_open(&s->setup, &o->plan, model, o->pipeline ? o->pipeline : 2, err);
+    if (!rc) df_plan_costs_learn(&costs, &o->plan, model, &size, n_ranks);
+    if (!rc) rc = df_plan_setup_open(&s->setup, &o->plan, model, n_ranks, err);
+    s->setup.terms.costs = &costs;
     if (!rc) rc = df_model_plan_new(&p, model, &size, &s->setup.terms, DF_COMPONENT_COUNT, err);
     if (!rc) rc = df_pipesim_costs_of_plan(&s->costs, p, o->plan.backend_cfg.dtype, err);
     s->costs.latent_h = size.latent_h;
     s->costs.latent_w = size.latent_w;
     df_model_plan_free(&p);
+    s->setup.terms.costs = NULL;
+    df_cost_book_free(&costs);
     return rc;
 }
 

@@ -85,6 +85,7 @@ class Run:
 
     def _env(self) -> dict[str, str]:
         return os.environ | {MARKER: self.marker, "OMP_NUM_THREADS": "1", "TMPDIR": str(self.folder / "tmp"),
+                             "XDG_CACHE_HOME": str(self.folder / "cache"),
                              "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
 
     def _member(self, name: str, *command: str) -> Member:

@@ -8,7 +8,7 @@ MODEL=${MODEL:-$SOURCE/models/starter}
 WORK=$(mktemp -d "${TMPDIR:-/tmp}/diffarm-e2e-XXXXXX")
 PIDS=()
 MOUNTS=()
-export OMP_NUM_THREADS=1
+export OMP_NUM_THREADS=1 XDG_CACHE_HOME=$WORK/cache
 
 clean_up() {
     local status=$? pid mount
