@@ -20,7 +20,7 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 RESULTS = os.path.join(ROOT, "bench/results/efficiency.jsonl")
 RANKS, SPEED, MICRO_BATCH = 64, 1000, 4
 DEPTHS = [1, 2, 4, 8, 16, 32, 64]
-# A worker plans without regard to its links; "planned" is what a plan for the link would give.
+# "planned" is the plan for the link, which workers make; the others are made without regard to links.
 LINES = [("NVLink", ""), ("NVLink", "host"), ("IB-HDR", ""), ("IB-HDR", "planned"), ("10GbE", ""), ("10GbE", "planned")]
 DASHES = {"": "", "planned": ' stroke-dasharray="6 3"', "host": ' stroke-dasharray="2 3"'}
 ROW_SECONDS, MESSAGE_SECONDS = 2e-4, 8e-6  # measured, with latents of 64x64
@@ -45,13 +45,13 @@ def thread(side, variant):
 
 
 def plan(name, size, depth, link, folder):
-    """What the plan's work costs, as a file; link: what it is made for, None: as a worker makes it."""
+    """What the plan's work costs, as a file; link: what it is made for, None: links do not count."""
     diffarm, model = model_folder(name)
     costs = os.path.join(folder, f"{name}-{size}-{depth}-{link}.json")
     if not os.path.exists(costs):
         for_link = ["--link", link, "--speed", str(SPEED)] if link else []
-        subprocess.check_call([diffarm, "simulate", "pipeline", "-m", model, "--size", size, "--dtype", "bf16", "--pipeline",
-                               str(depth), "--rows", "1", "--steps", "1", "--save-costs", costs, "--output", "quiet", *for_link])
+        subprocess.check_call([diffarm, "simulate", "pipeline", "-m", model, "--size", size, "--dtype", "bf16", "--plan-costs",
+                               "modelled", "--pipeline", str(depth), "--rows", "1", "--steps", "1", "--save-costs", costs, "--output", "quiet", *for_link])
     return diffarm, costs
 
 
