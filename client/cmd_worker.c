@@ -168,7 +168,7 @@ static const struct argp_option options[] = {
     { "stall-timeout", OPT_STALL_TIMEOUT, "S", 0,
       "A rank that hangs for so long ends the pipeline (60; never less than 20 times a rank's usual pause)", 0 },
     { "trace", OPT_TRACE, "FILE", 0, "At the end: what every rank did when, as a Chrome trace (Perfetto opens it)", 0 },
-    { "pulse", OPT_PULSE, NULL, OPTION_HIDDEN, "Rank 0 writes a pulse to its output, for a supervisor", 0 },
+    { "pulse", OPT_PULSE, NULL, OPTION_HIDDEN, "Ranks write to their output what a supervisor wants to know", 0 },
     { "log", OPT_LOG, "LEVEL", 0, "debug, info, warn, error or off (info)", 0 },
     { 0 },
 };
@@ -186,8 +186,10 @@ static const struct argp argp = {
 /* A signal handler can reach nothing but a global. 1: drain; 2: hand all back. A user's second signal is the more
  * urgent one; a supervisor says SIGUSR1 again and again until it is heard. */
 static volatile sig_atomic_t drain;
+static volatile sig_atomic_t rank_on_roll = -1; /* told to end it says that it leaves; -1: nobody listens */
 
 static void on_signal(int number) {
+    if (number == SIGTERM && rank_on_roll >= 0) df_roll_leave(STDOUT_FILENO, rank_on_roll);
     int wish = number == SIGUSR1 ? 1 : number == SIGUSR2 ? 2 : drain + 1;
     if (wish > drain && wish <= 2) drain = wish;
 }
@@ -254,7 +256,9 @@ static int run_launched(const worker_options *o, int size, const df_log *log) {
     prctl(PR_SET_PDEATHSIG, SIGKILL); /* the launcher's death is ours: no rank may stay behind */
     if (df_comm_mpi_open(&comm, &err)) return df_exit_with(&err);
     if (o->pulse && !comm->rank && df_pulse_start(&pulse, STDOUT_FILENO, &err)) return df_exit_with(&err);
+    if (o->pulse) df_roll_come(STDOUT_FILENO, rank_on_roll = comm->rank);
     int code = run_ranks(comm, o, pulse, log);
+    if (o->pulse) df_roll_leave(STDOUT_FILENO, comm->rank);
     df_pulse_stop(&pulse); /* MPI's farewell has its time as well */
     /* After a failure the other ranks may wait for us in vain: ending without MPI's farewell ends the job. */
     if (code == DF_EXIT_WORKER_FAILED) _exit(code);

@@ -102,6 +102,8 @@ df_code df_pipeline_open(df_pipeline **out, df_comm *comm, const df_model *model
     p->trace = cfg->trace;
     p->confirm = cfg->confirm;
     p->confirm_ctx = cfg->confirm_ctx;
+    p->watch = comm->rank ? NULL : cfg->watch;
+    p->watch_ctx = cfg->watch_ctx;
     p->costs_cfg = cfg->costs;
     p->cfg = (df_program_cfg) {
         .model = model,

@@ -50,6 +50,10 @@ typedef struct df_pipeline_cfg {
      * takes long to find out about a model may be found out while it is loaded and prompts are encoded. */
     df_code (*confirm)(void *confirm_ctx, df_err *err);
     void *confirm_ctx;
+    /* Rank 0: called whenever it has looked at what the others say, `now` when they begin something long; it may ask
+     * df_pipeline_where. NULL: nobody watches. */
+    void (*watch)(void *watch_ctx, const df_pipeline *p, bool now);
+    void *watch_ctx;
     /* While a micro-batch is on a rank it is heard between two nodes, and while it waits. Rank 0 gives up one that was
      * not for so long (0: a minute), but never before 20 times the longest pause that any rank has made in a pass of
      * that program; until a pass has ended at least after a minute (0: ten minutes). The same where nothing moves
@@ -88,6 +92,9 @@ df_trace *df_pipeline_trace(const df_pipeline *p); /* NULL: none */
  * is known. Without any, and where they cannot be measured, they are modelled. */
 void df_pipeline_learn_costs(df_pipeline *p, df_component last, const df_graph_size *size);
 const df_cost_book *df_pipeline_costs(const df_pipeline *p);
+/* Rank 0: where a rank is, as far as is known: "stage 1 of unet 16x16, step 4, command 57", "load, command 3", "idle";
+ * into out[out_bytes], returns out. */
+char *df_pipeline_where(const df_pipeline *p, int rank, char *out, size_t out_bytes);
 /* What this rank holds, all programs together. */
 df_stage_memory df_pipeline_memory(const df_pipeline *p);
 

@@ -87,6 +87,8 @@ struct df_pipeline {
     df_trace *trace; /* borrowed; NULL: none */
     df_code (*confirm)(void *, df_err *); /* with its context; of df_pipeline_cfg */
     void *confirm_ctx;
+    void (*watch)(void *, const df_pipeline *, bool); /* likewise */
+    void *watch_ctx;
     int64_t stall_timeout_ms, load_timeout_ms; /* of the cfg */
     df_costs_cfg costs_cfg; /* of the cfg */
     df_cost_book costs; /* the same on all ranks where a program is cut by it */

@@ -92,6 +92,7 @@ df_code df_rank0_command(df_pipeline *p, const df_command *c, df_err *err) {
     r->failure = (df_err) { 0 };
     memset(r->ended, 0, (size_t)p->n_ranks * sizeof *r->ended);
     df_code rc = df_rank0_broadcast(p, &r->command, r->command_sent, err);
+    if (p->watch && c->op == DF_COMMAND_LOAD) p->watch(p->watch_ctx, p, true);
     return rc ? df_pipeline_break(p, err) : DF_OK;
 }
 

@@ -96,6 +96,18 @@ static void name_place(const df_pipeline *p, int rank, const df_slot *s, char *o
         snprintf(out, out_bytes, ", waiting when last heard");
 }
 
+char *df_pipeline_where(const df_pipeline *p, int rank, char *out, size_t out_bytes) {
+    char what[128];
+    const df_slot *owed = df_slot_oldest(p, rank);
+    bool asked = is_asked(p) && !p->reply.ended[rank];
+    name_command(p, owed, what, sizeof what);
+    if (owed)
+        snprintf(out, out_bytes, "stage %d of %s", rank, what);
+    else
+        snprintf(out, out_bytes, "%s", asked ? what : "idle");
+    return out;
+}
+
 static df_code fail_silent(const df_pipeline *p, int rank, int64_t silent, int n_silent, df_err *err) {
     char what[128], place[160], more[32] = "";
     const df_slot *owed = df_slot_oldest(p, rank);

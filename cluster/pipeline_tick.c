@@ -39,6 +39,7 @@ bool df_pipeline_is_busy(const df_pipeline *p) {
 
 df_code df_pipeline_work(df_pipeline *p, int64_t idle_us, bool *moved, bool *ran, df_err *err) {
     df_code rc = df_pipeline_tick(p, moved, ran, err);
+    if (p->watch) p->watch(p->watch_ctx, p, false);
     if (!rc && !*moved) {
         rc = df_pipeline_fail_if_stalled(p, err);
         df_trace_wait(p->trace);

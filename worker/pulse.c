@@ -70,6 +70,10 @@ void df_pulse_touch(df_pulse *p) {
     if (p) atomic_store(&p->touched_ms, df_clock_ms());
 }
 
+void df_pulse_tell(df_pulse *p, int rank, const char *where) {
+    if (p) df_roll_tell(p->fd, rank, where);
+}
+
 void df_pulse_stop(df_pulse **pp) {
     df_pulse *p = *pp;
     if (!p) return;
@@ -100,16 +104,20 @@ void df_pulse_ear_close(df_pulse_ear *e) {
 
 void df_pulse_ear_reset(df_pulse_ear *e) {
     e->n_heard = e->silent_ms = 0;
+    e->roll = (df_roll) { 0 };
     e->listened_ms = df_clock_ms();
 }
 
-/* Takes the pulses out of what was read; the rest is our own output. */
+/* Takes pulses and the roll out of what was read; the rest is our own output. */
 static void take(df_pulse_ear *e, char *data, size_t n) {
     size_t rest = 0;
-    for (size_t i = 0; i < n; i++)
-        if (data[i] != BEAT) data[rest++] = data[i];
-    if (rest < n) e->silent_ms = 0;
-    e->n_heard += (int64_t)(n - rest);
+    for (size_t i = 0; i < n; i++) {
+        if (df_roll_take(&e->roll, data[i])) continue;
+        if (data[i] == BEAT)
+            e->n_heard++, e->silent_ms = 0;
+        else
+            data[rest++] = data[i];
+    }
     for (char *at = data; rest;) {
         ssize_t written = write(STDOUT_FILENO, at, rest);
         if (written < 0 && errno != EINTR) return;

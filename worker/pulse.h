@@ -9,7 +9,8 @@
  *              df_pulse_ear_listen(&e, ms);   often, then look at e.n_heard and e.silent_ms
  *              df_pulse_ear_close(&e);
  *
- * What else the child writes is handed on to our own output. Threads: a pulse is touched by its owner; an ear has one.
+ * The roll of all ranks (roll.h) comes the same way. What else the child writes is handed on to our own output.
+ * Threads: a pulse is touched by its owner; an ear has one.
  */
 #ifndef DF_WORKER_PULSE_H
 #define DF_WORKER_PULSE_H
@@ -17,6 +18,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "worker/roll.h"
 
 enum { DF_PULSE_PERIOD_MS = 500 };
 
@@ -24,6 +26,7 @@ typedef struct df_pulse df_pulse;
 
 df_code df_pulse_start(df_pulse **out, int fd, df_err *err);
 void df_pulse_touch(df_pulse *p); /* NULL: nothing */
+void df_pulse_tell(df_pulse *p, int rank, const char *where); /* df_roll_tell; NULL: nothing */
 void df_pulse_stop(df_pulse **p); /* accepts a pointer to NULL */
 
 typedef struct df_pulse_ear {
@@ -31,6 +34,7 @@ typedef struct df_pulse_ear {
     int64_t n_heard; /* pulses since the reset */
     int64_t silent_ms; /* since the last one, or the reset; while we ourselves were stopped it hardly grows */
     int64_t listened_ms; /* when we did last */
+    df_roll roll; /* of the child's ranks */
 } df_pulse_ear;
 
 df_code df_pulse_ear_open(df_pulse_ear *e, df_err *err);

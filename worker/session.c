@@ -135,6 +135,8 @@ static df_code open_pipeline(df_session *s, df_comm *comm, const df_session_cfg 
         .hops = cfg->hops,
         .trace = cfg->trace,
         .stall_timeout_ms = cfg->stall_timeout_ms,
+        .watch = cfg->watch,
+        .watch_ctx = cfg->watch_ctx,
         .confirm = confirm_content,
         .confirm_ctx = s,
     };

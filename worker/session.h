@@ -26,6 +26,8 @@ typedef struct df_session_cfg {
     const char *packed_dir; /* NULL, or where packed weights are kept; borrowed, outlives the sessions */
     df_costs_cfg costs; /* with hops: of df_pipeline_cfg */
     const df_hops *hops;
+    void (*watch)(void *watch_ctx, const df_pipeline *p, bool now); /* of df_pipeline_cfg; NULL: nobody */
+    void *watch_ctx;
     df_trace *trace; /* borrowed; NULL: none */
     int64_t stall_timeout_ms; /* of df_pipeline_cfg */
 } df_session_cfg;

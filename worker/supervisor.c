@@ -23,6 +23,14 @@ static void replace(df_keeper *k, df_pulse_ear *e, const df_supervisor_cfg *cfg)
     df_keeper_replace(k, SIGTERM, GRACE_MS);
 }
 
+/* mpirun has ended the other ranks when it missed these. */
+static void name_missing(const df_pulse_ear *e, const df_supervisor_cfg *cfg) {
+    char where[2 * DF_ROLL_WHERE_BYTES];
+    for (int r = df_roll_missing(&e->roll, 0); r >= 0; r = df_roll_missing(&e->roll, r + 1))
+        df_log_event(cfg->log, DF_LOG_ERROR, "rank_died", "rank=%d of=%d where=%s", r, cfg->n_ranks,
+                     df_log_quote(where, sizeof where, e->roll.rank[r].where));
+}
+
 /* The wish to drain on its way to the ranks. Said again and again: mpirun drops a signal that comes before its ranks
  * are there. */
 typedef struct telling {
@@ -49,6 +57,10 @@ static int supervise(df_keeper *k, df_pulse_ear *e, const df_supervisor_cfg *cfg
         listened_to = k->pid;
         df_clock_sleep_ms(POLL_MS);
         df_keeper_poll(k);
+        if (k->pid != listened_to) {
+            df_pulse_ear_listen(e, 0); /* its last words */
+            if (WIFEXITED(k->status)) name_missing(e, cfg);
+        }
         if (k->state == DF_KEEPER_RUNNING && k->pid == listened_to && is_overdue(e, cfg)) replace(k, e, cfg);
     }
     if (k->state == DF_KEEPER_BROKEN) return 3;

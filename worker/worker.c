@@ -12,6 +12,7 @@
 #define MAX_LEASE_ROWS 1024
 #define IDLE_MS 20 /* it looks so often whether it is to drain */
 #define FINISH_MS 10000
+#define TELL_MS 200
 #define MOST_LINKED_RANKS 8 /* with a line in the log for each link */
 
 /* Rank 0's parts. */
@@ -28,6 +29,7 @@ typedef struct worker {
     bool asked; /* a lease, and it has not come */
     bool refused;
     int64_t drain_by; /* 0: not draining */
+    int64_t told_ms; /* when the supervisor was last told where ranks are */
 } worker;
 
 static void deliver(void *ctx, df_raw_picture *p) {
@@ -80,6 +82,17 @@ static df_session_cfg session_cfg(const df_worker_cfg *cfg, const df_hops *hops,
     return s;
 }
 
+/* The supervisor keeps it, for when a rank dies. */
+static void tell_where(void *ctx, const df_pipeline *p, bool now) {
+    worker *w = ctx;
+    char where[DF_ROLL_WHERE_BYTES];
+    int64_t at = df_clock_ms();
+    if (!now && at - w->told_ms < TELL_MS) return;
+    w->told_ms = at;
+    for (int r = 0; r < df_pipeline_ranks(p); r++)
+        df_pulse_tell(w->cfg->pulse, r, df_pipeline_where(p, r, where, sizeof where));
+}
+
 static const char *dtypes_of(const df_backend *backend) {
     if (df_backend_can_compute_in(backend, DF_BF16, NULL)) return "f32";
     return df_backend_can_do(backend, (df_arithmetic) { .dtype = DF_BF16, .int8 = true }, NULL) ? "f32 bf16"
@@ -110,8 +123,11 @@ static df_code open_parts(worker *w, df_err *err) {
         return rc;
     }
     if ((rc = df_encoder_open(&w->encoder, w->uplink, cfg->backend->name, err))) return rc;
+    df_session_cfg session = session_cfg(cfg, w->hops, w->trace);
+    session.watch = cfg->pulse ? tell_where : NULL;
+    session.watch_ctx = w;
     const df_feeder_cfg feed = { .comm = w->comm,
-                                 .session = session_cfg(cfg, w->hops, w->trace),
+                                 .session = session,
                                  .keep_bytes = df_shelf_default_bytes(w->comm->size),
                                  .micro_batch = cfg->micro_batch,
                                  .offers = w->offers,

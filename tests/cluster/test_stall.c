@@ -33,6 +33,17 @@ typedef struct bench {
     int unet;
 } bench;
 
+static int n_watched, n_loads; /* by rank 0's thread */
+
+static void watch(void *nothing, const df_pipeline *p, bool now) {
+    char where[160];
+    (void)nothing;
+    n_watched++;
+    if (!now) return;
+    n_loads++;
+    assert_non_null(strstr(df_pipeline_where(p, 1, where, sizeof where), "load, command "));
+}
+
 static void open_bench(bench *b) {
     df_pipeline_cfg cfg[RANKS];
     df_err err;
@@ -44,9 +55,12 @@ static void open_bench(bench *b) {
                                      .backend_cfg = { .dtype = DF_F32, .threads = 1 },
                                      .max_rows = 1,
                                      .n_slots = 2,
+                                     .watch = watch,
                                      .stall_timeout_ms = STALL_MS };
     thread_farm_open(&b->farm, b->model, RANKS, cfg, true);
+    n_loads = 0;
     if (df_pipeline_load(b->farm.pipeline, DF_UNET, 16, 16, &b->unet, &err)) fail_msg("%s", err.text);
+    assert_int_equal(n_loads, 1);
 }
 
 static df_code run_step(bench *b, int step, df_err *err) {
@@ -63,8 +77,11 @@ static void test_the_rank_that_hangs_is_named(void **state) {
     (void)state;
     bench b;
     df_err err;
+    char where[160];
     open_bench(&b);
     assert_int_equal(run_step(&b, 0, &err), DF_OK);
+    assert_string_equal(df_pipeline_where(b.farm.pipeline, 1, where, sizeof where), "idle");
+    int n_before = n_watched;
     atomic_store(&hanging, true);
     df_code rc = run_step(&b, 7, &err);
     atomic_store(&hanging, false);
@@ -72,6 +89,9 @@ static void test_the_rank_that_hangs_is_named(void **state) {
     assert_non_null(strstr(err.text, "rank 1 hangs: silent for "));
     assert_non_null(strstr(err.text, "in stage 1 of unet 16x16, step 7, command "));
     assert_null(strstr(err.text, "more")); /* rank 2 only waits for it */
+    assert_true(n_watched > n_before);
+    df_pipeline_where(b.farm.pipeline, 1, where, sizeof where);
+    assert_non_null(strstr(where, "stage 1 of unet 16x16, step 7, command "));
     assert_true(df_pipeline_is_broken(b.farm.pipeline));
     close_bench(&b);
 }

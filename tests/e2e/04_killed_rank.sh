@@ -16,12 +16,14 @@ untouched=$(family "$other")
 JOB=$("$DIFFARM" submit m.jsonl -m "$MODEL" -o out --connect "$ENDPOINT")
 wait_for 60 done_at_least "$JOB" 1
 mpirun=$(pgrep -P "$WORKER" mpirun)
-rank=$(pgrep -P "$mpirun" diffarm | tail -n 1)
-kill -9 "$rank"
+rank_of() { tr '\0' '\n' <"/proc/$1/environ" | sed -n 's/^OMPI_COMM_WORLD_RANK=//p'; }
+for pid in $(pgrep -P "$mpirun" diffarm); do [ "$(rank_of "$pid")" = 1 ] && kill -9 "$pid"; done
 wait_for 60 is_gone "$mpirun"
 expect 0 timeout 200 "$DIFFARM" watch "$JOB" --connect "$ENDPOINT"
 same_out base out
 grep -q child_ended supervisor.log || fail "the supervisor has not noticed"
+grep -Eq 'event=rank_died rank=1 of=2 where="(stage 1 of [^"]*command [0-9]+|idle)"' supervisor.log || fail "no word of the rank that died"
+[ "$(grep -c 'event=rank_died' supervisor.log)" -eq 1 ] || fail "ranks that were ended are said to have died"
 [ "$(family "$other")" = "$untouched" ] || fail "the other pipeline was started again"
 grep -q child_ended other.log && fail "the other pipeline has ended"
 
