@@ -18,7 +18,7 @@ static const command commands[] = {
     { "render", df_cmd_render, "On this machine", "render a manifest, or prompts, with a farm of its own until done" },
     { "inspect", df_cmd_inspect, "On this machine", "what is in a model; the plan for P ranks" },
     { "eval", df_cmd_eval, "On this machine", "run one component of a model on given tensors" },
-    { "bench", df_cmd_bench, "On this machine", "time a component of a model" },
+    { "bench", df_cmd_bench, "On this machine", "time a component of a model; how a farm scales" },
     { "calibrate", df_cmd_calibrate, "On this machine", "find the int8 scales of a model, for --dtype int8" },
     { "forward", df_cmd_forward, "On this machine", "show forward diffusion: a picture on its way to noise" },
     { "replay", df_cmd_replay, "On this machine", "render a picture again from its PNG, and compare" },

@@ -48,7 +48,7 @@ bool df_timeline_steady(const df_timeline *line, int64_t *start_ns, int64_t *end
 void df_timeline_print(const df_timeline *line, FILE *to);
 
 /* A Chrome trace (catapult's JSON object format; opens in Perfetto): a process for each rank, its thread's spans on one
- * track, messages beside it, the shares under "diffarm". */
+ * track, messages beside it, the shares under "diffarm", before the events: who wants only them reads no further. */
 df_code df_timeline_write(const df_timeline *line, const char *path, df_err *err);
 /* A trace of nothing: what a run leaves that ends early, and a path that cannot be written is known before it. */
 df_code df_timeline_write_empty(const char *path, df_err *err);

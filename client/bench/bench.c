@@ -9,6 +9,7 @@
 #include "client/bench/measure.h"
 #include "client/bench/median.h"
 #include "client/bench/pipeline.h"
+#include "client/bench/scale/scale.h"
 #include "client/commands.h"
 #include "client/exit_code.h"
 #include "engine/adapters/int8_scales.h"
@@ -99,6 +100,10 @@ int df_cmd_bench(int argc, char **argv) {
     if (argc > 1 && !strcmp(argv[1], "pipeline")) {
         argv[1] = (char *)"diffarm bench pipeline";
         return df_bench_pipeline(argc - 1, argv + 1);
+    }
+    if (argc > 1 && !strcmp(argv[1], "scale")) {
+        argv[1] = (char *)"diffarm bench scale";
+        return df_bench_scale(argc - 1, argv + 1);
     }
     df_bench_options_parse(&o, argc, argv);
     df_code rc = bench(&o, &err);
