@@ -69,21 +69,26 @@ static double value_at(const squares *s, const double v[MOST]) {
     return sum > 0 ? sum : 0;
 }
 
-/* Gauss with the largest pivot first; false where the equations do not tell the unknowns. */
+static void swap(double *a, double *b) {
+    double kept = *a;
+    *a = *b;
+    *b = kept;
+}
+
+/* Brings the row with the largest pivot to k; false where there is none to speak of. */
+static bool pivot(double t[MOST][MOST], double r[MOST], int k, int n) {
+    int best = k;
+    for (int i = k + 1; i < n; i++)
+        if (fabs(t[i][k]) > fabs(t[best][k])) best = i;
+    for (int l = 0; l < n; l++) swap(&t[k][l], &t[best][l]);
+    swap(&r[k], &r[best]);
+    return fabs(t[k][k]) > 1e-13;
+}
+
+/* Gauss; r becomes the solution. False where the equations do not tell the unknowns. */
 static bool solve(double t[MOST][MOST], double r[MOST], int n) {
     for (int k = 0; k < n; k++) {
-        int best = k;
-        for (int i = k + 1; i < n; i++)
-            if (fabs(t[i][k]) > fabs(t[best][k])) best = i;
-        if (!(fabs(t[best][k]) > 1e-13)) return false;
-        for (int l = 0; l < n; l++) {
-            double swap = t[k][l];
-            t[k][l] = t[best][l];
-            t[best][l] = swap;
-        }
-        double swap = r[k];
-        r[k] = r[best];
-        r[best] = swap;
+        if (!pivot(t, r, k, n)) return false;
         for (int i = k + 1; i < n; i++) {
             double f = t[i][k] / t[k][k];
             for (int l = k; l < n; l++) t[i][l] -= f * t[k][l];
@@ -128,29 +133,38 @@ static int basis_of(double basis[MOST][MOST], sigma_is way, bool kappa_free, con
     return n;
 }
 
-/* A least value within convex bounds is the least one on the bounds that it lies on: all few combinations are tried. */
-df_code df_scaling_fit(df_scaling *out, df_law law, const df_scaling_point *points, int n_points, df_err *err) {
-    double scale[MOST] = { 0 }, best = INFINITY;
-    df_code rc = check(law, points, n_points, err);
-    if (rc) return rc;
+/* Makes it the law of parameters v, if these are within bounds and better than what it is. */
+static void take_better(df_scaling *best, const squares *s, const double v[MOST], const double scale[MOST],
+                        int n_points) {
+    double a = v[0] / scale[0], b = v[1] / scale[1], c = v[2] / scale[2], rms = sqrt(value_at(s, v) / n_points);
+    if (!(a > 0) || b < 0 || b > a * (1 + 1e-12) || c < 0 || !(rms < best->rms)) return;
+    *best = (df_scaling) { .law = best->law, .lambda = 1 / a, .sigma = fmin(b / a, 1), .kappa = c / a, .rms = rms };
+}
+
+static void scales_of(double scale[MOST], const df_scaling_point *points, int n_points) {
     for (int i = 0; i < n_points; i++) {
         double x = points[i].rate / points[i].n, n = points[i].n;
         scale[0] = fmax(scale[0], x);
         scale[1] = fmax(scale[1], x * (n - 1));
         scale[2] = fmax(scale[2], x * n * (n - 1));
     }
+}
+
+/* A least value within convex bounds is the least one on the bounds that it lies on: all few combinations are tried. */
+df_code df_scaling_fit(df_scaling *out, df_law law, const df_scaling_point *points, int n_points, df_err *err) {
+    double scale[MOST] = { 0 };
+    df_scaling best = { .law = law, .rms = INFINITY };
+    df_code rc = check(law, points, n_points, err);
+    if (rc) return rc;
+    scales_of(scale, points, n_points);
     const squares s = sum_up(points, n_points, scale);
     for (int way = 0; way < SIGMA_WAYS; way++)
         for (int kappa_free = 0; kappa_free <= (law == DF_LAW_USL); kappa_free++) {
             double basis[MOST][MOST], v[MOST];
             int n_free = basis_of(basis, (sigma_is)way, kappa_free, scale);
-            if (!least_on(&s, basis, n_free, v)) continue;
-            double a = v[0] / scale[0], b = v[1] / scale[1], c = v[2] / scale[2], value = value_at(&s, v);
-            if (!(a > 0) || b < 0 || b > a * (1 + 1e-12) || c < 0 || !(value < best)) continue;
-            best = value;
-            *out = (df_scaling) {
-                .law = law, .lambda = 1 / a, .sigma = fmin(b / a, 1), .kappa = c / a, .rms = sqrt(value / n_points)
-            };
+            if (least_on(&s, basis, n_free, v)) take_better(&best, &s, v, scale, n_points);
         }
-    return isfinite(best) ? DF_OK : df_err_set(err, DF_EINVAL, "no %s goes through these points", df_law_name(law));
+    if (!isfinite(best.rms)) return df_err_set(err, DF_EINVAL, "no %s goes through these points", df_law_name(law));
+    *out = best;
+    return DF_OK;
 }

@@ -5,12 +5,16 @@
 #include "client/bench/scale/series.h"
 #include "client/exit_code.h"
 
+static void tell_interrupted(int missing) {
+    fprintf(stderr, "diffarm: interrupted; the same command goes on with the %d run%s missing\n", missing,
+            missing == 1 ? " that is" : "s that are");
+}
+
 static int run_and_tell(df_scale_series *s) {
     df_err err;
     df_code rc = df_scale_series_run(s, &err);
     if (rc == DF_ECANCELLED)
-        fprintf(stderr, "diffarm: interrupted; the same command goes on with the %d runs that are missing\n",
-                df_scale_series_missing(s));
+        tell_interrupted(df_scale_series_missing(s));
     else if (rc)
         return df_exit_with(&err);
     if (df_scale_series_tell(s, &err)) return df_exit_with(&err);
