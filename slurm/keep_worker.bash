@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
 # keep_worker.bash COMMAND...: a worker that is started again when it dies. Runs as a task of srun.
+# With TRACES set it leaves its trace there.
 # Exit codes 0 (drained), 2 (usage) and 3 (refused) are final. Slurm sends its signals to every process of a step, so the
 # worker hears them by itself; here they only end the loop.
 set -euo pipefail
+[ -z "${TRACES:-}" ] || set -- "$@" --trace "$TRACES/$SLURM_JOB_ID-$SLURM_PROCID.json"
 told=
 trap 'told=1' USR1 TERM
 while :; do

@@ -10,7 +10,8 @@
 # their pid takes the signals. With DRY_RUN=1 commands are printed in place of being run; that needs no cluster.
 
 . "$1/site.conf"
-. "$1/farm.conf" # FARM DIFFARM START_DIR MANIFEST MODEL OUT NODES TIME PIPELINE ELASTIC RENDER_OPTIONS
+. "$1/farm.conf" # FARM DIFFARM START_DIR MANIFEST MODEL OUT NODES TIME PIPELINE ELASTIC RENDER_OPTIONS, maybe TRACES
+export TRACES=${TRACES:-} # for keep_worker.bash, on the nodes
 for module in ${MODULES[@]+"${MODULES[@]}"}; do module load "$module"; done
 
 connect=(--connect "file://$FARM/state/endpoint" --keys "$FARM/keys")
@@ -88,6 +89,7 @@ workers() {
     local end how=exec
     end=$(end_time)
     [ -z "${DRY_RUN:-}" ] || how=run
+    [ -z "$TRACES" ] || run mkdir -p "$TRACES"
     $how srun --ntasks="$1" --cpus-per-task=$((PIPELINE * CPUS_PER_RANK)) --mpi=none --label --kill-on-bad-exit=0 --wait=0 \
         ${SRUN_OPTIONS[@]+"${SRUN_OPTIONS[@]}"} bash "$FARM/keep_worker.bash" \
         "$DIFFARM" worker "${connect[@]}" -m "$MODEL" --pipeline "$PIPELINE" --threads "$CPUS_PER_RANK" \

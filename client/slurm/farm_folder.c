@@ -40,6 +40,7 @@ static void put_conf(FILE *to, const char *farm, const char *self, const char *h
     put_value(to, "MANIFEST", o->manifest);
     put_value(to, "MODEL", o->model);
     put_value(to, "OUT", o->out);
+    if (o->traces) put_value(to, "TRACES", o->traces);
     fprintf(to, "NODES=%d\nTIME=%s\nPIPELINE=%d\nELASTIC=%s\nRENDER_OPTIONS=(", o->nodes, o->time, o->pipeline,
             o->elastic ? "1" : "");
     for (int i = 0; i < o->n_render; i++) {

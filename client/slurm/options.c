@@ -4,7 +4,7 @@
 
 #include "client/options.h"
 
-enum { OPT_NODES = 0x6000, OPT_PIPELINE, OPT_TIME, OPT_FARM, OPT_SITE, OPT_ELASTIC, OPT_WAIT, OPT_DRY_RUN };
+enum { OPT_NODES = 0x6000, OPT_PIPELINE, OPT_TIME, OPT_FARM, OPT_SITE, OPT_ELASTIC, OPT_TRACES, OPT_WAIT, OPT_DRY_RUN };
 
 /* sbatch knows minutes, minutes:seconds, hours:minutes:seconds and days-hours[:minutes[:seconds]]; it says what it does
  * not like, but only digits and separators may come into a script. */
@@ -33,6 +33,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     case OPT_FARM: o->farm = arg; return 0;
     case OPT_SITE: o->site = arg; return 0;
     case OPT_ELASTIC: o->elastic = true; return 0;
+    case OPT_TRACES: o->traces = arg; return 0;
     case OPT_WAIT: o->wait = true; return 0;
     case OPT_DRY_RUN: o->dry_run = true; return 0;
     case ARGP_KEY_ARG:
@@ -55,6 +56,8 @@ static const struct argp_option options[] = {
     { "site", OPT_SITE, "FILE", 0, "Your cluster's values: a copy of slurm/site.conf (as it is)", 0 },
     { "elastic", OPT_ELASTIC, NULL, 0,
       "Coordinator, client and an array of workers as jobs of their own: workers come and go (one job for all)", 0 },
+    { "traces", OPT_TRACES, "DIR", 0,
+      "What every rank did when: a Chrome trace of each worker, JOB-TASK.json, in this folder (none)", 0 },
     { "wait", OPT_WAIT, NULL, 0, "Stay until the data set is whole", 0 },
     { "dry-run", OPT_DRY_RUN, NULL, 0, "Check everything, print what would be submitted and run, start nothing", 0 },
     { 0 },

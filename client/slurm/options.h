@@ -12,6 +12,7 @@ typedef struct df_slurm_options {
     const char *farm; /* NULL: OUT.farm */
     const char *site; /* NULL: the program's own site.conf */
     const char *time; /* as sbatch takes it */
+    const char *traces; /* folder for what the workers' ranks did when; NULL: none */
     int nodes, pipeline;
     bool elastic, wait, dry_run;
     char **render; /* borrowed from argv, n_render of them */

@@ -25,11 +25,12 @@ static bool has_ended(const char *path, int *code) {
 }
 
 /* "12;cluster\n13\n" -> "12,13" */
-static void list_of(const char *jobs, char *out, size_t out_bytes) {
+void df_slurm_ids(const char *jobs, char *out, size_t out_bytes) {
     size_t n = 0;
     out[0] = '\0';
     while (*jobs && n + 2 < out_bytes) {
         size_t digits = strspn(jobs, "0123456789"), room = out_bytes - n;
+        if (jobs[digits] && jobs[digits] != ';' && jobs[digits] != '\n') digits = 0;
         int wrote = digits ? snprintf(out + n, room, "%s%.*s", n ? "," : "", (int)digits, jobs) : 0;
         n += wrote > 0 && (size_t)wrote < room ? (size_t)wrote : 0;
         jobs += strcspn(jobs, "\n");
@@ -46,12 +47,26 @@ static df_code are_alive(const char *ids, bool *alive, df_err *err) {
     return rc;
 }
 
+df_code df_slurm_wait_gone(const char *ids, bool cancel, int timeout_ms, df_err *err) {
+    enum { ASK_MS = 1000 };
+    char out[4096];
+    const char *argv[] = { "scancel", ids, NULL };
+    df_code rc = cancel ? df_output_of(argv, NULL, out, sizeof out, err) : DF_OK;
+    int64_t until = df_clock_ms() + timeout_ms;
+    for (bool alive = true; !rc; df_clock_sleep_ms(ASK_MS)) {
+        rc = are_alive(ids, &alive, err);
+        if (!rc && !alive) break;
+        if (!rc && df_clock_ms() > until) rc = df_err_set(err, DF_ETIMEOUT, "jobs %s are still there", ids);
+    }
+    return rc;
+}
+
 df_code df_slurm_wait(const char *farm, const char *jobs, int *code, df_err *err) {
     char path[PATH_MAX], ids[1024];
     const volatile sig_atomic_t *stop = df_stop_on_signals();
     int64_t ask_at = df_clock_ms() + ASK_SLURM_MS;
     snprintf(path, sizeof path, "%s/exit_code", farm);
-    list_of(jobs, ids, sizeof ids);
+    df_slurm_ids(jobs, ids, sizeof ids);
     for (int silent = 0; !has_ended(path, code); df_clock_sleep_ms(LOOK_MS)) {
         bool alive = true;
         if (*stop) return df_err_set(err, DF_ECANCELLED, "interrupted");

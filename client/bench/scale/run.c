@@ -1,5 +1,6 @@
 #include "client/bench/scale/run.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -11,16 +12,18 @@
 #include "base/file.h"
 #include "client/bench/scale/outcome.h"
 #include "client/render/log_tail.h"
+#include "client/slurm/wait.h"
 #include "worker/child.h"
 
-enum { LOOK_MS = 50, TRACE_WAIT_MS = 60000, MOST_OWN = 32, PATH_BYTES = PATH_MAX + 64 };
+enum { LOOK_MS = 50, MOST_OWN = 32, PATH_BYTES = PATH_MAX + 64 };
 
 /* A run in progress. */
 typedef struct run {
     const df_scale_job *job;
     int workers, depth;
     char self[PATH_MAX], work[PATH_MAX], log[PATH_BYTES];
-    char manifest[PATH_BYTES], pictures[PATH_BYTES], trace[PATH_BYTES], runs[PATH_BYTES], farm[PATH_BYTES];
+    char manifest[PATH_BYTES], pictures[PATH_BYTES], traces[PATH_BYTES], trace[PATH_BYTES], runs[PATH_BYTES],
+        farm[PATH_BYTES];
     char n_workers[16], n_ranks[16], n_threads[16];
     const char **argv;
 } run;
@@ -53,7 +56,8 @@ static df_code name_files(run *r, int number, df_err *err) {
     snprintf(r->manifest, sizeof r->manifest, "%s/manifest.jsonl", r->work);
     snprintf(r->pictures, sizeof r->pictures, "%s/pictures", r->work);
     snprintf(r->runs, sizeof r->runs, "%s/pictures/runs.jsonl", r->work);
-    snprintf(r->trace, sizeof r->trace, "%s/trace.json", r->work);
+    snprintf(r->traces, sizeof r->traces, "%s/traces", r->work);
+    snprintf(r->trace, sizeof r->trace, "%s/traces/trace.json", r->work);
     snprintf(r->farm, sizeof r->farm, "%s/farm", r->work);
     return DF_OK;
 }
@@ -62,7 +66,7 @@ static df_code prepare(run *r, int64_t pictures, df_err *err) {
     char logs[PATH_BYTES];
     snprintf(logs, sizeof logs, "%.*s", (int)(strrchr(r->log, '/') - r->log), r->log);
     df_code rc = df_file_remove_tree(r->work, err);
-    if (!rc) rc = df_file_mkdirs(r->work, err);
+    if (!rc) rc = df_file_mkdirs(r->traces, err);
     if (!rc) rc = df_file_mkdirs(logs, err);
     if (!rc && unlink(r->log) && errno != ENOENT) rc = df_err_errno(err, errno, "%s", r->log);
     return rc ? rc : df_scale_manifest_write(r->manifest, pictures, r->job->prompts, err);
@@ -85,9 +89,9 @@ static int add_render(run *r, int n) {
 
 static int add_slurm(run *r, int n) {
     const df_scale_options *o = r->job->options;
-    const char *words[] = { r->self,  "slurm",     "submit",  r->manifest,  "-m",         o->model,
-                            "-o",     r->pictures, "--nodes", r->n_workers, "--pipeline", r->n_ranks,
-                            "--time", o->time,     "--farm",  r->farm,      "--wait",     NULL };
+    const char *words[] = { r->self,     "slurm",   "submit",     r->manifest,  "-m",       o->model, "-o",
+                            r->pictures, "--nodes", r->n_workers, "--pipeline", r->n_ranks, "--time", o->time,
+                            "--farm",    r->farm,   "--traces",   r->traces,    "--wait",   NULL };
     const char *site[] = { "--site", o->site, NULL }, *end[] = { "--", NULL };
     n = add(r, n, words);
     if (o->site) n = add(r, n, site);
@@ -112,7 +116,8 @@ void df_scale_command_print(FILE *to, const df_scale_job *job, int workers, int 
               .depth = depth,
               .manifest = "MANIFEST",
               .pictures = "OUT/work/pictures",
-              .trace = "OUT/work/trace.json",
+              .traces = "OUT/work/traces",
+              .trace = "OUT/work/traces/trace.json",
               .farm = "OUT/work/farm" };
     if (!make_command(&r, NULL)) {
         snprintf(r.self, sizeof r.self, "diffarm");
@@ -149,28 +154,42 @@ static df_code render(run *r, df_err *err) {
                       df_child_status_text(status, how, sizeof how));
 }
 
+/* Batch jobs outlive the command that has submitted them: they are let end, or told to, before their folder goes. */
+static void end_jobs(const run *r, bool cancel) {
+    enum { LET_MS = 120000, MOST_LOG_BYTES = 1 << 24 };
+    char ids[4096], *log = NULL;
+    size_t bytes;
+    df_err err;
+    if (df_file_read(r->log, MOST_LOG_BYTES, &log, &bytes, NULL)) return;
+    df_slurm_ids(log, ids, sizeof ids);
+    free(log);
+    if (ids[0] && df_slurm_wait_gone(ids, cancel, LET_MS, &err)) fprintf(stderr, "diffarm: warning: %s\n", err.text);
+}
+
 /* what it leaves */
 
-/* As `render --trace` names them: FILE, FILE-2, ... */
-static void name_trace(const run *r, int worker, char *out, size_t out_bytes) {
-    if (worker == 1)
-        snprintf(out, out_bytes, "%s", r->trace);
-    else
-        snprintf(out, out_bytes, "%s/trace-%d.json", r->work, worker);
+static df_code add_traces(const run *r, df_trace_sum *sum, df_err *err) {
+    char path[PATH_BYTES + 256];
+    df_code rc = DF_OK;
+    DIR *d = opendir(r->traces);
+    if (!d) return df_err_errno(err, errno, "%s", r->traces);
+    for (struct dirent *e; !rc && (e = readdir(d));) {
+        if (e->d_name[0] == '.') continue;
+        snprintf(path, sizeof path, "%s/%s", r->traces, e->d_name);
+        rc = df_trace_sum_add(sum, path, err);
+        if (rc == DF_ENOTFOUND) rc = DF_OK; /* of a worker that was killed: its time is not in the shares */
+    }
+    closedir(d);
+    return rc;
 }
 
 static df_code read_outcome(run *r, df_scale_run *out, df_err *err) {
     df_outcome outcome;
     df_trace_sum sum = { .n_ranks = 0 };
-    char path[PATH_BYTES + 32];
     df_code rc = df_outcome_read(&outcome, r->runs, r->workers, err);
     if (!rc && outcome.n_failed)
         rc = df_err_set(err, DF_EUNREACHABLE, "%lld pictures failed", (long long)outcome.n_failed);
-    for (int i = 1; i <= r->workers && !rc && !r->job->options->slurm; i++) {
-        name_trace(r, i, path, sizeof path);
-        rc = df_trace_sum_add(&sum, path, err);
-        if (rc == DF_ENOTFOUND) rc = DF_OK; /* that worker's time is not in the shares */
-    }
+    if (!rc) rc = add_traces(r, &sum, err);
     if (!rc) df_outcome_run(&outcome, &sum, out);
     return rc;
 }
@@ -194,6 +213,7 @@ df_code df_scale_run_once(df_scale_run *out, const df_scale_job *job, int worker
     if (!rc) rc = make_command(r, err);
     if (!rc) rc = prepare(r, pictures, err);
     if (!rc) rc = render(r, err);
+    if (job->options->slurm) end_jobs(r, rc != DF_OK);
     if (!rc) rc = read_outcome(r, &seen, err);
     seen.wall_seconds = (double)(df_clock_ms() - began_ms) / 1000;
     if (!rc) *out = seen;

@@ -55,6 +55,21 @@ static void bash_reads_what_was_given(void **state) {
     assert_string_equal(out, wanted);
 }
 
+static void traces_are_asked_for_or_not(void **state) {
+    const char *argv[] = { "bash", "-euc", ". \"$0/farm.conf\"; printf %s \"${TRACES-none}\"", *state, NULL };
+    char out[100];
+    df_slurm_options o = some_options();
+    assert_int_equal(df_farm_folder_write(*state, "/the/farm", &o, NULL), DF_OK);
+    assert_int_equal(df_output_of(argv, NULL, out, sizeof out, NULL), DF_OK);
+    assert_string_equal(out, "none");
+    o.traces = "it's/there";
+    assert_int_equal(df_farm_folder_write(*state, "/the/farm", &o, NULL), DF_EEXIST); /* it is another submission */
+    assert_int_equal(df_file_remove_tree(*state, NULL), DF_OK);
+    assert_int_equal(df_farm_folder_write(*state, "/the/farm", &o, NULL), DF_OK);
+    assert_int_equal(df_output_of(argv, NULL, out, sizeof out, NULL), DF_OK);
+    assert_string_equal(out, "it's/there");
+}
+
 static void others_cannot_look_in(void **state) {
     struct stat is;
     df_slurm_options o = some_options();
@@ -95,6 +110,7 @@ static void output_is_cut_to_fit_and_failures_are_told(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(bash_reads_what_was_given, open_dir, close_dir),
+        cmocka_unit_test_setup_teardown(traces_are_asked_for_or_not, open_dir, close_dir),
         cmocka_unit_test_setup_teardown(others_cannot_look_in, open_dir, close_dir),
         cmocka_unit_test_setup_teardown(a_farm_goes_on_with_its_own_options_alone, open_dir, close_dir),
         cmocka_unit_test_setup_teardown(a_site_file_that_is_not_there_is_named, open_dir, close_dir),
