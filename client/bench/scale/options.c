@@ -29,7 +29,7 @@ static const struct argp_option option_table[] = {
     { "out", 'o', "OUT", 0, "Folder for scale.json and the plots; points that it has are not run again", 1 },
     { "workers", OPT_WORKERS, "N,N,...", 0, "Numbers of workers (1,2,4)", 1 },
     { "pipeline", OPT_PIPELINE, "P,P,...", 0, "Ranks of each worker; every number of workers is run with each (1)", 1 },
-    { "strong", OPT_STRONG, NULL, 0, "As many pictures at every point (so it is)", 1 },
+    { "strong", OPT_STRONG, NULL, 0, "As many pictures at every point (the default)", 1 },
     { "weak", OPT_WEAK, NULL, 0, "As many pictures for every rank", 1 },
     { "pictures", OPT_PICTURES, "N", 0,
       "Pictures of a run; with --weak of each rank (16; with --strong 16 for each rank of the largest point)", 1 },

@@ -15,7 +15,7 @@
 #include "client/slurm/wait.h"
 #include "worker/child.h"
 
-enum { LOOK_MS = 50, MOST_OWN = 32, PATH_BYTES = PATH_MAX + 64 };
+enum { LOOK_MS = 50, TELL_EVERY_MS = 15000, MOST_OWN = 32, PATH_BYTES = PATH_MAX + 64 };
 
 /* A run in progress. */
 typedef struct run {
@@ -83,7 +83,7 @@ static int add_render(run *r, int n) {
     const char *words[] = { r->self,    "render",    r->manifest,  "-m",         r->job->options->model,
                             "-o",       r->pictures, "--workers",  r->n_workers, "--pipeline",
                             r->n_ranks, "--threads", r->n_threads, "--trace",    r->trace,
-                            "--output", "quiet",     NULL };
+                            "--output", "text",      NULL };
     return add(r, n, words);
 }
 
@@ -129,12 +129,23 @@ void df_scale_command_print(FILE *to, const df_scale_job *job, int workers, int 
 
 /* the child */
 
+/* What the farm says of its job now and then, handed on in a long run. */
+static void tell_progress(const run *r, int64_t *tell_at_ms) {
+    char line[400];
+    if (r->job->options->output == DF_OUTPUT_QUIET || df_clock_ms() < *tell_at_ms) return;
+    *tell_at_ms = df_clock_ms() + TELL_EVERY_MS;
+    if (strstr(df_log_tail(r->log, line, sizeof line), " pictures, ")) fprintf(stderr, "  %s\n", line);
+}
+
 /* Our end is the child's: `render` stops its farm, what it had begun is thrown away. */
-static df_code wait_for(pid_t pid, const volatile sig_atomic_t *stop, int *status, df_err *err) {
+static df_code wait_for(const run *r, pid_t pid, int *status, df_err *err) {
+    const volatile sig_atomic_t *stop = r->job->stop;
+    int64_t tell_at_ms = df_clock_ms() + TELL_EVERY_MS;
     bool told = false;
     for (pid_t got = 0; got != pid; df_clock_sleep_ms(LOOK_MS)) {
         if ((got = waitpid(pid, status, WNOHANG)) < 0 && errno != EINTR) return df_err_errno(err, errno, "a run");
         if (got == pid) break;
+        tell_progress(r, &tell_at_ms);
         if (*stop && !told) kill(pid, SIGTERM);
         told |= *stop;
     }
@@ -147,7 +158,7 @@ static df_code render(run *r, df_err *err) {
     char line[400], how[64];
     const df_child_cfg cfg = { .argv = r->argv, .log_path = r->log, .death_signal = SIGTERM };
     df_code rc = df_child_start(&pid, &cfg, err);
-    if (!rc) rc = wait_for(pid, r->job->stop, &status, err);
+    if (!rc) rc = wait_for(r, pid, &status, err);
     if (rc || !status) return rc;
     df_log_tail(r->log, line, sizeof line);
     return df_err_set(err, DF_EUNREACHABLE, "%s (%s)", line[0] ? line : "ended without a word",
