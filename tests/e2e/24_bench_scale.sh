@@ -52,6 +52,7 @@ for text in open("out/scale.json"), open("printed.json"):
     assert abs(points[1, 1]["runs"][0]["seconds"] - float(sys.argv[1])) < 1e-6
     for p in points.values():
         assert "failure" not in p and p["pictures"] == 8 and len(p["runs"]) == 1, p
+        assert 0 <= p["runs"][0]["others_share"] <= 1, p
         assert p["runs"][0]["seconds"] > 0 and abs(sum(p["runs"][0]["shares"].values()) - 1) < 1e-4, p
     a = r["analysis"]
     assert a["held_back"]["workers"] == 3 and "Amdahl" in a["held_back"]["relative_errors"], a

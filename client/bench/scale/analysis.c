@@ -25,11 +25,12 @@ static void mean_shares(df_scale_figure *f, const df_scale_point *p) {
 
 static df_scale_figure figure_of(const df_scale_point *p) {
     double seconds[DF_SCALE_MOST_RUNS], steady[DF_SCALE_MOST_RUNS];
-    df_scale_figure f = { .ranks = p->workers * p->depth, .measured = p->n_runs > 0 };
+    df_scale_figure f = { .ranks = p->workers * p->depth, .measured = p->n_runs > 0, .others_share = -1 };
     if (!f.measured) return f;
     for (int i = 0; i < p->n_runs; i++) {
         seconds[i] = p->run[i].seconds;
         steady[i] = p->run[i].steady_rate;
+        f.others_share = fmax(f.others_share, p->run[i].others_share);
     }
     f.seconds = df_median(seconds, p->n_runs); /* sorts them */
     f.steady_rate = df_median(steady, p->n_runs);

@@ -26,6 +26,7 @@ typedef struct df_scale_figure {
     double steady_rate;
     double efficiency; /* rate a rank over that of the point with the fewest ranks */
     double overhead; /* seconds of a rank for a picture beyond those at that point */
+    double others_share; /* the greatest of the runs; negative: not known */
     bool traced;
     double share[DF_SCALE_SHARES]; /* means */
     double modelled; /* rate by the law; 0: there is none */

@@ -32,7 +32,7 @@ typedef struct df_trace_sum {
  * DF_ENOTFOUND for the trace of a run that has not ended. */
 df_code df_trace_sum_add(df_trace_sum *sum, const char *path, df_err *err);
 
-/* All but wall_seconds. */
+/* All but wall_seconds and others_share. */
 void df_outcome_run(const df_outcome *o, const df_trace_sum *sum, df_scale_run *run);
 
 #endif

@@ -36,6 +36,7 @@ typedef struct df_scale_run {
     double seconds; /* from the first picture's first kernel to the last one's commit */
     double steady_rate; /* pictures a second while all workers were busy; 0: they never were */
     double wall_seconds; /* of the whole command: start, loading, queue and end included */
+    double others_share; /* of the machine's processors, that other programs took meanwhile; negative: not known */
     bool traced; /* share[] is known */
     double share[DF_SCALE_SHARES];
 } df_scale_run;

@@ -96,12 +96,14 @@ static df_code read_setting(df_scale_setting *s, const json_t *file, const char 
 }
 
 static df_code read_run(df_scale_run *r, const json_t *o, const place *at, df_err *err) {
-    const json_t *shares = json_object_get(o, "shares");
+    const json_t *shares = json_object_get(o, "shares"), *others = json_object_get(o, "others_share");
     place in = *at;
     df_code rc = get_number(o, at, "seconds", 1e9, &r->seconds, err);
     if (!rc && !(r->seconds > 0)) rc = refuse(at, "seconds", "is 0: a run takes time", err);
     if (!rc) rc = get_number(o, at, "steady_pictures_per_second", 1e9, &r->steady_rate, err);
     if (!rc) rc = get_number(o, at, "wall_seconds", 1e9, &r->wall_seconds, err);
+    r->others_share = -1;
+    if (!rc && others && !json_is_null(others)) rc = get_number(o, at, "others_share", 1, &r->others_share, err);
     r->traced = shares && !json_is_null(shares);
     snprintf(in.text, sizeof in.text, "%.50s.shares", at->text);
     for (int k = 0; k < DF_SCALE_SHARES && !rc && r->traced; k++)
@@ -177,8 +179,9 @@ static json_t *json_of_run(const df_scale_run *r) {
     json_t *shares = r->traced ? json_object() : json_null();
     for (int k = 0; k < DF_SCALE_SHARES && r->traced; k++)
         json_object_set_new(shares, df_scale_share_name((df_scale_share)k), json_real(r->share[k]));
-    return json_pack("{s:f, s:f, s:f, s:o}", "seconds", r->seconds, "steady_pictures_per_second", r->steady_rate,
-                     "wall_seconds", r->wall_seconds, "shares", shares);
+    json_t *others = r->others_share < 0 ? json_null() : json_real(r->others_share);
+    return json_pack("{s:f, s:f, s:f, s:o, s:o}", "seconds", r->seconds, "steady_pictures_per_second", r->steady_rate,
+                     "wall_seconds", r->wall_seconds, "others_share", others, "shares", shares);
 }
 
 static json_t *json_of_point(const df_scale_point *p) {

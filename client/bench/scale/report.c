@@ -154,6 +154,15 @@ static void tell_laws(FILE *to, const df_scale_record *r, const df_scale_analysi
             "The law is fitted to points marked * too: it tells of this machine overfilled, not of more machines.\n");
 }
 
+/* A share of a few percent is the system's own. */
+static void tell_others(FILE *to, const df_scale_record *r, const df_scale_analysis *a) {
+    double most = 0;
+    for (int i = 0; i < r->n_points; i++) most = fmax(most, a->at[i].measured ? a->at[i].others_share : 0);
+    if (most > 0.05)
+        fprintf(to, "other programs took up to %.0f %% of the processors meanwhile: the machine was not quiet\n",
+                100 * most);
+}
+
 static bool any_oversubscribed(const df_scale_record *r) {
     bool any = false;
     for (int i = 0; i < r->n_points; i++) any |= r->points[i].oversubscribed;
@@ -168,5 +177,6 @@ void df_scale_report_table(FILE *to, const df_scale_record *r, const df_scale_an
     fprintf(to, "  modelled\n");
     for (int i = 0; i < r->n_points; i++) tell_point(to, &r->points[i], a, &a->at[i]);
     if (any_oversubscribed(r)) fprintf(to, "* more threads than cores\n");
+    tell_others(to, r, a);
     tell_laws(to, r, a, extrapolate);
 }

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "client/bench/scale/load.h"
 #include "client/bench/scale/outcome.h"
 #include "client/render/log_tail.h"
 #include "client/slurm/wait.h"
@@ -217,14 +218,18 @@ df_code df_scale_run_once(df_scale_run *out, const df_scale_job *job, int worker
                           int number, df_err *err) {
     run *r = calloc(1, sizeof *r);
     if (!r) return df_err_set(err, DF_ENOMEM, "a run");
-    df_scale_run seen = { .seconds = 0 };
+    df_scale_run seen = { .others_share = -1 };
+    const df_load before = df_load_now();
     int64_t began_ms = df_clock_ms();
     *r = (run) { .job = job, .workers = workers, .depth = depth };
     df_code rc = name_files(r, number, err);
     if (!rc) rc = make_command(r, err);
     if (!rc) rc = prepare(r, pictures, err);
     if (!rc) rc = render(r, err);
-    if (job->options->slurm) end_jobs(r, rc != DF_OK);
+    if (job->options->slurm)
+        end_jobs(r, rc != DF_OK);
+    else
+        seen.others_share = df_load_others(&before);
     if (!rc) rc = read_outcome(r, &seen, err);
     seen.wall_seconds = (double)(df_clock_ms() - began_ms) / 1000;
     if (!rc) *out = seen;

@@ -18,6 +18,7 @@ static inline void add_run(df_scale_point *p, double seconds) {
     *r = (df_scale_run) { .seconds = seconds,
                           .steady_rate = 1.1 * (double)p->pictures / seconds,
                           .wall_seconds = seconds + 2,
+                          .others_share = 0.02,
                           .traced = true,
                           .share = { 0.8, 0.05, 0.01, 0.02, 0.1, 0.02 } };
 }

@@ -35,6 +35,7 @@ static void medians_efficiency_and_overhead(void **state) {
     near(a.at[0].overhead, 0, 0);
     near(a.at[5].efficiency, a.at[5].rate / 32 / a.at[0].rate, 1e-12);
     near(a.at[3].share[DF_SCALE_IDLE], 0.1, 1e-12);
+    near(a.at[3].others_share, 0.02, 0);
     assert_true(a.at[3].traced);
     assert_int_equal(a.base, 0);
     df_scale_analysis_free(&a);

@@ -78,6 +78,46 @@ static void every_plot_says_what_it_shows(void **state) {
     df_scale_record_free(&r);
 }
 
+static double number_after(const char *at, const char *what) {
+    const char *found = strstr(at, what);
+    if (!found) fail_msg("no '%s'", what);
+    return strtod(found + strlen(what), NULL);
+}
+
+static const char *last_before(const char *text, const char *end, const char *what) {
+    const char *last = NULL;
+    for (const char *at = text; (at = strstr(at, what)) && at < end; at++) last = at;
+    assert_non_null(last);
+    return last;
+}
+
+/* The law is dashed from the point on that was held back; the smallest point has no overhead, and is the measure of
+ * efficiency. */
+static void what_is_drawn_is_where_it_belongs(void **state) {
+    (void)state;
+    df_err err = { 0 };
+    df_scale_record r = some_record((int[]) { 1, 2, 4, 8, 16 }, 5);
+    df_scale_analysis a = analysis_of(&r);
+    const char *const base_at[DF_PLOT_SHARES] = {
+        [DF_PLOT_EFFICIENCY] = ">100</text>", [DF_PLOT_OVERHEAD] = ">0</text>"
+    };
+    for (int p = 0; p < DF_PLOT_SHARES; p++) {
+        df_buf svg = { 0 };
+        assert_int_equal(df_scale_plot_svg(&svg, (df_scale_plot)p, &r, &a, 128, &err), DF_OK);
+        const char *ring = last_before(svg.data, strstr(svg.data, "r=\"5\""), "<circle");
+        const char *dashed = last_before(svg.data, strstr(svg.data, "stroke-dasharray=\"6 4\""), "<polyline");
+        const char *dot = last_before(svg.data, strstr(svg.data, "r=\"4\""), "<circle");
+        assert_true(fabs(number_after(ring, "cx=\"") - number_after(dashed, "points=\"")) < 0.11);
+        if (base_at[p]) {
+            const char *tick = last_before(svg.data, strstr(svg.data, base_at[p]), "<text"); /* 4 below its line */
+            assert_true(fabs(number_after(dot, "cy=\"") + 4 - number_after(tick, " y=\"")) < 0.11);
+        }
+        df_buf_free(&svg);
+    }
+    df_scale_analysis_free(&a);
+    df_scale_record_free(&r);
+}
+
 static void nothing_is_marked_that_is_not_there(void **state) {
     (void)state;
     df_err err = { 0 };
@@ -160,6 +200,7 @@ static void bars_stand_on_each_other(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_plot_says_what_it_shows),
+        cmocka_unit_test(what_is_drawn_is_where_it_belongs),
         cmocka_unit_test(nothing_is_marked_that_is_not_there),
         cmocka_unit_test(odd_numbers_are_left_out),
         cmocka_unit_test(bars_stand_on_each_other),

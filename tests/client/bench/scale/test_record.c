@@ -24,6 +24,7 @@ static void what_is_written_is_read_again(void **state) {
     df_scale_record out = some_record(workers, 5), in;
     snprintf(out.points[2].failure, sizeof out.points[2].failure, "worker-2: \"no\" room");
     out.points[0].run[1].traced = false;
+    out.points[0].run[1].others_share = -1;
     assert_int_equal(df_scale_analysis_of(&a, &out, NULL, NULL, &err), DF_OK);
     const char *path = scratch_path("scale.json");
     assert_int_equal(df_scale_report_write(&out, &a, 128, path, &err), DF_OK);
@@ -37,6 +38,7 @@ static void what_is_written_is_read_again(void **state) {
         assert_string_equal(p->failure, q->failure);
         for (int k = 0; k < 2; k++) {
             assert_true(p->run[k].traced == q->run[k].traced);
+            assert_true(p->run[k].others_share == q->run[k].others_share);
             assert_true(p->run[k].seconds / q->run[k].seconds - 1 < 1e-8);
         }
     }
@@ -110,6 +112,7 @@ static void runs_are_looked_at(void **state) {
         const char *key, *value, *says;
     } bad[] = { { "seconds", "0", "points[0].runs[1].seconds is 0" },
                 { "seconds", "-1", "points[0].runs[1].seconds is missing, or no number from 0" },
+                { "others_share", "1.5", "points[0].runs[1].others_share is missing, or no number from 0 to 1" },
                 { "wall_seconds", "null", "points[0].runs[1].wall_seconds" },
                 { "shares", "{\"compute\": 1.5}",
                   "points[0].runs[1].shares.compute is missing, or no number from 0 to 1" },
