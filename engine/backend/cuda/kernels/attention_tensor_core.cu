@@ -111,23 +111,23 @@ template <int columns> struct running {
     }
 };
 
-/* How the head's operands lie in shared memory: q [64], then two buffers each of k and v [tile_keys]. */
+/* How the head's operands lie in shared memory: q [64], then two buffers, each of k and v [tile_keys]. */
 template <class T, int columns, int tile_keys> struct tiles {
-    lines<T> q, k[2], v[2];
+    T *shared;
+    int wide; /* stride of q and k */
+    static constexpr int values = columns + pad; /* of v */
 
     __host__ __device__ static size_t bytes(int padded_d) {
-        const size_t wide = (size_t)(padded_d + pad), values = columns + pad;
-        return sizeof(T) * (tile_queries * wide + 2 * tile_keys * (wide + values));
+        return sizeof(T) * (tile_queries * (padded_d + pad) + 2 * tile_keys * (padded_d + pad + values));
     }
-    __device__ tiles(T *shared, int padded_d) {
-        const int wide = padded_d + pad, values = columns + pad;
-        q = { shared, wide };
-        shared += tile_queries * wide;
-        for (int i = 0; i < 2; i++) {
-            k[i] = { shared, wide };
-            v[i] = { shared + tile_keys * wide, values };
-            shared += tile_keys * (wide + values);
-        }
+    __device__ lines<T> q() const {
+        return { shared, wide };
+    }
+    __device__ lines<T> k(int buffer) const {
+        return { shared + tile_queries * wide + buffer * tile_keys * (wide + values), wide };
+    }
+    __device__ lines<T> v(int buffer) const {
+        return { k(buffer).data + tile_keys * wide, values };
     }
 };
 
@@ -141,21 +141,21 @@ __global__ void __launch_bounds__(n_threads)
     flash_attention(const df_cuda_attention_args a, int64_t query_tiles, int64_t slices) {
     DF_SHARED_DYNAMIC(T, shared);
     const int padded_d = padded_to_16(a.d);
-    const tiles<T, columns, tile_keys> mem(shared, padded_d);
+    const tiles<T, columns, tile_keys> mem = { shared, padded_d + pad };
     const int64_t q0 = blockIdx.x % query_tiles * tile_queries, v0 = blockIdx.x / query_tiles % slices * columns;
     const attention_head h(a, blockIdx.x / query_tiles / slices);
     const int64_t q_pitch = (int64_t)a.heads * a.d, v_pitch = (int64_t)a.heads * a.dv;
     const int64_t key_end = keys_seen(a, q0 + tile_queries);
     const int values = a.dv - v0 < columns ? (int)(a.dv - v0) : columns;
     const int lane = threadIdx.x % 32;
-    const int64_t query = q0 + threadIdx.x / 32 * warp_queries + lane / 4; /* and the 8th behind it */
+    const int64_t warp_query = q0 + threadIdx.x / 32 * warp_queries;
     const auto start_tile = [&](int64_t k0, int buffer) {
-        start_copy(mem.k[buffer], tile_keys, h.k<T>(a), q_pitch, k0, a.keys, a.d, padded_d);
-        start_copy(mem.v[buffer], tile_keys, h.v<T>(a) + v0, v_pitch, k0, a.keys, values, columns);
+        start_copy(mem.k(buffer), tile_keys, h.k<T>(a), q_pitch, k0, a.keys, a.d, padded_d);
+        start_copy(mem.v(buffer), tile_keys, h.v<T>(a) + v0, v_pitch, k0, a.keys, values, columns);
     };
 
     running<columns> state;
-    start_copy(mem.q, tile_queries, h.q<T>(a), q_pitch, q0, a.queries, a.d, padded_d);
+    start_copy(mem.q(), tile_queries, h.q<T>(a), q_pitch, q0, a.queries, a.d, padded_d);
     start_tile(0, 0);
     commit_copies();
     int buffer = 0;
@@ -165,21 +165,25 @@ __global__ void __launch_bounds__(n_threads)
         wait_for_copies<1>();
         __syncthreads(); /* this tile is there, all of it */
         float score[tile_keys / 8][4];
-        multiply_keys<T, tile_keys>(score, mem.q, mem.k[buffer], padded_d);
+        multiply_keys<T, tile_keys>(score, mem.q(), mem.k(buffer), padded_d);
+        const bool all_seen = !a.bias && k0 + tile_keys <= keys_seen(a, warp_query + 1);
 #pragma unroll
         for (int n = 0; n < tile_keys / 8; n++)
 #pragma unroll
             for (int i = 0; i < 4; i++)
-                score[n][i] = score_of(a, h.head, query + i / 2 * 8, k0 + n * 8 + lane % 4 * 2 + i % 2, score[n][i]);
+                score[n][i] = all_seen ? score[n][i] * (float)a.scale
+                                       : score_of(a, h.head, warp_query + lane / 4 + i / 2 * 8,
+                                                  k0 + n * 8 + lane % 4 * 2 + i % 2, score[n][i]);
         state.template take<tile_keys>(score);
-        state.template add_values<T, tile_keys>(score, mem.v[buffer]);
+        state.template add_values<T, tile_keys>(score, mem.v(buffer));
         __syncthreads(); /* its buffer may be filled again */
     }
     state.finish();
 #pragma unroll
     for (int of = 0; of < 2; of++) {
-        if (query + of * 8 >= a.queries) continue;
-        T *out = h.out<T>(a) + (query + of * 8) * v_pitch + v0;
+        const int64_t query = warp_query + lane / 4 + of * 8;
+        if (query >= a.queries) continue;
+        T *out = h.out<T>(a) + query * v_pitch + v0;
 #pragma unroll
         for (int n = 0; n < columns / 8; n++)
             if (n * 8 < values)

@@ -23,10 +23,16 @@ template <> __device__ inline __nv_bfloat16 rounded(float x) {
     return __float2bfloat16_rn(x);
 }
 
+/* Of a number in 0..255, half to even. */
+template <> __device__ inline uint8_t rounded(float x) {
+    return (uint8_t)rintf(x);
+}
+
 template <int V> struct numbers { float v[V]; };
 
 /* As many bytes as one instruction moves. */
 template <size_t bytes> struct word_of;
+template <> struct word_of<1> { typedef uint8_t type; };
 template <> struct word_of<2> { typedef uint16_t type; };
 template <> struct word_of<4> { typedef uint32_t type; };
 template <> struct word_of<8> { typedef uint2 type; };
