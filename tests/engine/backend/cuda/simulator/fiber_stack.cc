@@ -6,6 +6,10 @@
 
 #include <vector>
 
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#endif
+
 namespace simulator {
 
 namespace {
@@ -28,6 +32,9 @@ char *stack_of(unsigned i) {
         if (!memory) abort();
         pool.stacks.push_back(memory);
     }
+#ifdef __SANITIZE_ADDRESS__
+    __asan_unpoison_memory_region(pool.stacks[i], stack_bytes); /* its last fiber has not returned from entry */
+#endif
     return pool.stacks[i];
 }
 
