@@ -21,6 +21,7 @@ OWNERS = {
     "dnnl.h": ("engine/backend/cpu/",),
     "cublasLt.h": ("engine/backend/cuda/",),
     "cudnn.h": ("engine/backend/cuda/",),
+    "nccl.h": ("cluster/nccl/",),
     "sqlite3.h": ("coordinator/",),
     "png.h": ("engine/image/", "coordinator/web/thumbnail.c"),
     "microhttpd.h": ("coordinator/web/",),

@@ -11,6 +11,8 @@ typedef enum df_channel {
     DF_CHANNEL_TRACE, /* traces: to rank 0 */
     DF_CHANNEL_PROBE, /* links being measured: between any two */
     DF_CHANNEL_COSTS, /* pipeline: costs of nodes, from rank 0, behind the command to load */
+    DF_CHANNEL_OFFER, /* transport of devices: what comes next on a link */
+    DF_CHANNEL_DEVICE, /* which GPUs the ranks have */
     DF_CHANNEL_DATA = 16 /* and all above: one for each edge of each program */
 } df_channel;
 

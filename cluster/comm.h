@@ -1,8 +1,8 @@
 /* A communicator moves bytes between the ranks of one pipeline.
  *
  * Kinds behind one table: `self` (one rank), `threads` (ranks are threads of one process), `mpi` (host memory; large
- * messages chunked). Everything above is written against this header alone. docs/pipelines.md, "Transports", says how
- * NCCL fits behind it.
+ * messages chunked), and two for data on GPUs that are opened on one of these: `nccl` (comm_nccl.h), `staged`
+ * (comm_staged.h). Everything above is written against this header alone; docs/pipelines.md, "Transports".
  *
  * Channels. A message goes over a channel, a small number that names what it is (channels.h); messages of one (source,
  * channel) arrive in the order sent, and the receiver always knows source, channel and size beforehand. (Nothing is
@@ -35,6 +35,10 @@ typedef struct df_comm_ops {
      * nothing is tested inside one. NULL: each post goes by itself. */
     df_code (*group_begin)(df_comm *c, df_err *err);
     df_code (*group_end)(df_comm *c, df_err *err);
+    /* For data on a device: buffers of data that is posted from now on are written and read on this stream (a
+     * cudaStream_t); a message waits, on the device, for what the stream had been given when it was posted. NULL
+     * stream: they are ready when posted. NULL entry: data is host memory. */
+    void (*compute_on)(df_comm *c, void *stream);
     /* Gives up a request, for shutting down after an error: the buffer is not touched after it returns, *req is nulled.
      * The message may or may not have been moved. */
     void (*cancel)(df_comm *c, df_comm_request **req);

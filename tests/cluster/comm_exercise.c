@@ -59,7 +59,7 @@ static int finish(df_comm *c, message *all, int n) {
 
 /* Every pair of ranks, both ways, several channels at once; receives are posted channel by channel from the last,
  * sends message by message: order holds within a channel only. */
-static int all_to_all(df_comm *c) {
+static int all_to_all(df_comm *c, int first) {
     int per_peer = N_MESSAGES * N_CHANNELS, n_max = 2 * c->size * per_peer, n = 0, failed = 0;
     message *all = calloc((size_t)n_max, sizeof *all);
     df_err err;
@@ -69,7 +69,8 @@ static int all_to_all(df_comm *c) {
                 message *m = &all[n++];
                 if (!message_new(m, size_of(peer, c->rank, ch, i))) return wrong(c, "out of memory");
                 memset(m->data, 0xee, m->bytes);
-                if (c->ops->recv(c, peer, ch, m->data, m->bytes, &m->req, &err)) return wrong(c, "%s", err.text);
+                if (c->ops->recv(c, peer, first + ch, m->data, m->bytes, &m->req, &err))
+                    return wrong(c, "%s", err.text);
             }
     int n_recv = n;
     for (int i = 0; i < N_MESSAGES; i++)
@@ -78,7 +79,8 @@ static int all_to_all(df_comm *c) {
                 message *m = &all[n++];
                 if (!message_new(m, size_of(c->rank, peer, ch, i))) return wrong(c, "out of memory");
                 for (size_t b = 0; b < m->bytes; b++) m->data[b] = byte_of(c->rank, peer, ch, i, b);
-                if (c->ops->send(c, peer, ch, m->data, m->bytes, &m->req, &err)) return wrong(c, "%s", err.text);
+                if (c->ops->send(c, peer, first + ch, m->data, m->bytes, &m->req, &err))
+                    return wrong(c, "%s", err.text);
             }
     failed += finish(c, all, n);
     int k = 0;
@@ -97,19 +99,19 @@ static int all_to_all(df_comm *c) {
 }
 
 /* One number around the ring, many times: latency, order, and idle() that wakes up. */
-static int ring(df_comm *c) {
+static int ring(df_comm *c, int channel) {
     enum { ROUNDS = 200 };
     int failed = 0, next = (c->rank + 1) % c->size, prev = (c->rank + c->size - 1) % c->size;
     df_err err;
     for (int round = 0; round < ROUNDS && !failed; round++) {
         int64_t got = -1, out = round;
         message in = { .bytes = sizeof got }, to = { .bytes = sizeof out };
-        if (c->ops->recv(c, prev, 9, &got, sizeof got, &in.req, &err)) return wrong(c, "%s", err.text);
+        if (c->ops->recv(c, prev, channel, &got, sizeof got, &in.req, &err)) return wrong(c, "%s", err.text);
         if (c->rank != 0) {
             failed += finish(c, &in, 1);
             out = got;
         }
-        if (c->ops->send(c, next, 9, &out, sizeof out, &to.req, &err)) return wrong(c, "%s", err.text);
+        if (c->ops->send(c, next, channel, &out, sizeof out, &to.req, &err)) return wrong(c, "%s", err.text);
         failed += finish(c, &to, 1);
         if (c->rank == 0) failed += finish(c, &in, 1);
         if (got != round) failed += wrong(c, "round %d brought %lld", round, (long long)got);
@@ -117,18 +119,20 @@ static int ring(df_comm *c) {
     return failed;
 }
 
-static int refusals(df_comm *c) {
+static int refusals(df_comm *c, int channel) {
     df_comm_request *req = NULL;
     df_err err = { 0 };
     int failed = 0;
-    if (c->ops->send(c, c->size, 0, &err, 1, &req, &err) != DF_EINVAL) failed += wrong(c, "a rank that is not there");
-    if (c->ops->recv(c, -1, 0, &err, 1, &req, &err) != DF_EINVAL) failed += wrong(c, "rank -1 was taken");
-    if (c->ops->send(c, c->rank, 0, &err, 1, &req, &err) != DF_EINVAL) failed += wrong(c, "a message to oneself");
+    if (c->ops->send(c, c->size, channel, &err, 1, &req, &err) != DF_EINVAL)
+        failed += wrong(c, "a rank that is not there");
+    if (c->ops->recv(c, -1, channel, &err, 1, &req, &err) != DF_EINVAL) failed += wrong(c, "rank -1 was taken");
+    if (c->ops->send(c, c->rank, channel, &err, 1, &req, &err) != DF_EINVAL) failed += wrong(c, "a message to oneself");
     return failed;
 }
 
-int comm_exercise(df_comm *c) {
-    int failed = refusals(c);
+int comm_exercise(df_comm *c, int first_channel) {
+    int failed = refusals(c, first_channel);
     if (c->size == 1) return failed;
-    return failed + all_to_all(c) + ring(c) + all_to_all(c);
+    failed += all_to_all(c, first_channel) + ring(c, first_channel + N_CHANNELS);
+    return failed + all_to_all(c, first_channel);
 }

@@ -5,6 +5,6 @@
 
 #include "cluster/comm.h"
 
-int comm_exercise(df_comm *c);
+int comm_exercise(df_comm *c, int first_channel); /* on that and the three behind it */
 
 #endif

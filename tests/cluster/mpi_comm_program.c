@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "cluster/channels.h"
 #include "tests/cluster/comm_exercise.h"
 
 int main(int argc, char **argv) {
@@ -18,9 +19,9 @@ int main(int argc, char **argv) {
         return 1;
     }
     if (c->rank != rank || c->size != size) failed++, fprintf(stderr, "rank %d is %d for MPI\n", rank, c->rank);
-    failed += comm_exercise(c);
+    failed += comm_exercise(c, DF_CHANNEL_COMMAND);
     df_comm_mpi_set_chunk(c, 1000);
-    failed += comm_exercise(c);
+    failed += comm_exercise(c, DF_CHANNEL_DATA);
     c->ops->close(&c);
     if (df_comm_mpi_open(&c, &err) != DF_EINVAL) failed++, fprintf(stderr, "a second communicator was opened\n");
     return failed ? 1 : 0;

@@ -14,7 +14,7 @@ static void test_one_rank(void **state) {
     assert_int_equal(df_comm_self_open(&c, &err), DF_OK);
     assert_int_equal(c->rank, 0);
     assert_int_equal(c->size, 1);
-    assert_int_equal(comm_exercise(c), 0);
+    assert_int_equal(comm_exercise(c, 0), 0);
     c->ops->idle(c, 100);
     c->ops->close(&c);
     assert_null(c);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "cluster/channels.h"
 #include "tests/cluster/comm_exercise.h"
 
 enum { MOST = 4 };
@@ -19,7 +20,7 @@ typedef struct rank_run {
 
 static void *run_rank(void *arg) {
     rank_run *r = arg;
-    r->failed = comm_exercise(r->comm);
+    r->failed = comm_exercise(r->comm, DF_CHANNEL_DATA);
     r->comm->ops->close(&r->comm);
     return NULL;
 }
