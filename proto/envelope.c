@@ -6,8 +6,9 @@
 #include <string.h>
 #include <zmq.h>
 
-/* Who connects and says nothing, or nothing of ours, is hung up on after HANDSHAKE_MS. */
-enum { HEAD_BYTES = 16, MAX_FRAMES_KEPT = 3, HANDSHAKE_MS = 10000 };
+/* Who connects and says nothing, or nothing of ours, is hung up on after HANDSHAKE_MS. The kernel asks whether a peer
+ * that says nothing is still there after KEEP_IDLE_S, and gives it up after KEEP_TRIES more. */
+enum { HEAD_BYTES = 16, MAX_FRAMES_KEPT = 3, HANDSHAKE_MS = 10000, KEEP_IDLE_S = 20, KEEP_EVERY_S = 5, KEEP_TRIES = 4 };
 
 struct df_wire_frame {
     zmq_msg_t msg;
@@ -293,8 +294,9 @@ df_code df_wire_recv(void *socket, int router, df_wire_in *in, int timeout_ms, d
     int more = 0;
     frames f = { .n_kept = 0 };
     *in = (df_wire_in) { 0 };
-    df_code rc = wait_readable(socket, timeout_ms, err);
-    if (!rc) rc = read_first(socket, router, in, &f, &more, err);
+    df_code rc = read_first(socket, router, in, &f, &more, err); /* under load something is there: no poll is needed */
+    if (rc == DF_ETIMEOUT && timeout_ms && !(rc = wait_readable(socket, timeout_ms, err)))
+        rc = read_first(socket, router, in, &f, &more, err);
     if (rc) return rc;
     frames_read(socket, more, &f);
     if (router) read_role(in, &f);
@@ -331,7 +333,10 @@ df_code df_wire_tune(void *socket, int queue_messages, int heartbeat_ms, df_err 
         { ZMQ_LINGER, 500 },
         { ZMQ_HEARTBEAT_IVL, heartbeat_ms },
         { ZMQ_HEARTBEAT_TIMEOUT, 3 * heartbeat_ms },
-        { ZMQ_HEARTBEAT_TTL, 5 * heartbeat_ms },
+        { ZMQ_TCP_KEEPALIVE, 1 },
+        { ZMQ_TCP_KEEPALIVE_IDLE, KEEP_IDLE_S },
+        { ZMQ_TCP_KEEPALIVE_INTVL, KEEP_EVERY_S },
+        { ZMQ_TCP_KEEPALIVE_CNT, KEEP_TRIES },
         { ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS },
         { ZMQ_RECONNECT_IVL, 100 },
         { ZMQ_RECONNECT_IVL_MAX, 2000 },

@@ -59,7 +59,10 @@ df_code df_wire_decode(df_wire_in *in, const void *head, size_t head_bytes, cons
                        df_err *err);
 
 /* Options that both ends of the farm share: bounded queues, the largest frame, ZeroMQ's own heartbeats (a dead link is
- * seen after 3 of them), half a second at close for what is still to be sent. Call before bind or connect. */
+ * seen after 3 of them), TCP's keepalive (after 40 s), half a second at close for what is still to be sent. Call before
+ * bind or connect. heartbeat_ms 0: none; for a socket with thousands of peers, where each of ZeroMQ's timers is looked
+ * for among those of all peers. */
+enum { DF_WIRE_WORKER_HEARTBEAT_MS = 3000 }; /* of a worker's socket: thousands of them meet at one coordinator */
 df_code df_wire_tune(void *socket, int queue_messages, int heartbeat_ms, df_err *err);
 
 #endif

@@ -318,7 +318,7 @@ static df_code open_socket(df_uplink *u, df_err *err) {
     static const char *const roles[] = { DF_ROLE_WORK, NULL };
     if (!(u->context = zmq_ctx_new()) || !(u->socket = zmq_socket(u->context, ZMQ_DEALER)))
         return df_err_set(err, DF_EIO, "socket: %s", zmq_strerror(zmq_errno()));
-    if ((rc = df_wire_tune(u->socket, QUEUE_MESSAGES, FIRST_HEARTBEAT_MS, err))) return rc;
+    if ((rc = df_wire_tune(u->socket, QUEUE_MESSAGES, DF_WIRE_WORKER_HEARTBEAT_MS, err))) return rc;
     if (u->cfg.keys_dir && (rc = df_curve_connect(u->socket, u->cfg.keys_dir, roles, err))) return rc;
     /* Nothing is queued for a coordinator that is away: what it must know is told after its Welcome. */
     zmq_setsockopt(u->socket, ZMQ_IMMEDIATE, &immediate, sizeof immediate);
