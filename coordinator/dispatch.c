@@ -14,7 +14,7 @@
 
 #include "coordinator/farm.h"
 
-enum { WINDOW_ROWS = 1024, FIRST_LEASE_ROWS = 8, SUSPECT_ROWS = 8 };
+enum { FIRST_LEASE_ROWS = 8, SUSPECT_ROWS = 8 };
 
 /* how many */
 
@@ -78,19 +78,19 @@ static int by_row(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-/* picks: pending rows in manifest order; skip_avoided: leave those that this worker failed at to others. */
-static void choose(choice *c, const df_row_pick *picks, size_t n_picks, bool skip_avoided, size_t n,
-                   const df_worker *worker) {
+/* picks: pending rows in manifest order; avoid: leave those that this worker failed at to others. */
+static void choose(choice *c, const df_row_pick *picks, size_t n_picks, bool avoid, size_t n, const df_worker *worker) {
     const df_row_pick *first = NULL;
+    uint64_t avoided = avoid ? df_store_hash(worker->id) : UINT64_MAX;
     c->n = 0;
     for (size_t i = 0; i < n_picks && !first; i++)
-        if (!(skip_avoided && picks[i].avoid)) first = &picks[i];
+        if (picks[i].failed_by != avoided) first = &picks[i];
     if (!first) return;
     n = limit_suspects(n, worker, first->lost);
     for (int pass = 0; pass < 2; pass++)
         for (size_t i = 0; i < n_picks && c->n < n; i++) {
             bool same_steps = picks[i].steps == first->steps;
-            if ((skip_avoided && picks[i].avoid) || !alike(&picks[i], first, pass == 0) || (pass == 1 && same_steps))
+            if (picks[i].failed_by == avoided || !alike(&picks[i], first, pass == 0) || (pass == 1 && same_steps))
                 continue;
             c->rows[c->n++] = picks[i].row;
         }
@@ -98,12 +98,10 @@ static void choose(choice *c, const df_row_pick *picks, size_t n_picks, bool ski
 }
 
 static df_code choose_from(df_farm *f, const df_job *job, const df_worker *worker, choice *c, df_err *err) {
-    df_row_pick *picks = malloc(WINDOW_ROWS * sizeof *picks);
-    size_t n_picks = 0;
-    if (!picks) return df_err_set(err, DF_ENOMEM, "window of %d rows", WINDOW_ROWS);
-    df_code rc = df_store_pending(f->store, job->key, worker->id, picks, WINDOW_ROWS, &n_picks, err);
+    const df_row_pick *picks;
+    size_t n_picks;
+    df_code rc = df_store_pending(f->store, job->key, &picks, &n_picks, err);
     if (!rc) choose(c, picks, n_picks, workers_for(f, job) > 1, lease_size(f, job, worker), worker);
-    free(picks);
     return rc;
 }
 

@@ -77,6 +77,7 @@ static void sweep_beside(df_farm *f) {
 static df_code take_up(df_farm *f, df_err *err) {
     df_code rc = count_descriptors(f, err);
     if (!rc) rc = df_store_open(&f->store, f->cfg.state_dir, err);
+    if (!rc) rc = df_store_set_cache(f->store, f->cfg.cache_kib, err);
     if (!rc) rc = make_id(f, err);
     if (!rc) rc = df_store_load_jobs(f->store, add_job, f, err);
     if (!rc) rc = df_store_load_leases(f->store, add_lease, f, err);

@@ -37,6 +37,7 @@ df_coordinator_cfg df_coordinator_cfg_default(void) {
         .stall_retry_ms = 3000,
         .upload_timeout_ms = 600000,
         .lease_target_ms = 30000,
+        .cache_kib = 64 << 10,
     };
 }
 

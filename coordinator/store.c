@@ -138,9 +138,16 @@ df_code df_store_open(df_store **out, const char *state_dir, df_err *err) {
 void df_store_close(df_store **s) {
     if (!s || !*s) return;
     df_sql_close(&(*s)->db);
+    for (int i = 0; i < DF_STORE_MAX_WINDOWS; i++) free((*s)->windows[i].picks);
     free((*s)->path);
     free(*s);
     *s = NULL;
+}
+
+df_code df_store_set_cache(df_store *s, int kib, df_err *err) {
+    char text[64];
+    snprintf(text, sizeof text, "PRAGMA cache_size = -%d", kib);
+    return df_sql_script(&s->db, text, err);
 }
 
 int64_t df_store_starts(const df_store *s) {
@@ -168,5 +175,6 @@ df_code df_store_commit(df_store *s, df_err *err) {
 }
 
 void df_store_rollback(df_store *s) {
+    df_store_window_forget_all(s);
     if (!sqlite3_get_autocommit(s->db.connection)) df_sql_run(&s->db, NULL, "ROLLBACK", "");
 }

@@ -24,6 +24,7 @@ typedef struct df_store df_store;
 
 df_code df_store_open(df_store **out, const char *state_dir, df_err *err);
 void df_store_close(df_store **s);
+df_code df_store_set_cache(df_store *s, int kib, df_err *err); /* memory for pages of the file; 2 MiB until then */
 int64_t df_store_starts(const df_store *s); /* how often this state folder was opened; 1 the first time */
 
 df_code df_store_begin(df_store *s, bool durable, df_err *err);
@@ -63,17 +64,20 @@ typedef struct df_stored_row { /* strings in the arena given */
 typedef struct df_row_pick {
     uint64_t row;
     uint32_t width, height, steps;
-    uint64_t adapters; /* hash of what they are; 0: none */
     int lost;
-    bool avoid; /* this worker failed at it before */
+    uint64_t adapters; /* hash of what they are; 0: none */
+    uint64_t failed_by; /* df_store_hash of the worker that failed at it last; 0: none */
 } df_row_pick;
 
+uint64_t df_store_hash(const char *text); /* 0 for "" */
 df_code df_store_add_row(df_store *s, int64_t job, const df_row *row,
                          df_err *err); /* DF_EEXIST: row or name is there */
 df_code df_store_read_row(df_store *s, int64_t job, uint64_t row, df_arena *arena, df_stored_row *out, df_err *err);
-/* The first pending rows in manifest order, at most max; *n says how many. */
-df_code df_store_pending(df_store *s, int64_t job, const char *worker_id, df_row_pick *picks, size_t max, size_t *n,
-                         df_err *err);
+/* The first pending rows in manifest order: DF_STORE_WINDOW_ROWS at least, if there are so many. They are kept in
+ * memory (store_window.c), and so cost little; borrowed until the next call that writes. Not between begin and commit.
+ */
+enum { DF_STORE_WINDOW_ROWS = 1024 };
+df_code df_store_pending(df_store *s, int64_t job, const df_row_pick **picks, size_t *n, df_err *err);
 
 typedef struct df_row_result {
     const char *png_sha256, *flags, *scheduler, *worker; /* flags: one a line */

@@ -62,6 +62,7 @@ df_code df_store_save_job(df_store *s, const df_job *job, df_err *err) {
 }
 
 df_code df_store_remove_job(df_store *s, int64_t job, df_err *err) {
+    df_store_window_forget(s, job);
     df_code rc = df_sql_run(&s->db, err, "DELETE FROM rows WHERE job = ?", "i", job);
     if (!rc) rc = df_sql_run(&s->db, err, "DELETE FROM progress WHERE job = ?", "i", job);
     if (!rc) rc = df_sql_run(&s->db, err, "DELETE FROM leases WHERE job = ?", "i", job);

@@ -13,6 +13,7 @@ df_code df_store_add_lease(df_store *s, int64_t job, const char *token, const ch
 }
 
 df_code df_store_lease_row(df_store *s, int64_t lease, int64_t job, uint64_t row, df_err *err) {
+    df_store_window_lent(s, job, row);
     return df_sql_run(&s->db, err, "UPDATE progress SET state = 1, lease = ? WHERE job = ? AND row = ? AND state = 0",
                       "iii", lease, job, (int64_t)row);
 }

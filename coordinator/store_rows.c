@@ -13,10 +13,12 @@ df_code df_store_add_row(df_store *s, int64_t job, const df_row *r, df_err *err)
                             (int64_t)r->width, (int64_t)r->height, (int64_t)r->steps, r->guidance, r->prompt,
                             r->negative, r->scheduler, r->task, r->name, r->extras);
     if (rc) return rc;
+    df_store_window_came_back(s, job, r->row);
     return df_sql_run(&s->db, err, "INSERT INTO progress (job, row) VALUES (?, ?)", "ii", job, (int64_t)r->row);
 }
 
 df_code df_store_row_done(df_store *s, int64_t job, uint64_t row, const df_row_result *r, df_err *err) {
+    df_store_window_lent(s, job, row);
     return df_sql_run(&s->db, err,
                       "UPDATE progress SET state = 2, lease = NULL, png_sha256 = ?, flags = ?, scheduler = ?,"
                       " worker = ?, seconds = ?, finished_ms = ?, pixels = NULLIF(?, 0), attempts = attempts + 1"
@@ -39,6 +41,10 @@ static df_code count_up(df_store *s, const char *sql, int64_t job, uint64_t row,
 
 static df_code put(df_store *s, int64_t job, uint64_t row, bool failed, const char *worker, const char *error,
                    df_err *err) {
+    if (failed)
+        df_store_window_lent(s, job, row);
+    else
+        df_store_window_came_back(s, job, row);
     return df_sql_run(&s->db, err,
                       "UPDATE progress SET state = ?, lease = NULL, worker = ?, error = ? WHERE job = ? AND row = ?",
                       "ittii", (int64_t)(failed ? DF_ROW_FAILED : DF_ROW_PENDING), worker, error, job, (int64_t)row);
@@ -65,12 +71,14 @@ df_code df_store_row_lost(df_store *s, int64_t job, uint64_t row, const char *wo
 }
 
 df_code df_store_row_back(df_store *s, int64_t job, uint64_t row, df_err *err) {
+    df_store_window_came_back(s, job, row);
     return df_sql_run(&s->db, err, "UPDATE progress SET state = 0, lease = NULL WHERE job = ? AND row = ?", "ii", job,
                       (int64_t)row);
 }
 
 df_code df_store_retry_failed(df_store *s, int64_t job, df_err *err) {
     df_code rc = df_sql_run(&s->db, err, "UPDATE jobs SET n_nan = 0 WHERE key = ?", "i", job);
+    df_store_window_forget(s, job);
     if (rc) return rc;
     return df_sql_run(&s->db, err,
                       "UPDATE progress SET state = 0, lease = NULL, attempts = 0, lost = 0, worker = NULL, error = NULL"
@@ -135,38 +143,6 @@ df_code df_store_read_row(df_store *s, int64_t job, uint64_t row, df_arena *aren
         *out = row_of(q.stmt);
         if (!copy_texts(out, arena)) rc = df_err_set(err, DF_ENOMEM, "row %llu", (unsigned long long)row);
     }
-    df_sql_end(&q);
-    return rc;
-}
-
-/* FNV-1a; 0 for "". */
-static uint64_t hash_of(const char *text) {
-    uint64_t hash = *text ? 0xcbf29ce484222325u : 0;
-    for (; *text; text++) hash = (hash ^ (unsigned char)*text) * 0x100000001b3u;
-    return hash;
-}
-
-df_code df_store_pending(df_store *s, int64_t job, const char *worker_id, df_row_pick *picks, size_t max, size_t *n,
-                         df_err *err) {
-    df_sql_query q;
-    df_code rc = df_sql_open(&q, &s->db, err,
-                             "SELECT r.row, r.width, r.height, r.steps, p.lost, p.attempts > 0 AND p.worker = ?,"
-                             " CASE r.extras WHEN '' THEN NULL ELSE IFNULL(json_extract(r.extras, '$.lora'), '') ||"
-                             " IFNULL(json_extract(r.extras, '$.embedding'), '') END"
-                             " FROM progress p JOIN rows r ON r.job = p.job AND r.row = p.row"
-                             " WHERE p.job = ? AND p.state = 0 ORDER BY p.row LIMIT ?",
-                             "tii", worker_id, job, (int64_t)max);
-    *n = 0;
-    while (!rc && !(rc = df_sql_next(&q, err)) && q.has_row)
-        picks[(*n)++] = (df_row_pick) {
-            .row = (uint64_t)sqlite3_column_int64(q.stmt, 0),
-            .width = (uint32_t)sqlite3_column_int64(q.stmt, 1),
-            .height = (uint32_t)sqlite3_column_int64(q.stmt, 2),
-            .steps = (uint32_t)sqlite3_column_int64(q.stmt, 3),
-            .lost = sqlite3_column_int(q.stmt, 4),
-            .avoid = sqlite3_column_int(q.stmt, 5) != 0,
-            .adapters = hash_of(df_store_text(q.stmt, 6)),
-        };
     df_sql_end(&q);
     return rc;
 }

@@ -296,25 +296,87 @@ static void every_field_comes_back(void **state) {
     bench_remove(dir);
 }
 
-static void pending_rows_come_in_order_and_say_whom_to_avoid(void **state) {
+static void pending_rows_come_in_order_and_say_who_failed_at_them(void **state) {
     (void)state;
     char *dir = bench_temp_dir();
     script p = { .job = new_job(JOB_1) };
-    df_row_pick picks[N_ROWS];
+    const df_row_pick *picks;
     size_t n;
     df_err err;
     assert_int_equal(df_store_open(&p.store, dir, &err), DF_OK);
     for (int i = 0; i < N_STEPS; i++) step(&p, i);
-    assert_int_equal(df_store_pending(p.store, p.job->key, "w", picks, N_ROWS, &n, &err), DF_OK);
+    assert_int_equal(df_store_pending(p.store, p.job->key, &picks, &n, &err), DF_OK);
     assert_int_equal(n, 10); /* 0 is done, 1 failed */
     for (size_t i = 0; i < n; i++) assert_int_equal(picks[i].row, i + 2);
-    assert_true(picks[0].avoid && !picks[1].avoid);
+    assert_true(picks[0].failed_by == df_store_hash("w") && !picks[1].failed_by);
     assert_true(picks[1].lost == 1 && picks[2].lost == 0);
-    assert_int_equal(df_store_pending(p.store, p.job->key, "other", picks, 3, &n, &err), DF_OK);
-    assert_int_equal(n, 3);
-    assert_false(picks[0].avoid);
     df_store_close(&p.store);
     df_job_free(&p.job);
+    bench_remove(dir);
+}
+
+enum { MANY_ROWS = 3000 };
+
+static df_store *open_many(const char *dir, df_job *job) {
+    df_store *s;
+    df_err err;
+    assert_int_equal(df_store_open(&s, dir, &err), DF_OK);
+    df_store_begin(s, true, &err);
+    assert_int_equal(df_store_add_job(s, job, &err), DF_OK);
+    add_rows(s, job, 0, MANY_ROWS);
+    assert_int_equal(df_store_commit(s, &err), DF_OK);
+    return s;
+}
+
+/* The pending rows are exactly from..MANY_ROWS-1, and `back` before them (MANY_ROWS: none). */
+static void expect_pending(df_store *s, const df_job *job, uint64_t from, uint64_t back) {
+    const df_row_pick *picks;
+    size_t n, first = back < from;
+    df_err err;
+    assert_int_equal(df_store_pending(s, job->key, &picks, &n, &err), DF_OK);
+    assert_true(n >= DF_STORE_WINDOW_ROWS || n == first + MANY_ROWS - from);
+    if (first) assert_int_equal(picks[0].row, back);
+    for (size_t i = first; i < n; i++) assert_int_equal(picks[i].row, from + i - first);
+}
+
+static void lend_rows(df_store *s, const df_job *job, uint64_t from, uint64_t to, bool commit) {
+    df_err err;
+    df_store_begin(s, false, &err);
+    for (uint64_t row = from; row < to; row++) assert_int_equal(df_store_lease_row(s, 1, job->key, row, &err), DF_OK);
+    if (commit)
+        assert_int_equal(df_store_commit(s, &err), DF_OK);
+    else
+        df_store_rollback(s);
+}
+
+static void pending_rows_follow_what_is_written(void **state) {
+    (void)state;
+    char *dir = bench_temp_dir();
+    df_job *job = new_job(JOB_1);
+    df_store *s = open_many(dir, job);
+    df_err err;
+    expect_pending(s, job, 0, MANY_ROWS);
+    lend_rows(s, job, 0, 700, true);
+    expect_pending(s, job, 700, MANY_ROWS);
+    lend_rows(s, job, 700, 900, false); /* was not to be */
+    expect_pending(s, job, 700, MANY_ROWS);
+    lend_rows(s, job, 700, 1500, true); /* less than a window is left: it is filled up */
+    expect_pending(s, job, 1500, MANY_ROWS);
+    df_store_begin(s, false, &err);
+    assert_int_equal(df_store_row_back(s, job->key, 42, &err), DF_OK);
+    assert_int_equal(df_store_commit(s, &err), DF_OK);
+    expect_pending(s, job, 1500, 42);
+    lend_rows(s, job, 42, 43, true);
+    lend_rows(s, job, 1500, MANY_ROWS - 1, true);
+    expect_pending(s, job, MANY_ROWS - 1, MANY_ROWS);
+    lend_rows(s, job, MANY_ROWS - 1, MANY_ROWS, true);
+    expect_pending(s, job, MANY_ROWS, MANY_ROWS);
+    df_store_begin(s, false, &err); /* there was nothing left: now there is */
+    assert_int_equal(df_store_row_back(s, job->key, MANY_ROWS - 1, &err), DF_OK);
+    assert_int_equal(df_store_commit(s, &err), DF_OK);
+    expect_pending(s, job, MANY_ROWS - 1, MANY_ROWS);
+    df_store_close(&s);
+    df_job_free(&job);
     bench_remove(dir);
 }
 
@@ -339,7 +401,8 @@ int main(void) {
         cmocka_unit_test(a_torn_log_is_one_of_the_steps),
         cmocka_unit_test(a_rolled_back_step_leaves_no_trace),
         cmocka_unit_test(every_field_comes_back),
-        cmocka_unit_test(pending_rows_come_in_order_and_say_whom_to_avoid),
+        cmocka_unit_test(pending_rows_come_in_order_and_say_who_failed_at_them),
+        cmocka_unit_test(pending_rows_follow_what_is_written),
         cmocka_unit_test(a_file_that_is_no_store_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
