@@ -18,12 +18,15 @@ enum { FIRST_LEASE_ROWS = 8, SUSPECT_ROWS = 8 };
 
 /* how many */
 
-static size_t workers_for(const df_farm *f, const df_job *job) {
-    size_t n = 0;
-    for (size_t i = 0; i < f->workers.n; i++)
-        n += f->workers.at[i]->state == DF_WORKER_READY &&
-             df_worker_can(f->workers.at[i], job->spec.model_sha256, job->spec.dtype);
-    return n ? n : 1;
+static size_t workers_for(const df_farm *f, df_job *job) {
+    if (job->able_at != f->workers.n_changes) {
+        job->n_able = 0;
+        job->able_at = f->workers.n_changes;
+        for (size_t i = 0; i < f->workers.n; i++)
+            job->n_able += f->workers.at[i]->state == DF_WORKER_READY &&
+                           df_worker_can(f->workers.at[i], job->spec.model_sha256, job->spec.dtype);
+    }
+    return job->n_able ? job->n_able : 1;
 }
 
 /* Rows that the worker still has time for, beside those it holds; while its speed is not known one, if there is time
@@ -32,8 +35,7 @@ static size_t rows_in_time(const df_farm *f, const df_worker *worker) {
     if (!worker->ends_ms) return SIZE_MAX;
     double left_s = 0.8 * (double)(worker->ends_ms - f->now_ms) / 1000;
     size_t held = 0;
-    for (size_t i = 0; i < f->leases.n; i++)
-        if (!strcmp(f->leases.at[i]->worker_id, worker->id)) held += f->leases.at[i]->n_open;
+    for (const df_lease *l = df_lease_table_of(&f->leases, worker->id); l; l = l->next_of_worker) held += l->n_open;
     if (worker->images_per_second <= 0) return !held && left_s * 1000 >= f->cfg.lease_target_ms;
     double rows = left_s * worker->images_per_second - (double)held;
     return rows < 1 ? 0 : rows > DF_LEASE_MAX_ROWS ? DF_LEASE_MAX_ROWS : (size_t)rows;
@@ -49,7 +51,7 @@ size_t df_farm_rows_for(const df_farm *f, const df_worker *worker) {
     return n < in_time ? n : in_time;
 }
 
-static size_t lease_size(const df_farm *f, const df_job *job, const df_worker *worker) {
+static size_t lease_size(const df_farm *f, df_job *job, const df_worker *worker) {
     size_t share = (df_job_pending(job) + workers_for(f, job) - 1) / workers_for(f, job);
     size_t n = df_farm_rows_for(f, worker);
     return n < share ? n : share;
@@ -97,7 +99,7 @@ static void choose(choice *c, const df_row_pick *picks, size_t n_picks, bool avo
     qsort(c->rows, c->n, sizeof *c->rows, by_row);
 }
 
-static df_code choose_from(df_farm *f, const df_job *job, const df_worker *worker, choice *c, df_err *err) {
+static df_code choose_from(df_farm *f, df_job *job, const df_worker *worker, choice *c, df_err *err) {
     const df_row_pick *picks;
     size_t n_picks;
     df_code rc = df_store_pending(f->store, job->key, &picks, &n_picks, err);
@@ -119,12 +121,11 @@ static df_code store_lease(df_farm *f, df_lease *lease, size_t n, df_err *err) {
 static df_lease *add_lease(df_farm *f, df_job *job, const df_worker *worker, const uint64_t *rows, size_t n) {
     char token[DF_LEASE_TOKEN_BYTES];
     snprintf(token, sizeof token, "%s-%" PRIu64, f->id, ++f->n_tokens);
-    df_lease *lease = df_lease_table_add(&f->leases, token, n);
+    df_lease *lease = df_lease_table_add(&f->leases, token, worker->id, n);
     if (!lease) return NULL;
     lease->job = job;
     lease->state = DF_LEASE_GRANTED;
     lease->named_ms = lease->granted_ms = f->now_ms;
-    snprintf(lease->worker_id, sizeof lease->worker_id, "%s", worker->id);
     for (size_t i = 0; i < n; i++) lease->rows[i].row = rows[i];
     return lease;
 }
@@ -198,7 +199,7 @@ bool df_farm_lend(df_farm *f, df_job *job, df_worker *worker, const uint64_t *ro
     if (!lease) return false;
     if (store_lease(f, lease, copies ? 0 : n, &why)) {
         df_farm_store_failed(f, &why);
-        df_lease_table_remove_at(&f->leases, f->leases.n - 1);
+        df_lease_table_remove(&f->leases, lease);
         return false;
     }
     df_farm_store_works(f);
@@ -207,7 +208,7 @@ bool df_farm_lend(df_farm *f, df_job *job, df_worker *worker, const uint64_t *ro
         df_lease_make_copies(lease);
     else
         job->n_leased += n;
-    worker->asks = false;
+    df_worker_table_stop_asking(&f->workers, worker);
     df_farm_log(f, DF_LOG_DEBUG, "lease", "lease=%s job=%s worker=%s rows=%zu first=%" PRIu64, lease->token,
                 job->spec.job_id, worker->id, n, rows[0]);
     if (send_lease(f, worker, lease, &why)) {
@@ -244,29 +245,35 @@ static void serve(df_farm *f, df_worker *worker) {
     }
 }
 
-static df_worker *next_asking(const df_farm *f, uint64_t after) {
-    df_worker *next = NULL;
-    for (size_t i = 0; i < f->workers.n; i++) {
-        df_worker *w = f->workers.at[i];
-        if (w->asks && w->state == DF_WORKER_READY && w->ask_serial > after &&
-            (!next || w->ask_serial < next->ask_serial))
-            next = w;
-    }
-    return next;
-}
-
 static bool any_pending(const df_farm *f) {
     for (size_t i = 0; i < f->jobs.n; i++)
         if (f->jobs.at[i]->state == DF_JOB_RUNNING && df_job_pending(f->jobs.at[i])) return true;
     return false;
 }
 
-void df_farm_dispatch(df_farm *f) {
-    uint64_t served = 0;
-    for (df_worker *w;
-         (any_pending(f) || df_farm_has_tail(f)) && !df_farm_store_rests(f) && (w = next_asking(f, served));) {
-        served = w->ask_serial;
-        serve(f, w);
-        if (w->asks && !df_farm_store_rests(f)) df_farm_copy_tail(f, w);
+/* What decides who is lent what, but for time: while none of it changes, those who got nothing get nothing again. */
+static uint64_t mark_of(const df_farm *f) {
+    uint64_t mark = f->n_asks * 0x9e3779b97f4a7c15u + f->workers.n_changes;
+    for (size_t i = 0; i < f->jobs.n; i++) {
+        const df_job *job = f->jobs.at[i];
+        if (job->state == DF_JOB_RUNNING) mark = (mark ^ (df_job_pending(job) + i)) * 0x100000001b3u;
     }
+    return mark;
+}
+
+/* In the order in which they asked. Who is served asks no more. */
+void df_farm_dispatch(df_farm *f) {
+    df_tail tail;
+    uint64_t mark = mark_of(f);
+    if (!f->workers.first_asking || (mark == f->looked_mark && f->now_ms < f->look_ms)) return;
+    df_farm_find_tail(f, &tail);
+    for (df_worker *w = f->workers.first_asking, *next; w && (tail.n || any_pending(f)) && !df_farm_store_rests(f);
+         w = next) {
+        next = w->asks_after;
+        if (w->state != DF_WORKER_READY) continue;
+        serve(f, w);
+        if (w->asks && tail.n && !df_farm_store_rests(f)) df_farm_copy_tail(f, &tail, w);
+    }
+    f->looked_mark = df_farm_store_rests(f) ? 0 : mark_of(f);
+    f->look_ms = f->now_ms + df_farm_tick_ms(f);
 }

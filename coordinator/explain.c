@@ -31,9 +31,8 @@ static void tell(account *a, const char *line) {
 }
 
 static const df_job *other_job_of(const df_farm *f, const df_worker *worker) {
-    for (size_t i = 0; i < f->leases.n; i++)
-        if (df_lease_is_live(f->leases.at[i]) && !strcmp(f->leases.at[i]->worker_id, worker->id))
-            return f->leases.at[i]->job;
+    for (const df_lease *lease = df_lease_table_of(&f->leases, worker->id); lease; lease = lease->next_of_worker)
+        if (df_lease_is_live(lease)) return lease->job;
     return NULL;
 }
 

@@ -37,13 +37,12 @@ static df_job *job_by_key(const df_farm *f, int64_t key) {
 static df_code add_lease(void *ctx, const df_stored_lease *stored, df_err *err) {
     df_farm *f = ctx;
     df_job *job = job_by_key(f, stored->job);
-    df_lease *lease = df_lease_table_add(&f->leases, stored->token, stored->n_rows);
+    df_lease *lease = df_lease_table_add(&f->leases, stored->token, stored->worker_id, stored->n_rows);
     if (!lease || !job) return df_err_set(err, lease ? DF_EFORMAT : DF_ENOMEM, "lease %s", stored->token);
     lease->key = stored->key;
     lease->job = job;
     lease->state = DF_LEASE_ORPHANED;
     lease->named_ms = lease->granted_ms = f->now_ms;
-    snprintf(lease->worker_id, sizeof lease->worker_id, "%s", stored->worker_id);
     for (size_t i = 0; i < stored->n_rows; i++) lease->rows[i].row = stored->rows[i];
     if (!stored->n_rows) df_lease_apply(lease, DF_LEASE_EV_ROWS_FINISHED); /* of copies, or all are done */
     if (df_job_is_live(job)) return DF_OK;
@@ -170,10 +169,13 @@ void df_farm_turn(df_farm *f, int64_t now_ms) {
     f->last_turn_ms = now_ms;
 }
 
-int64_t df_farm_wait_ms(const df_farm *f) {
+int64_t df_farm_tick_ms(const df_farm *f) {
     int64_t tick = f->cfg.lease_timeout_ms / 8;
-    if (f->work_left) return 0;
     return tick < 10 ? 10 : tick > TICK_MS ? TICK_MS : tick;
+}
+
+int64_t df_farm_wait_ms(const df_farm *f) {
+    return f->work_left ? 0 : df_farm_tick_ms(f);
 }
 
 bool df_farm_is_idle(const df_farm *f) {

@@ -42,6 +42,9 @@ typedef struct df_farm {
     uint64_t n_copied; /* rows lent as copies, in this start */
     size_t max_workers;
     int64_t now_ms, last_turn_ms, opened_ms;
+    int64_t watch_ms; /* when workers and leases are looked through again */
+    int64_t look_ms, tail_ms; /* the same for asking workers that got nothing, and for slow leases */
+    uint64_t looked_mark; /* what the lending was decided by, then (dispatch.c) */
     df_store *store;
     df_file_store *files;
     int64_t store_retry_ms; /* > 0: the last write failed; nothing is written before then */
@@ -72,6 +75,7 @@ void df_farm_take(df_farm *f, df_wire_in *in,
 void df_farm_refuse(df_farm *f, const df_wire_in *in, const df_err *why);
 void df_farm_turn(df_farm *f, int64_t now_ms);
 int64_t df_farm_wait_ms(const df_farm *f); /* until something is due by the clock */
+int64_t df_farm_tick_ms(const df_farm *f); /* workers and leases are looked through so often, if nothing else happens */
 bool df_farm_is_idle(const df_farm *f); /* cfg.exit_when_idle_ms has passed without work */
 
 /* between the files of the farm */
@@ -126,8 +130,18 @@ size_t df_farm_rows_for(const df_farm *f, const df_worker *worker); /* in one le
 bool df_farm_lend(df_farm *f, df_job *job, df_worker *worker, const uint64_t *rows, size_t n, bool copies);
 
 /* tail.c: the last rows of a job, lent once more while a slow worker still has them */
-bool df_farm_has_tail(const df_farm *f);
-void df_farm_copy_tail(df_farm *f, df_worker *worker); /* it asks, and nothing else is left for it */
+enum { DF_TAIL_LEASES = 256 };
+typedef struct df_slow_lease {
+    df_lease *lease;
+    double overdue_s;
+} df_slow_lease;
+typedef struct df_tail { /* slowest first; valid within the turn */
+    df_slow_lease at[DF_TAIL_LEASES];
+    size_t n;
+} df_tail;
+void df_farm_find_tail(df_farm *f, df_tail *tail);
+void df_farm_copy_tail(df_farm *f, const df_tail *tail,
+                       df_worker *worker); /* it asks, and nothing else is left for it */
 df_lease *df_farm_copy_of(const df_farm *f, const df_job *job, const df_lease_row *row); /* live; NULL: there is none */
 void df_farm_take_first(df_farm *f, df_lease *lease, uint64_t row); /* its picture has come: others need not do it */
 void df_farm_drop_copy(df_farm *f, df_lease *lease, df_lease_row *row); /* it has failed, or comes back */

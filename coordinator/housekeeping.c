@@ -25,8 +25,7 @@ void df_farm_leases_of_job(df_farm *f, const df_job *job, df_lease_event event) 
 }
 
 void df_farm_leases_of_worker(df_farm *f, const df_worker *worker, df_lease_event event) {
-    for (size_t i = 0; i < f->leases.n; i++)
-        if (!strcmp(f->leases.at[i]->worker_id, worker->id)) lease_event(f, f->leases.at[i], event);
+    for (df_lease *l = df_lease_table_of(&f->leases, worker->id); l; l = l->next_of_worker) lease_event(f, l, event);
 }
 
 /* the clock */
@@ -34,15 +33,15 @@ void df_farm_leases_of_worker(df_farm *f, const df_worker *worker, df_lease_even
 static void watch_worker(df_farm *f, df_worker *worker) {
     int64_t silent_ms = f->now_ms - worker->heard_ms;
     int64_t forget_ms = f->cfg.lease_timeout_ms > FORGET_WORKER_MS ? f->cfg.lease_timeout_ms : FORGET_WORKER_MS;
-    if (silent_ms > f->cfg.lease_timeout_ms && df_worker_apply(worker, DF_WORKER_EV_SILENCE)) {
-        worker->asks = false;
+    if (silent_ms > f->cfg.lease_timeout_ms && df_worker_table_apply(&f->workers, worker, DF_WORKER_EV_SILENCE)) {
+        df_worker_table_stop_asking(&f->workers, worker);
         worker->steps_done = 0;
         df_farm_log(f, DF_LOG_WARN, "worker_silent", "worker=%s name=%s ms=%lld", worker->id,
                     df_farm_quote(f, worker->name), (long long)silent_ms);
         df_farm_leases_of_worker(f, worker, DF_LEASE_EV_WORKER_SILENT);
     }
     df_farm_watch_put_out(f, worker);
-    if (silent_ms > forget_ms) df_worker_apply(worker, DF_WORKER_EV_FORGET);
+    if (silent_ms > forget_ms) df_worker_table_apply(&f->workers, worker, DF_WORKER_EV_FORGET);
 }
 
 static void watch_workers(df_farm *f) {
@@ -156,15 +155,13 @@ static df_code settle(df_farm *f, df_lease *lease, df_err *err) {
 
 static void settle_ended(df_farm *f) {
     df_err why;
-    for (size_t i = f->leases.n; i-- > 0;) {
-        if (df_lease_is_live(f->leases.at[i])) continue;
-        if (df_farm_store_rests(f)) return;
-        if (settle(f, f->leases.at[i], &why)) {
+    for (df_lease *lease; (lease = f->leases.first_ended) && !df_farm_store_rests(f);) {
+        if (settle(f, lease, &why)) {
             df_farm_store_failed(f, &why);
             return;
         }
         df_farm_store_works(f);
-        df_lease_table_remove_at(&f->leases, i);
+        df_lease_table_remove(&f->leases, lease);
     }
 }
 
@@ -184,9 +181,12 @@ static void save_counts(df_farm *f) {
 }
 
 void df_farm_keep_house(df_farm *f) {
-    watch_workers(f);
-    watch_leases(f);
-    watch_uploads(f);
+    if (f->now_ms >= f->watch_ms) {
+        watch_workers(f);
+        watch_leases(f);
+        watch_uploads(f);
+        f->watch_ms = f->now_ms + df_farm_tick_ms(f);
+    }
     settle_ended(f);
     save_counts(f);
 }

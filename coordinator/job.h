@@ -77,6 +77,8 @@ typedef struct df_job {
     df_rate rate;
     df_fair_turn turn; /* its share of the workers */
     uint64_t looked_at; /* ask_serial of the worker for whom it was last looked through */
+    size_t n_able; /* workers that can do it, as counted when the worker table had changed able_at times */
+    uint64_t able_at;
 } df_job;
 
 const char *df_job_state_name(df_job_state state);

@@ -34,10 +34,19 @@ const char *df_lease_state_name(df_lease_state state) {
     return state < DF_LEASE_N_STATES ? names[state] : "?";
 }
 
+static void list_ended(df_lease *lease) {
+    df_lease_table *table = lease->table;
+    if (!table || lease->is_listed) return;
+    *(table->last_ended ? &table->last_ended->next_ended : &table->first_ended) = lease;
+    table->last_ended = lease;
+    lease->is_listed = true;
+}
+
 bool df_lease_apply(df_lease *lease, df_lease_event event) {
     for (size_t i = 0; i < sizeof edges / sizeof *edges; i++)
         if (edges[i].from == lease->state && edges[i].event == event) {
             lease->state = edges[i].to;
+            if (!df_lease_is_live(lease)) list_ended(lease);
             return true;
         }
     return false;
@@ -111,7 +120,28 @@ static bool reserve(df_lease_table *table) {
     return true;
 }
 
-df_lease *df_lease_table_add(df_lease_table *table, const char *token, size_t n_rows) {
+/* It becomes the first of its worker's. */
+static bool link_to_worker(df_lease_table *table, df_lease *lease) {
+    df_lease *first = df_lease_table_of(table, lease->worker_id);
+    if (!df_map_put(&table->by_worker, lease->worker_id, strlen(lease->worker_id), lease)) return false;
+    lease->next_of_worker = first;
+    if (first) first->before_of_worker = lease;
+    return true;
+}
+
+static void unlink_from_worker(df_lease_table *table, df_lease *lease) {
+    df_lease *before = lease->before_of_worker, *next = lease->next_of_worker;
+    size_t bytes = strlen(lease->worker_id);
+    if (next) next->before_of_worker = before;
+    if (before)
+        before->next_of_worker = next;
+    else if (!next)
+        df_map_remove(&table->by_worker, lease->worker_id, bytes);
+    else
+        df_map_put(&table->by_worker, lease->worker_id, bytes, next); /* the key is there: it cannot fail */
+}
+
+df_lease *df_lease_table_add(df_lease_table *table, const char *token, const char *worker_id, size_t n_rows) {
     df_lease *lease = calloc(1, sizeof *lease);
     if (!lease || !(lease->rows = calloc(n_rows ? n_rows : 1, sizeof *lease->rows)) || !reserve(table) ||
         !df_map_put(&table->by_token, token, strlen(token), lease)) {
@@ -119,7 +149,15 @@ df_lease *df_lease_table_add(df_lease_table *table, const char *token, size_t n_
         return NULL;
     }
     snprintf(lease->token, sizeof lease->token, "%s", token);
+    snprintf(lease->worker_id, sizeof lease->worker_id, "%s", worker_id);
+    if (!link_to_worker(table, lease)) {
+        df_map_remove(&table->by_token, token, strlen(token));
+        lease_free(lease);
+        return NULL;
+    }
     lease->n_rows = lease->n_open = n_rows;
+    lease->table = table;
+    lease->place = table->n;
     return table->at[table->n++] = lease;
 }
 
@@ -127,10 +165,26 @@ df_lease *df_lease_table_find(const df_lease_table *table, const char *token) {
     return df_map_get(&table->by_token, token, strlen(token));
 }
 
-void df_lease_table_remove_at(df_lease_table *table, size_t index) {
-    df_lease *lease = table->at[index];
+df_lease *df_lease_table_of(const df_lease_table *table, const char *worker_id) {
+    return df_map_get(&table->by_worker, worker_id, strlen(worker_id));
+}
+
+/* Nearly always it is the first. */
+static void unlist_ended(df_lease_table *table, const df_lease *lease) {
+    df_lease *before = NULL;
+    if (!lease->is_listed) return;
+    if (table->first_ended != lease)
+        for (before = table->first_ended; before->next_ended != lease;) before = before->next_ended;
+    *(before ? &before->next_ended : &table->first_ended) = lease->next_ended;
+    if (table->last_ended == lease) table->last_ended = before;
+}
+
+void df_lease_table_remove(df_lease_table *table, df_lease *lease) {
     df_map_remove(&table->by_token, lease->token, strlen(lease->token));
-    table->at[index] = table->at[--table->n];
+    unlink_from_worker(table, lease);
+    unlist_ended(table, lease);
+    table->at[lease->place] = table->at[--table->n];
+    table->at[lease->place]->place = lease->place;
     lease_free(lease);
 }
 
@@ -138,5 +192,6 @@ void df_lease_table_free(df_lease_table *table) {
     for (size_t i = 0; i < table->n; i++) lease_free(table->at[i]);
     free(table->at);
     df_map_free(&table->by_token);
+    df_map_free(&table->by_worker);
     *table = (df_lease_table) { 0 };
 }

@@ -1,8 +1,9 @@
 /* A lease: rows of one job lent to one worker under a fencing token, and the table of its life (docs/protocol.md,
  * "life of a lease").
  *
- * df_lease_apply is pure. A lease that has ended (LOST, VOID, FINISHED) is settled by housekeeping.c: its open rows go
- * back, the store forgets it. That may be repeated until the store takes it. */
+ * df_lease_apply changes the lease, and notes in its table that it has ended, no more. A lease that has ended (LOST,
+ * VOID, FINISHED) is settled by housekeeping.c: its open rows go back, the store forgets it. That may be repeated until
+ * the store takes it. */
 #ifndef DF_COORDINATOR_LEASE_H
 #define DF_COORDINATOR_LEASE_H
 
@@ -56,6 +57,8 @@ typedef struct df_lease_row {
     bool has_copy; /* of an open one: another worker was lent it as well */
 } df_lease_row;
 
+struct df_lease_table;
+
 typedef struct df_lease {
     int64_t key; /* in the store */
     char token[DF_LEASE_TOKEN_BYTES];
@@ -67,6 +70,11 @@ typedef struct df_lease {
     double charged_s; /* what its job was charged for it; corrected when it ends */
     df_lease_row *rows; /* ascending */
     size_t n_rows, n_open, n_closed; /* open: still to be rendered, and not a copy */
+    struct df_lease_table *table; /* that it is in; NULL: none */
+    size_t place; /* there */
+    struct df_lease *before_of_worker, *next_of_worker; /* of the same worker */
+    struct df_lease *next_ended;
+    bool is_listed; /* among those that have ended */
 } df_lease;
 
 const char *df_lease_state_name(df_lease_state state);
@@ -77,16 +85,19 @@ df_lease_row *df_lease_find_row(df_lease *lease, uint64_t row); /* NULL if it is
 bool df_lease_row_apply(df_lease *lease, df_lease_row *row, df_lease_row_event event);
 void df_lease_make_copies(df_lease *lease); /* a new one: all its rows are */
 
-/* All leases. Owns them. */
+/* All leases. Owns them; stays where it is while it has some. */
 typedef struct df_lease_table {
     df_lease **at;
     size_t n, cap;
-    df_map by_token;
+    df_map by_token, by_worker; /* by_worker: the first of each */
+    df_lease *first_ended, *last_ended; /* in the order in which they ended */
 } df_lease_table;
 
-df_lease *df_lease_table_add(df_lease_table *table, const char *token, size_t n_rows); /* zeroed but for these */
+/* Zeroed but for these. */
+df_lease *df_lease_table_add(df_lease_table *table, const char *token, const char *worker_id, size_t n_rows);
 df_lease *df_lease_table_find(const df_lease_table *table, const char *token);
-void df_lease_table_remove_at(df_lease_table *table, size_t index); /* frees it; the last one takes its place */
+df_lease *df_lease_table_of(const df_lease_table *table, const char *worker_id); /* then next_of_worker; NULL: none */
+void df_lease_table_remove(df_lease_table *table, df_lease *lease); /* frees it; the last one takes its place in at */
 void df_lease_table_free(df_lease_table *table);
 
 #endif

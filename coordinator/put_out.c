@@ -18,8 +18,8 @@ static bool another_is_well(const df_farm *f, const df_worker *worker) {
 }
 
 static void put_out(df_farm *f, df_worker *worker, const char *why) {
-    if (!df_worker_apply(worker, DF_WORKER_EV_PUT_OUT)) return;
-    worker->asks = false;
+    if (!df_worker_table_apply(&f->workers, worker, DF_WORKER_EV_PUT_OUT)) return;
+    df_worker_table_stop_asking(&f->workers, worker);
     worker->out_ms = worker->out_ms ? 2 * worker->out_ms : FIRST_OUT_MS;
     if (worker->out_ms > MAX_OUT_MS) worker->out_ms = MAX_OUT_MS;
     worker->out_until_ms = f->now_ms + worker->out_ms;
@@ -27,9 +27,8 @@ static void put_out(df_farm *f, df_worker *worker, const char *why) {
              worker->n_strikes, why);
     df_farm_log(f, DF_LOG_WARN, "put_out", "worker=%s ms=%lld why=%s", worker->id, (long long)worker->out_ms,
                 df_farm_quote(f, worker->out_reason));
-    for (size_t i = 0; i < f->leases.n; i++)
-        if (!strcmp(f->leases.at[i]->worker_id, worker->id))
-            df_farm_revoke(f, worker, f->leases.at[i]->token, "this worker fails too often");
+    for (const df_lease *lease = df_lease_table_of(&f->leases, worker->id); lease; lease = lease->next_of_worker)
+        df_farm_revoke(f, worker, lease->token, "this worker fails too often");
     df_farm_leases_of_worker(f, worker, DF_LEASE_EV_GIVEN_UP);
 }
 
@@ -50,7 +49,7 @@ bool df_farm_is_on_trial(const df_worker *worker) {
 
 void df_farm_watch_put_out(df_farm *f, df_worker *worker) {
     if (worker->state != DF_WORKER_PUT_OUT || f->now_ms < worker->out_until_ms) return;
-    df_worker_apply(worker, DF_WORKER_EV_READMIT);
+    df_worker_table_apply(&f->workers, worker, DF_WORKER_EV_READMIT);
     worker->n_strikes = MAX_STRIKES - 1;
     df_farm_log(f, DF_LOG_INFO, "on_trial", "worker=%s", worker->id);
 }
@@ -61,7 +60,7 @@ df_code df_farm_readmit(df_farm *f, const Diffarm__WorkerReadmit *in, df_err *er
         df_worker *w = f->workers.at[i];
         if (strcmp(w->id, in->worker) != 0 && strcmp(w->name, in->worker) != 0) continue;
         found = true;
-        if (!df_worker_apply(w, DF_WORKER_EV_READMIT)) continue;
+        if (!df_worker_table_apply(&f->workers, w, DF_WORKER_EV_READMIT)) continue;
         df_farm_clear(w);
         df_farm_log(f, DF_LOG_INFO, "readmitted", "worker=%s", w->id);
     }

@@ -61,11 +61,8 @@ static bool names(char **tokens, size_t n, const char *token) {
 
 /* What a Hello does not name, the worker does not have: the Lease was lost with the connection. */
 static void give_up_unheld(df_farm *f, const df_worker *worker, const Diffarm__Hello *hello) {
-    for (size_t i = 0; i < f->leases.n; i++) {
-        df_lease *lease = f->leases.at[i];
-        if (!strcmp(lease->worker_id, worker->id) && !names(hello->leases_held, hello->n_leases_held, lease->token))
-            df_lease_apply(lease, DF_LEASE_EV_GIVEN_UP);
-    }
+    for (df_lease *lease = df_lease_table_of(&f->leases, worker->id); lease; lease = lease->next_of_worker)
+        if (!names(hello->leases_held, hello->n_leases_held, lease->token)) df_lease_apply(lease, DF_LEASE_EV_GIVEN_UP);
 }
 
 static void hello_of_worker(df_farm *f, const df_wire_in *in) {
@@ -78,7 +75,7 @@ static void hello_of_worker(df_farm *f, const df_wire_in *in) {
         df_farm_refuse(f, in, &why);
         return;
     }
-    df_worker_apply(worker, DF_WORKER_EV_HELLO);
+    df_worker_table_apply(&f->workers, worker, DF_WORKER_EV_HELLO);
     worker->heard_ms = f->now_ms;
     df_farm_log(f, DF_LOG_INFO, "hello", "worker=%s name=%s ranks=%u leases_held=%zu", worker->id,
                 df_farm_quote(f, worker->name), worker->pipeline_ranks, hello->n_leases_held);
@@ -97,7 +94,8 @@ static void hello(df_farm *f, const df_wire_in *in) {
 /* work */
 
 static void lease_request(df_farm *f, df_worker *worker, const Diffarm__LeaseRequest *in) {
-    worker->asks = worker->state == DF_WORKER_READY;
+    df_worker_table_stop_asking(&f->workers, worker);
+    if (worker->state == DF_WORKER_READY) df_worker_table_ask(&f->workers, worker);
     worker->ask_serial = ++f->n_asks;
     worker->max_rows = in->max_rows;
     worker->ends_ms =
@@ -109,7 +107,8 @@ static void heartbeat(df_farm *f, df_worker *worker, const Diffarm__Heartbeat *i
     Diffarm__HeartbeatAck ack = DIFFARM__HEARTBEAT_ACK__INIT;
     ack.coordinator_id = f->id;
     worker->steps_done = in->steps_done >= 0 && in->steps_done < 1e6 ? in->steps_done : 0;
-    if (in->draining && df_worker_apply(worker, DF_WORKER_EV_DRAIN)) worker->asks = false;
+    if (in->draining && df_worker_table_apply(&f->workers, worker, DF_WORKER_EV_DRAIN))
+        df_worker_table_stop_asking(&f->workers, worker);
     name_leases(f, worker, in->tokens, in->n_tokens);
     df_farm_send(f, worker->identity, worker->identity_bytes, &DF_WIRE_MESSAGE(HEARTBEAT_ACK, heartbeat_ack, &ack));
 }
@@ -190,8 +189,8 @@ static void lease_returned(df_farm *f, df_worker *worker, const Diffarm__LeaseRe
 }
 
 static void goodbye(df_farm *f, df_worker *worker) {
-    df_worker_apply(worker, DF_WORKER_EV_GOODBYE);
-    worker->asks = false;
+    df_worker_table_apply(&f->workers, worker, DF_WORKER_EV_GOODBYE);
+    df_worker_table_stop_asking(&f->workers, worker);
     df_farm_log(f, DF_LOG_INFO, "goodbye", "worker=%s name=%s", worker->id, df_farm_quote(f, worker->name));
     df_farm_leases_of_worker(f, worker, DF_LEASE_EV_GIVEN_UP);
 }
@@ -229,6 +228,6 @@ void df_farm_take_worker(df_farm *f, df_wire_in *in) {
         return;
     }
     worker->heard_ms = f->now_ms;
-    df_worker_apply(worker, DF_WORKER_EV_HEARD);
+    df_worker_table_apply(&f->workers, worker, DF_WORKER_EV_HEARD);
     take_known(f, worker, in);
 }

@@ -128,7 +128,8 @@ df_worker *df_worker_table_hello(df_worker_table *table, const Diffarm__Hello *h
     df_text_clean(worker->dtypes, sizeof worker->dtypes, hello->dtype);
     worker->pipeline_ranks = hello->pipeline_ranks;
     worker->threads = hello->threads;
-    worker->asks = false;
+    df_worker_table_stop_asking(table, worker);
+    table->n_changes++;
     return worker;
 }
 
@@ -140,8 +141,33 @@ df_worker *df_worker_table_of(const df_worker_table *table, const void *identity
     return df_map_get(&table->by_identity, identity, identity_bytes);
 }
 
+bool df_worker_table_apply(df_worker_table *table, df_worker *worker, df_worker_event event) {
+    df_worker_state before = worker->state;
+    bool is_edge = df_worker_apply(worker, event);
+    table->n_changes += worker->state != before;
+    return is_edge;
+}
+
+void df_worker_table_ask(df_worker_table *table, df_worker *worker) {
+    df_worker_table_stop_asking(table, worker);
+    worker->asks = true;
+    worker->asks_before = table->last_asking;
+    *(table->last_asking ? &table->last_asking->asks_after : &table->first_asking) = worker;
+    table->last_asking = worker;
+}
+
+void df_worker_table_stop_asking(df_worker_table *table, df_worker *worker) {
+    if (!worker->asks) return;
+    *(worker->asks_before ? &worker->asks_before->asks_after : &table->first_asking) = worker->asks_after;
+    *(worker->asks_after ? &worker->asks_after->asks_before : &table->last_asking) = worker->asks_before;
+    worker->asks = false;
+    worker->asks_before = worker->asks_after = NULL;
+}
+
 void df_worker_table_remove_at(df_worker_table *table, size_t index) {
     df_worker *worker = table->at[index];
+    df_worker_table_stop_asking(table, worker);
+    table->n_changes++;
     df_map_remove(&table->by_id, worker->id, strlen(worker->id));
     if (worker->identity_bytes) df_map_remove(&table->by_identity, worker->identity, worker->identity_bytes);
     table->at[index] = table->at[--table->n];

@@ -67,8 +67,8 @@ typedef struct df_worker {
     int64_t freed_ms; /* when its last lease ended */
     size_t n_open, n_open_of_job; /* rows it holds, as last counted by df_farm_count_open */
     bool asks; /* a LeaseRequest is open */
-    int64_t asked_ms;
-    uint64_t ask_serial; /* the earlier question is answered first */
+    struct df_worker *asks_before, *asks_after; /* those who asked just before and after */
+    uint64_t ask_serial;
     uint32_t max_rows;
     double images_per_second; /* as it says; 0: not known */
 } df_worker;
@@ -83,6 +83,8 @@ typedef struct df_worker_table {
     df_worker **at;
     size_t n, cap;
     df_map by_id, by_identity;
+    df_worker *first_asking, *last_asking; /* who has asked longest is first */
+    uint64_t n_changes; /* goes up when it may be other workers that can do a job */
 } df_worker_table;
 
 /* The worker of a Hello that was checked: found or made, its connection and offer set. NULL when out of memory. */
@@ -90,6 +92,9 @@ df_worker *df_worker_table_hello(df_worker_table *table, const Diffarm__Hello *h
                                  size_t identity_bytes);
 df_worker *df_worker_table_find(const df_worker_table *table, const char *worker_id);
 df_worker *df_worker_table_of(const df_worker_table *table, const void *identity, size_t identity_bytes);
+bool df_worker_table_apply(df_worker_table *table, df_worker *worker, df_worker_event event); /* df_worker_apply */
+void df_worker_table_ask(df_worker_table *table, df_worker *worker); /* a new question stands behind all others */
+void df_worker_table_stop_asking(df_worker_table *table, df_worker *worker); /* fine if it does not */
 void df_worker_table_remove_at(df_worker_table *table, size_t index); /* frees it; the last one takes its place */
 void df_worker_table_free(df_worker_table *table);
 

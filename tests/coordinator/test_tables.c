@@ -7,6 +7,8 @@
 
 #include <cmocka.h>
 
+#include <string.h>
+
 #include "coordinator/job.h"
 #include "coordinator/lease.h"
 #include "coordinator/worker_table.h"
@@ -122,7 +124,7 @@ static void every_state_is_reached_and_none_is_a_trap(void **state) {
 static void rows_of_a_lease_are_counted(void **state) {
     (void)state;
     df_lease_table table = { 0 };
-    df_lease *lease = df_lease_table_add(&table, "t-1", 3);
+    df_lease *lease = df_lease_table_add(&table, "t-1", "w", 3);
     for (uint64_t i = 0; i < 3; i++) lease->rows[i].row = 10 * i;
     assert_null(df_lease_find_row(lease, 5));
     df_lease_row_apply(lease, df_lease_find_row(lease, 10), DF_LEASE_ROW_EV_RESULT);
@@ -135,9 +137,72 @@ static void rows_of_a_lease_are_counted(void **state) {
     assert_int_equal(lease->n_open, 2);
     assert_int_equal(lease->n_closed, 1);
     assert_ptr_equal(df_lease_table_find(&table, "t-1"), lease);
-    df_lease_table_remove_at(&table, 0);
+    df_lease_table_remove(&table, lease);
     assert_null(df_lease_table_find(&table, "t-1"));
     df_lease_table_free(&table);
+}
+
+static void leases_are_found_by_worker_and_by_their_end(void **state) {
+    (void)state;
+    df_lease_table table = { 0 };
+    df_lease *a = df_lease_table_add(&table, "t-1", "w1", 1), *b = df_lease_table_add(&table, "t-2", "w1", 1);
+    df_lease *c = df_lease_table_add(&table, "t-3", "w2", 1), *d = df_lease_table_add(&table, "t-4", "w1", 1);
+    assert_ptr_equal(df_lease_table_of(&table, "w1"), d);
+    assert_ptr_equal(d->next_of_worker, b);
+    assert_ptr_equal(b->next_of_worker, a);
+    assert_null(a->next_of_worker);
+    assert_null(df_lease_table_of(&table, "w3"));
+    assert_true(df_lease_apply(b, DF_LEASE_EV_GIVEN_UP) && df_lease_apply(c, DF_LEASE_EV_ROWS_FINISHED));
+    assert_false(df_lease_apply(b, DF_LEASE_EV_GIVEN_UP)); /* it is listed once */
+    assert_ptr_equal(table.first_ended, b);
+    df_lease_table_remove(&table, c); /* out of turn */
+    df_lease_table_remove(&table, b);
+    assert_null(table.first_ended);
+    assert_null(df_lease_table_of(&table, "w2"));
+    assert_ptr_equal(d->next_of_worker, a);
+    assert_int_equal(table.n, 2);
+    for (size_t i = 0; i < table.n; i++) assert_int_equal(table.at[i]->place, i);
+    df_lease_table_remove(&table, d);
+    assert_ptr_equal(df_lease_table_of(&table, "w1"), a);
+    assert_true(df_lease_apply(a, DF_LEASE_EV_NAMED));
+    assert_null(table.first_ended);
+    df_lease_table_free(&table);
+}
+
+static df_worker *greet(df_worker_table *table, const char *id) {
+    Diffarm__Hello hello = DIFFARM__HELLO__INIT;
+    hello.worker_id = (char *)id;
+    return df_worker_table_hello(table, &hello, id, strlen(id));
+}
+
+static void who_asks_stands_in_line(void **state) {
+    (void)state;
+    df_worker_table table = { 0 };
+    df_worker *a = greet(&table, "a"), *b = greet(&table, "b"), *c = greet(&table, "c");
+    df_worker_table_ask(&table, a);
+    df_worker_table_ask(&table, b);
+    df_worker_table_ask(&table, c);
+    df_worker_table_ask(&table, a); /* again: behind the others */
+    assert_ptr_equal(table.first_asking, b);
+    assert_ptr_equal(b->asks_after, c);
+    assert_ptr_equal(c->asks_after, a);
+    assert_ptr_equal(table.last_asking, a);
+    for (int twice = 0; twice < 2; twice++) df_worker_table_stop_asking(&table, c);
+    assert_ptr_equal(b->asks_after, a);
+    uint64_t changes = table.n_changes;
+    df_worker_table_remove_at(&table, 1);
+    assert_ptr_equal(table.first_asking, a);
+    assert_null(a->asks_before);
+    assert_true(table.n_changes > changes);
+    greet(&table, "a"); /* a Hello ends its question */
+    assert_null(table.first_asking);
+    assert_null(table.last_asking);
+    changes = table.n_changes;
+    df_worker_table_apply(&table, a, DF_WORKER_EV_HEARD);
+    assert_int_equal(table.n_changes, changes); /* it could do what it can do before */
+    df_worker_table_apply(&table, a, DF_WORKER_EV_DRAIN);
+    assert_true(table.n_changes > changes);
+    df_worker_table_free(&table);
 }
 
 static void a_worker_is_found_by_its_newest_connection(void **state) {
@@ -187,8 +252,12 @@ static void a_worker_gets_what_it_can_do(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_edge_is_as_documented),  cmocka_unit_test(every_state_is_reached_and_none_is_a_trap),
-        cmocka_unit_test(rows_of_a_lease_are_counted),  cmocka_unit_test(a_worker_is_found_by_its_newest_connection),
+        cmocka_unit_test(every_edge_is_as_documented),
+        cmocka_unit_test(every_state_is_reached_and_none_is_a_trap),
+        cmocka_unit_test(leases_are_found_by_worker_and_by_their_end),
+        cmocka_unit_test(who_asks_stands_in_line),
+        cmocka_unit_test(rows_of_a_lease_are_counted),
+        cmocka_unit_test(a_worker_is_found_by_its_newest_connection),
         cmocka_unit_test(a_worker_gets_what_it_can_do),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
