@@ -107,6 +107,7 @@ df_code df_farm_open(df_farm **out, const df_coordinator_cfg *cfg, const df_wire
 void df_farm_close(df_farm **f) {
     if (!f || !*f) return;
     df_farm_drop_results(*f, NULL);
+    free((*f)->acks.at);
     df_lease_table_free(&(*f)->leases);
     df_worker_table_free(&(*f)->workers);
     df_job_table_free(&(*f)->jobs);

@@ -34,6 +34,17 @@ typedef struct df_wire_out {
     df_code (*send)(void *ctx, const void *to, size_t to_bytes, const Diffarm__Message *msg, df_err *err);
 } df_wire_out;
 
+typedef struct df_ack {
+    char token[DF_LEASE_TOKEN_BYTES], worker_id[DF_WORKER_ID_BYTES];
+    uint64_t row;
+    bool committed;
+} df_ack;
+
+typedef struct df_acks { /* that are to be sent; kept from turn to turn */
+    df_ack *at;
+    size_t n, cap;
+} df_acks;
+
 typedef struct df_farm {
     df_coordinator_cfg cfg;
     df_wire_out wire;
@@ -56,6 +67,7 @@ typedef struct df_farm {
     uint64_t n_asks;
     struct df_result *results, **results_end; /* queue of results.c, oldest first */
     size_t results_bytes;
+    df_acks acks;
     bool work_left; /* a turn stopped half-way: come back at once */
     int n_ended; /* jobs that ended in this start */
     int64_t idle_since_ms;
@@ -167,6 +179,10 @@ void df_farm_flush_results(df_farm *f);
 void df_farm_drop_results(df_farm *f, const df_job *job); /* NULL: all */
 bool df_farm_has_results(const df_farm *f, const df_job *job);
 bool df_farm_has_result(const df_farm *f, const df_job *job, uint64_t row);
+
+/* acks.c: committed, or dropped; at once, or with others of its lease when they are sent */
 void df_farm_ack(df_farm *f, const char *worker_id, const char *token, uint64_t row, bool committed);
+void df_farm_ack_later(df_farm *f, const char *worker_id, const char *token, uint64_t row, bool committed);
+void df_farm_send_acks(df_farm *f);
 
 #endif

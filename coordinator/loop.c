@@ -16,7 +16,7 @@
 #include "coordinator/web/watch.h"
 
 /* Queued messages a peer: results are a megabyte or so each, and wait with their worker instead of here. */
-enum { QUEUE_MESSAGES = 128, MESSAGES_A_TURN = 128, TURN_MS = 100, BACKLOG = 4096, WIRE_HEARTBEAT_MS = 5000 };
+enum { QUEUE_MESSAGES = 128, MESSAGES_A_TURN = 8192, PICTURES_A_TURN = 128, TURN_MS = 50, BACKLOG = 4096 };
 
 struct df_coordinator {
     df_coordinator_cfg cfg;
@@ -56,7 +56,7 @@ static df_code tune(void *socket, df_err *err) {
     for (size_t i = 0; i < sizeof options / sizeof *options; i++)
         if (zmq_setsockopt(socket, options[i].option, &options[i].value, sizeof options[i].value))
             return zmq_failed("socket option", err);
-    return df_wire_tune(socket, QUEUE_MESSAGES, WIRE_HEARTBEAT_MS, err);
+    return df_wire_tune(socket, QUEUE_MESSAGES, 0, err); /* peers send heartbeats, of both kinds */
 }
 
 static df_code listen_on(df_coordinator *c, df_err *err) {
@@ -128,17 +128,24 @@ static df_code wait_for_work(df_coordinator *c, df_err *err) {
     return DF_OK;
 }
 
+/* A picture is a file to be written and synced; all else of a message is done in microseconds. */
+static bool brings_picture(const df_wire_in *in) {
+    return in->blob_bytes || (in->msg->body_case == DIFFARM__MESSAGE__BODY_RESULT && in->msg->result->beside_bytes);
+}
+
 /* What has come, but not so much that the turn's other work waits long. */
 static df_code take_messages(df_coordinator *c, df_err *err) {
-    int64_t until_ms = df_clock_ms() + TURN_MS;
-    for (int i = 0; i < MESSAGES_A_TURN && df_clock_ms() < until_ms; i++) {
+    int64_t now_ms = df_clock_ms(), until_ms = now_ms + TURN_MS;
+    for (int n = 0, n_pictures = 0; n < MESSAGES_A_TURN && n_pictures < PICTURES_A_TURN && now_ms < until_ms;
+         n++, now_ms = df_clock_ms()) {
         df_wire_in in;
         df_err why;
         df_code rc = df_wire_recv(c->socket, 1, &in, 0, &why);
         if (rc == DF_ETIMEOUT) return DF_OK;
         if (rc == DF_ECANCELLED || rc == DF_EIO) return df_err_set(err, rc, "%s", why.text);
+        n_pictures += !rc && brings_picture(&in);
         if (!rc)
-            df_farm_take(c->farm, &in, df_clock_ms());
+            df_farm_take(c->farm, &in, now_ms);
         else if (rc != DF_EPROTOCOL || in.version != DF_PROTOCOL_VERSION) /* else: a kind that is new to us */
             df_farm_refuse(c->farm, &in, &why);
         df_wire_in_free(&in);

@@ -58,16 +58,6 @@ struct df_result {
 
 /* into the queue */
 
-void df_farm_ack(df_farm *f, const char *worker_id, const char *token, uint64_t row, bool committed) {
-    df_worker *worker = df_worker_table_find(&f->workers, worker_id);
-    Diffarm__ResultAck ack = DIFFARM__RESULT_ACK__INIT;
-    ack.token = (char *)token;
-    ack.row = row;
-    ack.committed = committed;
-    if (worker && worker->identity_bytes)
-        df_farm_send(f, worker->identity, worker->identity_bytes, &DF_WIRE_MESSAGE(RESULT_ACK, result_ack, &ack));
-}
-
 static df_result *enqueue(df_farm *f, df_worker *worker, df_lease *lease, uint64_t row) {
     df_result *r = calloc(1, sizeof *r);
     if (!r) return NULL; /* not acknowledged: the worker sends it again */
@@ -497,7 +487,8 @@ void df_farm_flush_results(df_farm *f) {
             continue;
         }
         apply_committed(f, r);
-        if (!r->silent) df_farm_ack(f, r->worker_id, r->token, r->row, r->kind == PICTURE);
+        if (!r->silent) df_farm_ack_later(f, r->worker_id, r->token, r->row, r->kind == PICTURE);
         remove_at(f, link);
     }
+    df_farm_send_acks(f);
 }

@@ -128,6 +128,7 @@ df_worker *df_worker_table_hello(df_worker_table *table, const Diffarm__Hello *h
     df_text_clean(worker->dtypes, sizeof worker->dtypes, hello->dtype);
     worker->pipeline_ranks = hello->pipeline_ranks;
     worker->threads = hello->threads;
+    worker->groups_acks = hello->groups_acks;
     df_worker_table_stop_asking(table, worker);
     table->n_changes++;
     return worker;

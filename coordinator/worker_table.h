@@ -55,6 +55,7 @@ typedef struct df_worker {
     char dtypes[DF_WORKER_DTYPES_BYTES]; /* what it computes in, "f32 bf16"; "": it does not say, and is taken at its
                                             word */
     uint32_t pipeline_ranks, threads;
+    bool groups_acks; /* several rows may be answered in one message */
     int64_t heard_ms;
     double steps_done; /* inside unfinished rows, in images */
     uint64_t n_done, n_failed;

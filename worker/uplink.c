@@ -120,6 +120,11 @@ static void on_revoked(df_uplink *u, const Diffarm__LeaseRevoked *m) {
     tell(u, DF_UPLINK_REVOKED, lease, NULL);
 }
 
+static void on_ack(df_uplink *u, const Diffarm__ResultAck *m) {
+    df_book_ack(&u->book, m->token, m->row);
+    for (size_t i = 0; i < m->n_more_rows; i++) df_book_ack(&u->book, m->token, m->more_rows[i]);
+}
+
 static void on_refused(df_uplink *u, const Diffarm__Refused *m) {
     df_err err;
     df_err_set(&err, DF_EPROTOCOL, "%s: the coordinator refuses this worker: %s", u->cfg.endpoint, m->reason);
@@ -143,7 +148,7 @@ static void on_message(df_uplink *u, Diffarm__Message **msg) {
     case DIFFARM__MESSAGE__BODY_PICTURE_WANTED:
         df_book_unsend_row(&u->book, m->picture_wanted->token, m->picture_wanted->row);
         break;
-    case DIFFARM__MESSAGE__BODY_RESULT_ACK: df_book_ack(&u->book, m->result_ack->token, m->result_ack->row); break;
+    case DIFFARM__MESSAGE__BODY_RESULT_ACK: on_ack(u, m->result_ack); break;
     default: break; /* of newer software, or not for workers */
     }
 }

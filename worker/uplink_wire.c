@@ -55,6 +55,7 @@ df_code df_uplink_send_hello(void *socket, const df_uplink_cfg *cfg, const char 
     m.backend = (char *)cfg->backend;
     m.dtype = (char *)cfg->dtypes;
     m.any_model = !cfg->n_offers;
+    m.groups_acks = 1;
     if (!rc) rc = send(socket, DIFFARM__MESSAGE__BODY_HELLO, &m, NULL, 0, err);
     free(m.leases_held);
     free(offers);

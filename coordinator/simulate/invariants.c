@@ -62,14 +62,19 @@ static void check_lease(df_sim_world *w, const Diffarm__Lease *lease) {
     snprintf(token->text, sizeof token->text, "%s", lease->token);
 }
 
+static void check_acked_row(df_sim_world *w, df_sim_job *job, uint64_t row) {
+    if (row >= job->n_rows) return;
+    if (!job->cancelled && !has_picture(w, job, row, true))
+        df_sim_broken(w, "row %" PRIu64 " of job %s is acknowledged, its picture is not on the medium", row, job->id);
+    w->report->n_committed += !job->rows[row].acked;
+    job->rows[row].acked = true;
+}
+
 static void check_ack(df_sim_world *w, const Diffarm__ResultAck *ack) {
     df_sim_job *job = ack->committed ? job_of_token(w, ack->token) : NULL;
-    if (!job || ack->row >= job->n_rows) return;
-    if (!job->cancelled && !has_picture(w, job, ack->row, true))
-        df_sim_broken(w, "row %" PRIu64 " of job %s is acknowledged, its picture is not on the medium", ack->row,
-                      job->id);
-    w->report->n_committed += !job->rows[ack->row].acked;
-    job->rows[ack->row].acked = true;
+    if (!job) return;
+    check_acked_row(w, job, ack->row);
+    for (size_t i = 0; i < ack->n_more_rows; i++) check_acked_row(w, job, ack->more_rows[i]);
 }
 
 static void check_reply(df_sim_world *w, int peer, const Diffarm__Reply *reply) {

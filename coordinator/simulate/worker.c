@@ -50,6 +50,7 @@ static void hello(df_sim_world *w, df_sim_worker *worker) {
     out.role = DIFFARM__HELLO__ROLE__WORKER;
     out.worker_id = out.name = id;
     out.any_model = 1;
+    out.groups_acks = worker->number % 2;
     out.leases_held = tokens;
     out.n_leases_held = tokens_of(worker, tokens);
     worker->hello_ms = w->now_ms + HELLO_AGAIN_MS;
@@ -267,7 +268,11 @@ void df_sim_worker_take(df_sim_world *w, df_sim_worker *worker, const Diffarm__M
     case DIFFARM__MESSAGE__BODY_LEASE: take_lease(w, worker, m->lease); break;
     case DIFFARM__MESSAGE__BODY_LEASE_REVOKED: drop(worker, m->lease_revoked->token, NULL); break;
     case DIFFARM__MESSAGE__BODY_PICTURE_WANTED: send_again(worker, m->picture_wanted); break;
-    case DIFFARM__MESSAGE__BODY_RESULT_ACK: drop(worker, m->result_ack->token, &m->result_ack->row); break;
+    case DIFFARM__MESSAGE__BODY_RESULT_ACK:
+        drop(worker, m->result_ack->token, &m->result_ack->row);
+        for (size_t i = 0; i < m->result_ack->n_more_rows; i++)
+            drop(worker, m->result_ack->token, &m->result_ack->more_rows[i]);
+        break;
     case DIFFARM__MESSAGE__BODY_HEARTBEAT_ACK:
         if (strcmp(worker->coordinator, m->heartbeat_ack->coordinator_id) != 0) greet_again(w, worker);
         break;
