@@ -72,8 +72,8 @@ static df_code check_spec(const df_job_spec *s, df_err *err) {
         return df_err_set(err, DF_EINVAL, "priority %d is not in -%d..%d", s->priority, DF_JOB_MAX_PRIORITY,
                           DF_JOB_MAX_PRIORITY);
     if (*s->out_dir != '/') return df_err_set(err, DF_EINVAL, "out_dir \"%s\" is not absolute", s->out_dir);
-    if (!strcmp(s->format, "png") || !strcmp(s->format, "tar")) return DF_OK;
-    return df_err_set(err, DF_EUNSUPPORTED, "format \"%s\": this coordinator writes png and tar", s->format);
+    if (!strcmp(s->format, "png") || !strcmp(s->format, "tar") || !strcmp(s->format, "none")) return DF_OK;
+    return df_err_set(err, DF_EUNSUPPORTED, "format \"%s\": this coordinator writes png, tar and none", s->format);
 }
 
 static df_job_spec spec_from_wire(const Diffarm__JobSpec *in) {

@@ -93,6 +93,10 @@ bool df_job_is_tar(const df_job *job) {
     return !strcmp(job->spec.format, "tar");
 }
 
+bool df_job_keeps_pictures(const df_job *job) {
+    return strcmp(job->spec.format, "none") != 0;
+}
+
 bool df_job_is_live(const df_job *job) {
     return job->state == DF_JOB_RUNNING || job->state == DF_JOB_STALLED || job->state == DF_JOB_FINISHING ||
            job->state == DF_JOB_PAUSED;

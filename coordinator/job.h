@@ -88,6 +88,7 @@ df_job *df_job_new(const df_job_spec *spec); /* copies the strings; NULL when ou
 void df_job_free(df_job **job);
 
 bool df_job_is_tar(const df_job *job);
+bool df_job_keeps_pictures(const df_job *job); /* format "none": hashes, flags and times are all that is kept */
 bool df_job_is_live(const df_job *job); /* rows may still be finished */
 uint64_t df_job_pending(const df_job *job); /* rows that nobody has */
 void df_job_count_flagged(df_job *job, const df_job_flagged *more);

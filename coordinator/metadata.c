@@ -50,12 +50,12 @@ json_t *df_metadata_of(const df_job *job, const df_stored_row *r) {
         df_tar_shard_member(path, r->is.row);
     else
         df_row_path(path, r->is.row, r->is.name);
-    json_t *line =
-        json_pack("{s:s, s:I, s:s, s:s, s:I, s:o, s:i, s:f, s:s, s:s, s:s, s:s, s:s}", "file_name", path, "row",
-                  (json_int_t)r->is.row, "prompt", r->is.prompt, "negative", r->is.negative, "seed",
-                  (json_int_t)r->is.seed, "size", size_of(&r->is), "steps", (int)r->is.steps, "guidance",
-                  r->is.guidance, "scheduler", *r->scheduler_used ? r->scheduler_used : r->is.scheduler, "task",
-                  r->is.task, "model", spec->model_name, "model_sha256", spec->model_sha256, "dtype", spec->dtype);
+    json_t *line = json_pack("{s:s*, s:I, s:s, s:s, s:I, s:o, s:i, s:f, s:s, s:s, s:s, s:s, s:s}", "file_name",
+                             df_job_keeps_pictures(job) ? path : NULL, "row", (json_int_t)r->is.row, "prompt",
+                             r->is.prompt, "negative", r->is.negative, "seed", (json_int_t)r->is.seed, "size",
+                             size_of(&r->is), "steps", (int)r->is.steps, "guidance", r->is.guidance, "scheduler",
+                             *r->scheduler_used ? r->scheduler_used : r->is.scheduler, "task", r->is.task, "model",
+                             spec->model_name, "model_sha256", spec->model_sha256, "dtype", spec->dtype);
     json_t *extras = df_row_extras_metadata(r->is.extras);
     json_t *options = options_of(spec);
     json_t *first = r->first_alike != r->is.row ? json_integer((json_int_t)r->first_alike) : NULL;

@@ -175,6 +175,18 @@ static void queue_beside(df_farm *f, df_worker *worker, df_lease *lease, const D
     r->beside_bytes = result->beside_bytes;
 }
 
+/* Of a job that keeps no pictures: what the worker says of it is all there is. */
+static void queue_hash(df_farm *f, df_worker *worker, df_lease *lease, const Diffarm__Result *result) {
+    if (!df_sha256_is_hex(result->png_sha256)) {
+        fail(f, worker, lease, result->row, DF_EFORMAT, "result without a SHA-256");
+        return;
+    }
+    df_result *r = enqueue_picture(f, worker, lease, result->row);
+    if (!r) return;
+    describe(r, result, result->png_sha256);
+    r->stage = TO_COMMIT;
+}
+
 /* The picture came by message although its job has a shared sink; an earlier Result may have spoken of a file. */
 static void note_by_message(df_farm *f, df_worker *worker, const df_lease *lease, const Diffarm__Result *result) {
     df_adopt_drop(lease->job, lease->token, &result->row, 1);
@@ -186,6 +198,10 @@ static void note_by_message(df_farm *f, df_worker *worker, const df_lease *lease
 
 void df_farm_queue_result(df_farm *f, df_worker *worker, df_lease *lease, df_wire_in *in) {
     const Diffarm__Result *result = in->msg->result;
+    if (!df_job_keeps_pictures(lease->job)) {
+        queue_hash(f, worker, lease, result);
+        return;
+    }
     if (lease->job->spec.shared_sink && result->beside_bytes && !in->blob_bytes) {
         queue_beside(f, worker, lease, result);
         return;

@@ -7,10 +7,11 @@
 #include <stdint.h>
 
 #include "base/sha256.h"
+#include "coordinator/simulate/png.h"
 #include "coordinator/simulate/random.h"
 #include "farm.pb-c.h"
 
-enum { DF_SIM_MAX_ROWS = 48, DF_SIM_MAX_JOBS = 3, DF_SIM_PNG_BYTES = 512 };
+enum { DF_SIM_MAX_ROWS = 48, DF_SIM_MAX_JOBS = 3 };
 
 typedef struct df_sim_row {
     uint8_t png[DF_SIM_PNG_BYTES];
