@@ -14,7 +14,7 @@
 
 #include "coordinator/farm.h"
 
-enum { FIRST_LEASE_ROWS = 8, SUSPECT_ROWS = 8 };
+enum { SUSPECT_ROWS = 8 };
 
 /* how many */
 
@@ -29,32 +29,8 @@ static size_t workers_for(const df_farm *f, df_job *job) {
     return job->n_able ? job->n_able : 1;
 }
 
-/* Rows that the worker still has time for, beside those it holds; while its speed is not known one, if there is time
- * for a whole lease. A fifth is kept in reserve. */
-static size_t rows_in_time(const df_farm *f, const df_worker *worker) {
-    if (!worker->ends_ms) return SIZE_MAX;
-    double left_s = 0.8 * (double)(worker->ends_ms - f->now_ms) / 1000;
-    size_t held = 0;
-    for (const df_lease *l = df_lease_table_of(&f->leases, worker->id); l; l = l->next_of_worker) held += l->n_open;
-    if (worker->images_per_second <= 0) return !held && left_s * 1000 >= f->cfg.lease_target_ms;
-    double rows = left_s * worker->images_per_second - (double)held;
-    return rows < 1 ? 0 : rows > DF_LEASE_MAX_ROWS ? DF_LEASE_MAX_ROWS : (size_t)rows;
-}
-
-size_t df_farm_rows_for(const df_farm *f, const df_worker *worker) {
-    size_t cap = worker->max_rows && worker->max_rows < DF_LEASE_MAX_ROWS ? worker->max_rows : DF_LEASE_MAX_ROWS;
-    double wanted = worker->images_per_second > 0 ? worker->images_per_second * f->cfg.lease_target_ms / 1000
-                                                  : FIRST_LEASE_ROWS; /* speed not known yet */
-    size_t n = wanted < 1 ? 1 : wanted > (double)cap ? cap : (size_t)wanted;
-    size_t in_time = rows_in_time(f, worker);
-    if (df_farm_is_on_trial(worker)) n = 1;
-    return n < in_time ? n : in_time;
-}
-
-static size_t lease_size(const df_farm *f, df_job *job, const df_worker *worker) {
-    size_t share = (df_job_pending(job) + workers_for(f, job) - 1) / workers_for(f, job);
-    size_t n = df_farm_rows_for(f, worker);
-    return n < share ? n : share;
+static size_t share_of(const df_farm *f, df_job *job) {
+    return (df_job_pending(job) + workers_for(f, job) - 1) / workers_for(f, job);
 }
 
 static size_t limit_suspects(size_t n, const df_worker *worker, int lost) {
@@ -64,11 +40,6 @@ static size_t limit_suspects(size_t n, const df_worker *worker, int lost) {
 }
 
 /* which */
-
-typedef struct choice {
-    uint64_t rows[DF_LEASE_MAX_ROWS];
-    size_t n;
-} choice;
 
 static bool alike(const df_row_pick *a, const df_row_pick *b, bool steps_too) {
     return a->width == b->width && a->height == b->height && a->lost == b->lost && a->adapters == b->adapters &&
@@ -80,30 +51,42 @@ static int by_row(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-/* picks: pending rows in manifest order; avoid: leave those that this worker failed at to others. */
-static void choose(choice *c, const df_row_pick *picks, size_t n_picks, bool avoid, size_t n, const df_worker *worker) {
-    const df_row_pick *first = NULL;
-    uint64_t avoided = avoid ? df_store_hash(worker->id) : UINT64_MAX;
+static const df_row_pick *first_of(const df_row_pick *picks, size_t n, uint64_t avoided) {
+    for (size_t i = 0; i < n; i++)
+        if (picks[i].failed_by != avoided) return &picks[i];
+    return NULL;
+}
+
+/* picks: pending rows in manifest order; avoided: leave those that this worker failed at to others. */
+static void choose(df_lent_rows *c, const df_farm *f, const df_worker *worker, const df_row_pick *picks, size_t n_picks,
+                   uint64_t avoided, df_lease_size size) {
+    const df_row_pick *first = first_of(picks, n_picks, avoided);
     c->n = 0;
-    for (size_t i = 0; i < n_picks && !first; i++)
-        if (picks[i].failed_by != avoided) first = &picks[i];
+    c->seconds = 0;
     if (!first) return;
-    n = limit_suspects(n, worker, first->lost);
+    size.rows = limit_suspects(size.rows, worker, first->lost);
+    bool has_room = true;
     for (int pass = 0; pass < 2; pass++)
-        for (size_t i = 0; i < n_picks && c->n < n; i++) {
+        for (size_t i = 0; i < n_picks && has_room; i++) {
             bool same_steps = picks[i].steps == first->steps;
             if (picks[i].failed_by == avoided || !alike(&picks[i], first, pass == 0) || (pass == 1 && same_steps))
                 continue;
+            double seconds = df_farm_row_seconds(f, worker, df_row_pick_work(&picks[i]));
+            if (!(has_room = df_lease_size_take(&size, seconds))) break;
             c->rows[c->n++] = picks[i].row;
+            c->seconds += seconds;
         }
     qsort(c->rows, c->n, sizeof *c->rows, by_row);
 }
 
-static df_code choose_from(df_farm *f, df_job *job, const df_worker *worker, choice *c, df_err *err) {
+static df_code choose_from(df_farm *f, df_job *job, const df_worker *worker, df_lent_rows *c, df_err *err) {
     const df_row_pick *picks;
     size_t n_picks;
+    df_lease_size size = df_farm_lease_size(f, worker);
+    uint64_t avoided = workers_for(f, job) > 1 ? df_store_hash(worker->id) : UINT64_MAX;
     df_code rc = df_store_pending(f->store, job->key, &picks, &n_picks, err);
-    if (!rc) choose(c, picks, n_picks, workers_for(f, job) > 1, lease_size(f, job, worker), worker);
+    if (size.rows > share_of(f, job)) size.rows = share_of(f, job);
+    if (!rc) choose(c, f, worker, picks, n_picks, avoided, size);
     return rc;
 }
 
@@ -130,14 +113,8 @@ static df_lease *add_lease(df_farm *f, df_job *job, const df_worker *worker, con
     return lease;
 }
 
-/* What a lease is expected to take, in seconds of its worker. */
-static double expected_seconds(const df_farm *f, const df_worker *worker, size_t n_rows) {
-    if (worker->images_per_second > 0) return (double)n_rows / worker->images_per_second;
-    return f->cfg.lease_target_ms / 1000.0 * (double)n_rows / FIRST_LEASE_ROWS;
-}
-
-static void charge(df_farm *f, df_job *job, df_lease *lease, const df_worker *worker) {
-    lease->charged_s = expected_seconds(f, worker, lease->n_rows);
+static void charge(df_farm *f, df_job *job, df_lease *lease, double seconds) {
+    lease->charged_s = seconds;
     df_fair_charge(&f->shares, &job->turn, lease->charged_s, df_fair_weight(job->spec.priority));
 }
 
@@ -193,7 +170,9 @@ static df_code send_lease(df_farm *f, const df_worker *worker, const df_lease *l
 }
 
 /* The lease is stored before it is sent: a worker never holds one that a restarted coordinator would not know. */
-bool df_farm_lend(df_farm *f, df_job *job, df_worker *worker, const uint64_t *rows, size_t n, bool copies) {
+bool df_farm_lend(df_farm *f, df_job *job, df_worker *worker, const df_lent_rows *lent, bool copies) {
+    const uint64_t *rows = lent->rows;
+    size_t n = lent->n;
     df_err why;
     df_lease *lease = add_lease(f, job, worker, rows, n);
     if (!lease) return false;
@@ -203,7 +182,7 @@ bool df_farm_lend(df_farm *f, df_job *job, df_worker *worker, const uint64_t *ro
         return false;
     }
     df_farm_store_works(f);
-    charge(f, job, lease, worker);
+    charge(f, job, lease, lent->seconds);
     if (copies)
         df_lease_make_copies(lease);
     else
@@ -233,7 +212,7 @@ static df_job *next_job(const df_farm *f, const df_worker *worker) {
 }
 
 static void serve(df_farm *f, df_worker *worker) {
-    choice c;
+    df_lent_rows c;
     df_err why;
     for (size_t i = 0; i < f->jobs.n; i++) f->jobs.at[i]->looked_at = 0;
     for (df_job *job; worker->asks && !df_farm_store_rests(f) && (job = next_job(f, worker));) {
@@ -241,7 +220,7 @@ static void serve(df_farm *f, df_worker *worker) {
         if (choose_from(f, job, worker, &c, &why))
             df_farm_store_failed(f, &why);
         else if (c.n)
-            df_farm_lend(f, job, worker, c.rows, c.n, false);
+            df_farm_lend(f, job, worker, &c, false);
     }
 }
 

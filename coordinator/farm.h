@@ -137,9 +137,25 @@ df_code df_farm_readmit(df_farm *f, const Diffarm__WorkerReadmit *in, df_err *er
 
 void df_farm_keep_house(df_farm *f); /* housekeeping.c: silence, timeouts, leases that ended */
 void df_farm_dispatch(df_farm *f); /* dispatch.c */
-size_t df_farm_rows_for(const df_farm *f, const df_worker *worker); /* in one lease that it can finish in time */
-/* Rows ascending, DF_LEASE_MAX_ROWS at most. copies: another lease has them, and keeps them. */
-bool df_farm_lend(df_farm *f, df_job *job, df_worker *worker, const uint64_t *rows, size_t n, bool copies);
+typedef struct df_lent_rows {
+    uint64_t rows[DF_LEASE_MAX_ROWS]; /* ascending */
+    size_t n;
+    double seconds; /* that they are expected to take */
+} df_lent_rows;
+/* copies: another lease has them, and keeps them. */
+bool df_farm_lend(df_farm *f, df_job *job, df_worker *worker, const df_lent_rows *lent, bool copies);
+
+/* lease_size.c: what still goes into one lease */
+typedef struct df_lease_size {
+    size_t rows;
+    double seconds; /* one row may be longer */
+    double left_s; /* until the worker's allocation ends: none may be longer */
+    bool has_row;
+} df_lease_size;
+df_lease_size df_farm_lease_size(const df_farm *f, const df_worker *worker);
+bool df_lease_size_take(df_lease_size *size, double row_seconds); /* false: there is no room for such a row */
+/* What a row is expected to take; work as of df_row_pick_work, 0: not known. */
+double df_farm_row_seconds(const df_farm *f, const df_worker *worker, double work);
 
 /* tail.c: the last rows of a job, lent once more while a slow worker still has them */
 enum { DF_TAIL_LEASES = 256 };

@@ -69,6 +69,10 @@ typedef struct df_row_pick {
     uint64_t failed_by; /* df_store_hash of the worker that failed at it last; 0: none */
 } df_row_pick;
 
+static inline double df_row_pick_work(const df_row_pick *pick) { /* in pixels times steps */
+    return (double)pick->width * pick->height * pick->steps;
+}
+
 uint64_t df_store_hash(const char *text); /* 0 for "" */
 df_code df_store_add_row(df_store *s, int64_t job, const df_row *row,
                          df_err *err); /* DF_EEXIST: row or name is there */

@@ -120,37 +120,44 @@ static df_lease *slowest(const df_tail *tail, const df_worker *worker) {
 }
 
 /* A row that somebody has died with or failed at goes its own way, so that it does no harm to one more. */
-static bool is_harmless(df_farm *f, const df_job *job, uint64_t row) {
+static bool is_harmless(df_farm *f, const df_job *job, uint64_t row, double *work) {
     df_stored_row stored;
     df_arena *arena = df_arena_new();
     bool yes =
         arena && !df_store_read_row(f->store, job->key, row, arena, &stored, NULL) && !stored.lost && !stored.attempts;
+    if (yes) *work = (double)stored.is.width * stored.is.height * stored.is.steps;
     df_arena_free(&arena);
     return yes;
 }
 
 /* The last ones, for rows are worked off in their order; ascending. */
-static size_t choose(df_farm *f, const df_lease *lease, size_t max, uint64_t *rows) {
-    size_t n = 0;
-    for (size_t i = lease->n_rows; i-- > 0 && n < max;)
-        if (lease->rows[i].state == DF_LEASE_ROW_OPEN && !lease->rows[i].has_copy &&
-            is_harmless(f, lease->job, lease->rows[i].row))
-            rows[n++] = lease->rows[i].row;
-    for (size_t i = 0; i < n / 2; i++) {
-        uint64_t row = rows[i];
-        rows[i] = rows[n - 1 - i];
-        rows[n - 1 - i] = row;
+static void choose(df_lent_rows *c, df_farm *f, const df_lease *lease, const df_worker *worker) {
+    df_lease_size size = df_farm_lease_size(f, worker);
+    double work;
+    c->n = 0;
+    c->seconds = 0;
+    for (size_t i = lease->n_rows; i-- > 0;) {
+        const df_lease_row *row = &lease->rows[i];
+        if (row->state != DF_LEASE_ROW_OPEN || row->has_copy || !is_harmless(f, lease->job, row->row, &work)) continue;
+        double seconds = df_farm_row_seconds(f, worker, work);
+        if (!df_lease_size_take(&size, seconds)) break;
+        c->rows[c->n++] = row->row;
+        c->seconds += seconds;
     }
-    return n;
+    for (size_t i = 0; i < c->n / 2; i++) {
+        uint64_t row = c->rows[i];
+        c->rows[i] = c->rows[c->n - 1 - i];
+        c->rows[c->n - 1 - i] = row;
+    }
 }
 
 void df_farm_copy_tail(df_farm *f, const df_tail *tail, df_worker *worker) {
-    uint64_t rows[DF_LEASE_MAX_ROWS];
+    df_lent_rows c = { .n = 0 };
     df_lease *from = slowest(tail, worker);
-    size_t n = from ? choose(f, from, df_farm_rows_for(f, worker), rows) : 0;
-    if (!n || !df_farm_lend(f, from->job, worker, rows, n, true)) return;
-    for (size_t i = 0; i < n; i++) df_lease_find_row(from, rows[i])->has_copy = true;
-    f->n_copied += n;
+    if (from) choose(&c, f, from, worker);
+    if (!c.n || !df_farm_lend(f, from->job, worker, &c, true)) return;
+    for (size_t i = 0; i < c.n; i++) df_lease_find_row(from, c.rows[i])->has_copy = true;
+    f->n_copied += c.n;
     df_farm_log(f, DF_LOG_INFO, "tail", "job=%s slow_worker=%s worker=%s rows=%zu", from->job->spec.job_id,
-                from->worker_id, worker->id, n);
+                from->worker_id, worker->id, c.n);
 }

@@ -101,6 +101,7 @@ static void lease_request(df_farm *f, df_worker *worker, const Diffarm__LeaseReq
     worker->ends_ms =
         in->seconds_left > 0 && in->seconds_left < 1e9 ? f->now_ms + (int64_t)(in->seconds_left * 1000) : 0;
     worker->images_per_second = in->images_per_second >= 0 && in->images_per_second < 1e6 ? in->images_per_second : 0;
+    worker->work_per_second = in->work_per_second >= 0 && in->work_per_second < 1e15 ? in->work_per_second : 0;
 }
 
 static void heartbeat(df_farm *f, df_worker *worker, const Diffarm__Heartbeat *in) {

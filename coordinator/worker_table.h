@@ -72,6 +72,7 @@ typedef struct df_worker {
     uint64_t ask_serial;
     uint32_t max_rows;
     double images_per_second; /* as it says; 0: not known */
+    double work_per_second; /* the same, in pixels times steps */
 } df_worker;
 
 const char *df_worker_state_name(df_worker_state state);

@@ -44,10 +44,10 @@ struct df_feeder {
     df_shelf *shelf;
     df_session *session; /* in use, the shelf's; NULL: none */
     df_renderer *renderer;
-    double n_rated;
+    double n_rated, rated_work; /* pictures, and their pixels times steps */
     int64_t rated_ns;
     int cold; /* pictures that are still to come of those begun while the model's memory was first touched */
-    double cold_rate; /* what the speed seemed to be then */
+    df_speed cold_speed; /* what the speed seemed to be then */
 };
 
 /* rows that end */
@@ -80,8 +80,8 @@ static void forget(df_feeder *f, live_row *row) {
 
 /* From here on the speed is what it will stay. */
 static void warmed_up(df_feeder *f) {
-    f->cold_rate = df_feeder_rate(f);
-    f->n_rated = 0;
+    f->cold_speed = df_feeder_speed(f);
+    f->n_rated = f->rated_work = 0;
     f->rated_ns = 0;
 }
 
@@ -99,6 +99,10 @@ static void make_again(df_feeder *f, const live_row *row) {
     b->next = row->i;
     b->end = row->i + 1;
     add_batch(f, b);
+}
+
+static double work_of(const Diffarm__Row *row) {
+    return (double)row->width * row->height * row->steps;
 }
 
 static void on_image(void *ctx, uint64_t id, const df_picture *picture) {
@@ -120,8 +124,10 @@ static void on_image(void *ctx, uint64_t id, const df_picture *picture) {
     p->result->flags = picture->flags | (row->in_f32 ? DF_GUARD_FLAG_F32 : 0u);
     p->result->seconds = picture->seconds;
     memcpy(p->result->scheduler, row->scheduler, sizeof row->scheduler);
+    const Diffarm__Row *wanted = p->result->lease->rows[p->result->i];
     forget(f, row);
     f->n_rated += 1;
+    f->rated_work += work_of(wanted);
     if (f->cold && !--f->cold) warmed_up(f);
     f->cfg.deliver(f->cfg.ctx, p);
 }
@@ -400,6 +406,7 @@ df_code df_feeder_work(df_feeder *f, df_err *err) {
     if (f->rated_ns > RATE_MEMORY_NS) {
         f->rated_ns /= 2;
         f->n_rated /= 2;
+        f->rated_work /= 2;
     }
     return rc;
 }
@@ -431,6 +438,7 @@ double df_feeder_steps_done(const df_feeder *f) {
     return sum;
 }
 
-double df_feeder_rate(const df_feeder *f) {
-    return f->n_rated >= 1 ? f->n_rated / ((double)f->rated_ns * 1e-9) : f->cold_rate;
+df_speed df_feeder_speed(const df_feeder *f) {
+    double seconds = (double)f->rated_ns * 1e-9;
+    return f->n_rated >= 1 ? (df_speed) { f->n_rated / seconds, f->rated_work / seconds } : f->cold_speed;
 }

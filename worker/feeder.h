@@ -49,6 +49,11 @@ size_t df_feeder_waiting(const df_feeder *f); /* rows not begun */
 size_t df_feeder_live(const df_feeder *f); /* rows begun and not ended, also those that are to be made once more */
 size_t df_feeder_capacity(const df_feeder *f); /* rows that can be live at once */
 double df_feeder_steps_done(const df_feeder *f); /* inside live rows, in images */
-double df_feeder_rate(const df_feeder *f); /* images a second while it had work; 0: not known yet */
+
+typedef struct df_speed { /* while it had work; 0: not known yet */
+    double images_per_second;
+    double work_per_second; /* in pixels times steps */
+} df_speed;
+df_speed df_feeder_speed(const df_feeder *f);
 
 #endif

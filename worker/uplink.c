@@ -26,7 +26,7 @@
 typedef struct order {
     enum { ORDER_WANT, ORDER_RESULT, ORDER_RETURN, ORDER_FINISH } kind;
     uint32_t max_rows;
-    double images_per_second;
+    double images_per_second, work_per_second;
     df_result *result;
     df_lease *lease; /* held */
     size_t first;
@@ -52,9 +52,7 @@ struct df_uplink {
     int64_t hello_due, heartbeat_due, heard, finish_by;
     struct {
         bool open;
-        uint64_t id;
-        uint32_t max_rows;
-        double images_per_second;
+        df_question is;
         int64_t sent_ms; /* 0: to be sent */
     } question;
 };
@@ -203,9 +201,10 @@ static void carry_out(df_uplink *u, order *o) {
     switch (o->kind) {
     case ORDER_WANT:
         u->question.open = true;
-        u->question.id++;
-        u->question.max_rows = o->max_rows;
-        u->question.images_per_second = o->images_per_second;
+        u->question.is = (df_question) { .id = u->question.is.id + 1,
+                                         .max_rows = o->max_rows,
+                                         .images_per_second = o->images_per_second,
+                                         .work_per_second = o->work_per_second };
         u->question.sent_ms = 0;
         break;
     case ORDER_RESULT: on_result(u, &o->result); break;
@@ -258,9 +257,8 @@ static double seconds_left(const df_uplink *u, int64_t now) {
 static void send_question(df_uplink *u, int64_t now) {
     if (!u->question.open || atomic_load(&u->draining)) return;
     if (u->question.sent_ms && now - u->question.sent_ms < ASK_AGAIN_MS) return;
-    if (!df_uplink_send_request(u->socket, u->question.id, u->question.max_rows, u->question.images_per_second,
-                                seconds_left(u, now), NULL))
-        u->question.sent_ms = now;
+    u->question.is.seconds_left = seconds_left(u, now);
+    if (!df_uplink_send_request(u->socket, &u->question.is, NULL)) u->question.sent_ms = now;
 }
 
 static void send_heartbeat(df_uplink *u, int64_t now) {
@@ -411,8 +409,11 @@ void df_uplink_event_free(df_uplink_event **e) {
     *e = NULL;
 }
 
-void df_uplink_want(df_uplink *u, uint32_t max_rows, double images_per_second) {
-    give(u, &(order) { .kind = ORDER_WANT, .max_rows = max_rows, .images_per_second = images_per_second });
+void df_uplink_want(df_uplink *u, uint32_t max_rows, double images_per_second, double work_per_second) {
+    give(u, &(order) { .kind = ORDER_WANT,
+                       .max_rows = max_rows,
+                       .images_per_second = images_per_second,
+                       .work_per_second = work_per_second });
 }
 
 void df_uplink_progress(df_uplink *u, double steps_done) {

@@ -1,7 +1,7 @@
 /* The worker's end of the wire, a thread of its own: Hello, heartbeats, leases in, results out.
  *
  *   df_uplink_open(&u, &cfg, &err);                          greets the coordinator, as often as it takes
- *   df_uplink_want(u, max_rows, images_per_second);          one open question at a time
+ *   df_uplink_want(u, max_rows, images_per_second, work_per_second);   one open question at a time
  *   e = df_uplink_next(u, 100);                              a lease, a revoked lease, or the end
  *   df_uplink_result(u, &result);  df_uplink_failed(...);    kept and sent again until acknowledged
  *   df_uplink_finish(u, 10000);                              waits for acknowledgements, says Goodbye
@@ -53,7 +53,7 @@ typedef struct df_uplink_event {
 df_uplink_event *df_uplink_next(df_uplink *u, int timeout_ms); /* NULL if nothing came */
 void df_uplink_event_free(df_uplink_event **e); /* drops the lease it still has */
 
-void df_uplink_want(df_uplink *u, uint32_t max_rows, double images_per_second);
+void df_uplink_want(df_uplink *u, uint32_t max_rows, double images_per_second, double work_per_second);
 void df_uplink_progress(df_uplink *u, double steps_done); /* inside unfinished rows, in images */
 void df_uplink_draining(df_uplink *u); /* heartbeats say so from now on */
 

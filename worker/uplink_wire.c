@@ -74,13 +74,13 @@ df_code df_uplink_send_heartbeat(void *socket, const df_book *b, double steps_do
     return rc;
 }
 
-df_code df_uplink_send_request(void *socket, uint64_t id, uint32_t max_rows, double images_per_second,
-                               double seconds_left, df_err *err) {
+df_code df_uplink_send_request(void *socket, const df_question *question, df_err *err) {
     Diffarm__LeaseRequest m = DIFFARM__LEASE_REQUEST__INIT;
-    m.request_id = id;
-    m.max_rows = max_rows;
-    m.images_per_second = images_per_second;
-    m.seconds_left = seconds_left;
+    m.request_id = question->id;
+    m.max_rows = question->max_rows;
+    m.images_per_second = question->images_per_second;
+    m.work_per_second = question->work_per_second;
+    m.seconds_left = question->seconds_left;
     return send(socket, DIFFARM__MESSAGE__BODY_LEASE_REQUEST, &m, NULL, 0, err);
 }
 

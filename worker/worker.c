@@ -175,7 +175,8 @@ static df_code take_all(worker *w, int timeout_ms, df_err *err) {
 /* The next lease is asked for while the last one still has rows to begin, so that the pipeline never runs dry. */
 static void ask(worker *w) {
     if (w->asked || w->drain_by || df_feeder_waiting(w->feeder) > df_feeder_capacity(w->feeder) / 2) return;
-    df_uplink_want(w->uplink, MAX_LEASE_ROWS, df_feeder_rate(w->feeder));
+    df_speed speed = df_feeder_speed(w->feeder);
+    df_uplink_want(w->uplink, MAX_LEASE_ROWS, speed.images_per_second, speed.work_per_second);
     w->asked = true;
 }
 

@@ -359,6 +359,7 @@ Diffarm__Lease *bench_ask(bench *b, const char *worker, uint32_t max_rows, doubl
     ask.max_rows = max_rows;
     ask.images_per_second = images_per_second;
     ask.seconds_left = b->seconds_left;
+    ask.work_per_second = b->work_per_second;
     bench_say(b, worker, DF_WIRE_MESSAGE(LEASE_REQUEST, lease_request, &ask), NULL, 0);
     Diffarm__Message *m = bench_heard(b, worker, DIFFARM__MESSAGE__BODY_LEASE);
     return m ? m->lease : NULL;

@@ -55,6 +55,7 @@ typedef struct bench {
     int priority; /* of these as well */
     bool shared_sink; /* the same */
     double seconds_left; /* that workers say they have; 0: no end */
+    double work_per_second; /* that they say they do, in pixels times steps; 0: they do not */
     uint8_t (*pngs)[BENCH_PNG_BYTES]; /* results are borrowed from here */
     size_t n_pngs;
 } bench;

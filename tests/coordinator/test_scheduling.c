@@ -309,6 +309,39 @@ static void a_worker_near_its_end_gets_what_it_can_finish(void **state) {
     assert_int_equal(bench_ask(b, "w2", 0, 0)->n_rows, 1); /* to learn its speed */
 }
 
+enum { ROW_WORK = 64 * 64 * 4 };
+
+static void ten_times_the_steps_from_20_on(Diffarm__Row *row) {
+    if (row->row >= 20) row->steps *= 10;
+}
+
+static void a_lease_is_measured_by_its_work(void **state) {
+    bench *b = *state;
+    assert_int_equal(bench_submit(b, JOB_1, b->out, 310, ten_times_the_steps_from_20_on), DF_OK);
+    bench_hello(b, "w1", NULL, NULL);
+    b->work_per_second = ROW_WORK / 2.0;
+    assert_int_equal(bench_ask(b, "w1", 0, 0.5)->n_rows, 15); /* 30 s of two each */
+    const Diffarm__Lease *lease = bench_ask(b, "w1", 0, 0.5);
+    assert_int_equal(lease->n_rows, 6); /* 5 of those, and one that takes 20 s */
+    assert_int_equal(lease->rows[5]->row, 20);
+    assert_int_equal(bench_ask(b, "w1", 0, 0.5)->n_rows, 1);
+    b->work_per_second = 10 * ROW_WORK;
+    assert_int_equal(bench_ask(b, "w1", 0, 0.5)->n_rows, 30); /* whatever it says of pictures */
+    b->seconds_left = 150; /* less a fifth and the 110 that it holds: 10 */
+    assert_int_equal(bench_ask(b, "w1", 0, 0.5)->n_rows, 10);
+}
+
+static void one_row_is_lent_however_long_it_takes(void **state) {
+    bench *b = *state;
+    assert_int_equal(bench_submit(b, JOB_1, b->out, 3, NULL), DF_OK);
+    bench_hello(b, "w1", NULL, NULL);
+    b->work_per_second = ROW_WORK / 1000.0;
+    b->seconds_left = 1000; /* but not beyond the end */
+    assert_null(bench_ask(b, "w1", 0, 1));
+    b->seconds_left = 0;
+    assert_int_equal(bench_ask(b, "w1", 0, 1)->n_rows, 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_bench, close_bench)
 
 int main(void) {
@@ -325,6 +358,8 @@ int main(void) {
         TEST(a_worker_is_readmitted_by_hand),
         TEST(nobody_is_put_out_for_bad_rows),
         TEST(a_worker_near_its_end_gets_what_it_can_finish),
+        TEST(a_lease_is_measured_by_its_work),
+        TEST(one_row_is_lent_however_long_it_takes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

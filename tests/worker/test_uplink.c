@@ -113,7 +113,7 @@ static df_uplink *open_uplink(const fake_coordinator *f) {
 }
 
 static df_lease *get_lease(df_uplink *u) {
-    df_uplink_want(u, 10, 1.5);
+    df_uplink_want(u, 10, 1.5, 6e6);
     df_uplink_event *e = df_uplink_next(u, 5000);
     assert_non_null(e);
     assert_int_equal(e->kind, DF_UPLINK_LEASE);
@@ -170,7 +170,7 @@ static void goes_on_after_a_restart(void **state) {
     give_result(u, l, 0, false);
     wait_until(&s.n_results, 1);
     fake_stop(&f);
-    df_uplink_want(u, 10, 0);
+    df_uplink_want(u, 10, 0, 0);
     give_result(u, l, 1, false);
     atomic_store(&s.lend, false);
     atomic_store(&s.acknowledge, true);
