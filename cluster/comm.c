@@ -1,25 +1,44 @@
 /* What every kind of communicator has: messages that are waited for, groups. */
 #include "cluster/comm.h"
 
+#include "base/clock.h"
+
 enum { IDLE_US = 20000 };
 
-static df_code complete(df_comm *c, df_comm_request **req, df_err *err) {
+static df_code complete(df_comm *c, int peer, df_comm_request **req, int64_t timeout_ms, df_err *err) {
     df_code rc;
     bool done = false;
-    while (!(rc = c->ops->test(c, req, &done, err)) && !done) c->ops->idle(c, IDLE_US);
+    int64_t start = timeout_ms ? df_clock_ms() : 0;
+    while (!(rc = c->ops->test(c, req, &done, err)) && !done) {
+        if (timeout_ms && df_clock_ms() - start > timeout_ms) {
+            c->ops->cancel(c, req);
+            return df_err_set(err, DF_ETIMEOUT, "rank %d has not answered for %.1f s", peer, (double)timeout_ms / 1000);
+        }
+        c->ops->idle(c, IDLE_US);
+    }
     return rc;
 }
 
-df_code df_comm_send_now(df_comm *c, int to, int channel, const void *data, size_t bytes, df_err *err) {
+df_code df_comm_send_within(df_comm *c, int to, int channel, const void *data, size_t bytes, int64_t timeout_ms,
+                            df_err *err) {
     df_comm_request *req = NULL;
     df_code rc = c->ops->send(c, to, channel, data, bytes, &req, err);
-    return rc ? rc : complete(c, &req, err);
+    return rc ? rc : complete(c, to, &req, timeout_ms, err);
+}
+
+df_code df_comm_recv_within(df_comm *c, int from, int channel, void *data, size_t bytes, int64_t timeout_ms,
+                            df_err *err) {
+    df_comm_request *req = NULL;
+    df_code rc = c->ops->recv(c, from, channel, data, bytes, &req, err);
+    return rc ? rc : complete(c, from, &req, timeout_ms, err);
+}
+
+df_code df_comm_send_now(df_comm *c, int to, int channel, const void *data, size_t bytes, df_err *err) {
+    return df_comm_send_within(c, to, channel, data, bytes, 0, err);
 }
 
 df_code df_comm_recv_now(df_comm *c, int from, int channel, void *data, size_t bytes, df_err *err) {
-    df_comm_request *req = NULL;
-    df_code rc = c->ops->recv(c, from, channel, data, bytes, &req, err);
-    return rc ? rc : complete(c, &req, err);
+    return df_comm_recv_within(c, from, channel, data, bytes, 0, err);
 }
 
 df_code df_comm_group_begin(df_comm *c, df_err *err) {

@@ -61,6 +61,11 @@ struct df_comm {
 /* Posts a message and waits until it has gone, or come. */
 df_code df_comm_send_now(df_comm *c, int to, int channel, const void *data, size_t bytes, df_err *err);
 df_code df_comm_recv_now(df_comm *c, int from, int channel, void *data, size_t bytes, df_err *err);
+/* The same, but no longer than timeout_ms: DF_ETIMEOUT, and the message is given up. 0: for ever. */
+df_code df_comm_send_within(df_comm *c, int to, int channel, const void *data, size_t bytes, int64_t timeout_ms,
+                            df_err *err);
+df_code df_comm_recv_within(df_comm *c, int from, int channel, void *data, size_t bytes, int64_t timeout_ms,
+                            df_err *err);
 
 /* A group where the transport has such. After an error in a group it is ended all the same. */
 df_code df_comm_group_begin(df_comm *c, df_err *err);

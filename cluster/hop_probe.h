@@ -1,6 +1,6 @@
 /* Hops as they are: measured by ping-pong between every two ranks.
  *
- *   df_hops_measure(&h, comm, &err);     every rank calls, none with other messages under way
+ *   df_hops_measure(&h, comm, timeout_ms, &err);     every rank calls, none with other messages under way
  *   df_hops_close(&h);
  *
  * Messages of a few sizes go there and back, each size several times; of each the quickest counts, and a line through
@@ -13,7 +13,9 @@
 #include "cluster/comm.h"
 #include "cluster/hop.h"
 
-df_code df_hops_measure(df_hops *out, df_comm *c, df_err *err);
+/* timeout_ms: a rank that is silent for so long while it is its turn is named (DF_ETIMEOUT); 0: it is waited for. Who
+ * only waits for others to be done waits longer, so that it is not they who are named. */
+df_code df_hops_measure(df_hops *out, df_comm *c, int64_t timeout_ms, df_err *err);
 
 /* seconds[i]: one way, of a message of bytes[i], n > 0. Never a negative latency; INFINITY where size costs nothing. */
 df_hop df_hop_fit(const double *bytes, const double *seconds, int n);

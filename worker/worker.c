@@ -13,6 +13,7 @@
 #define IDLE_MS 20 /* it looks so often whether it is to drain */
 #define FINISH_MS 10000
 #define TELL_MS 200
+#define LINKS_MS 60000 /* unless told otherwise, for a rank to answer while links are measured */
 #define MOST_LINKED_RANKS 8 /* with a line in the log for each link */
 
 /* Rank 0's parts. */
@@ -255,7 +256,7 @@ static df_code write_trace(df_comm *comm, const df_worker_cfg *cfg, df_trace *tr
 df_code df_worker_run(df_comm *comm, const df_worker_cfg *cfg, bool *refused, df_err *err) {
     df_trace *trace = NULL;
     df_hops hops = { 0 };
-    df_code rc = df_hops_measure(&hops, comm, err);
+    df_code rc = df_hops_measure(&hops, comm, cfg->stall_timeout_ms ? cfg->stall_timeout_ms : LINKS_MS, err);
     *refused = false;
     if (!rc) log_links(&hops, comm, cfg->log);
     if (!rc) df_hops_round(&hops);

@@ -4,7 +4,7 @@
 
 static df_code tell(df_comm *c, df_err *err) {
     df_hops hops = { 0 };
-    df_code rc = df_hops_measure(&hops, c, err);
+    df_code rc = df_hops_measure(&hops, c, 0, err);
     if (!rc && !c->rank) {
         const df_hop *hop = df_hops_between(&hops, 0, 1);
         printf("ranks %d, a hop takes %.1f us and carries %.2f GB/s\n", c->size, hop->latency_seconds * 1e6,

@@ -49,11 +49,12 @@ typedef struct member {
     df_hops hops;
     df_err err;
     df_code rc;
+    int64_t timeout_ms;
 } member;
 
 static void *measure(void *arg) {
     member *m = arg;
-    m->rc = df_hops_measure(&m->hops, m->comm, &m->err);
+    m->rc = df_hops_measure(&m->hops, m->comm, m->timeout_ms, &m->err);
     return NULL;
 }
 
@@ -87,13 +88,38 @@ static void test_all_ranks_get_the_same(void **state) {
     }
 }
 
+/* One takes no part: whoever measures with it says so, nobody blames another, and none waits for ever. */
+static void test_a_frozen_rank_is_named(void **state) {
+    (void)state;
+    enum { FROZEN = 1, TIMEOUT_MS = 300 };
+    df_comm *comm[RANKS];
+    pthread_t thread[RANKS];
+    member of[RANKS] = { 0 };
+    df_err err;
+    assert_int_equal(df_comm_threads_open(comm, RANKS, &err), DF_OK);
+    for (int r = 0; r < RANKS; r++) {
+        of[r].comm = comm[r];
+        of[r].timeout_ms = TIMEOUT_MS;
+        if (r != FROZEN) assert_int_equal(pthread_create(&thread[r], NULL, measure, &of[r]), 0);
+    }
+    pthread_join(thread[0], NULL);
+    assert_int_equal(of[0].rc, DF_ETIMEOUT);
+    assert_non_null(strstr(of[0].err.text, "rank 1 has not answered for 0.3 s"));
+    for (int r = 1; r < RANKS; r++) {
+        if (r == FROZEN) continue;
+        pthread_join(thread[r], NULL);
+        assert_int_not_equal(of[r].rc, DF_OK);
+    }
+    for (int r = 0; r < RANKS; r++) comm[r]->ops->close(&comm[r]);
+}
+
 static void test_one_rank_has_no_links(void **state) {
     (void)state;
     df_comm *comm = NULL;
     df_hops hops;
     df_err err;
     assert_int_equal(df_comm_self_open(&comm, &err), DF_OK);
-    assert_int_equal(df_hops_measure(&hops, comm, &err), DF_OK);
+    assert_int_equal(df_hops_measure(&hops, comm, 0, &err), DF_OK);
     assert_int_equal(hops.n_ranks, 1);
     df_hops_close(&hops);
     comm->ops->close(&comm);
@@ -102,6 +128,7 @@ static void test_one_rank_has_no_links(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = { cmocka_unit_test(test_a_line_is_found), cmocka_unit_test(test_odd_times),
                                         cmocka_unit_test(test_all_ranks_get_the_same),
+                                        cmocka_unit_test(test_a_frozen_rank_is_named),
                                         cmocka_unit_test(test_one_rank_has_no_links) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
