@@ -82,6 +82,8 @@ static df_code listen_first(df_pipeline *p, df_err *err) {
 static df_code check_cfg(const df_pipeline_cfg *cfg, df_err *err) {
     if (cfg->max_rows < 1 || cfg->max_rows > MAX_ROWS)
         return df_err_set(err, DF_EINVAL, "micro-batches of %d rows: 1 to %d are possible", cfg->max_rows, MAX_ROWS);
+    if (cfg->max_pictures < 0 || cfg->max_pictures > cfg->max_rows)
+        return df_err_set(err, DF_EINVAL, "micro-batches of %d pictures in %d rows", cfg->max_pictures, cfg->max_rows);
     if (cfg->n_slots < 1 || cfg->n_slots > MAX_SLOTS)
         return df_err_set(err, DF_EINVAL, "%d micro-batches in flight: 1 to %d are possible", cfg->n_slots, MAX_SLOTS);
     return DF_OK;
@@ -112,6 +114,7 @@ df_code df_pipeline_open(df_pipeline **out, df_comm *comm, const df_model *model
         .rank = comm->rank,
         .n_ranks = comm->size,
         .max_rows = cfg->max_rows,
+        .max_pictures = cfg->max_pictures ? cfg->max_pictures : cfg->max_rows,
         .n_slots = cfg->n_slots,
         .packed_dir = cfg->packed_dir,
         .model_key = cfg->model_key,
@@ -180,6 +183,10 @@ int df_pipeline_slots(const df_pipeline *p) {
 
 int df_pipeline_max_rows(const df_pipeline *p) {
     return p->cfg.max_rows;
+}
+
+int df_pipeline_max_pictures(const df_pipeline *p) {
+    return p->cfg.max_pictures;
 }
 
 df_dtype df_pipeline_dtype(const df_pipeline *p) {

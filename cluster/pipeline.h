@@ -39,6 +39,7 @@ typedef struct df_pipeline_cfg {
     const df_backend *backend;
     df_backend_cfg backend_cfg;
     int max_rows; /* rows of a micro-batch as the model sees them: twice the images under guidance */
+    int max_pictures; /* of a micro-batch: rows of autoencoders; 0: max_rows */
     int n_slots; /* micro-batches in flight */
     /* Packed weights are kept in packed_dir (engine/weights/packed.h) for models of the same key: text that says what
      * the model's weights are, to the byte. Either NULL: they are not. Both borrowed, outlive the pipeline. */
@@ -85,6 +86,7 @@ bool df_pipeline_is_broken(const df_pipeline *p); /* every further call returns 
 int df_pipeline_ranks(const df_pipeline *p);
 int df_pipeline_slots(const df_pipeline *p);
 int df_pipeline_max_rows(const df_pipeline *p);
+int df_pipeline_max_pictures(const df_pipeline *p);
 df_dtype df_pipeline_dtype(const df_pipeline *p); /* of activations */
 void df_pipeline_backend(const df_pipeline *p, const df_backend **backend, df_backend_cfg *cfg); /* of this rank */
 df_trace *df_pipeline_trace(const df_pipeline *p); /* NULL: none */

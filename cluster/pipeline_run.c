@@ -13,7 +13,7 @@ int df_pipeline_free_slot(const df_pipeline *p) {
 
 static bool is_valid(const df_pipeline *p, int slot, int program, int64_t n_rows) {
     return slot >= 0 && slot < p->n_slots && program >= 0 && program < DF_MAX_PROGRAMS && p->programs[program] &&
-           n_rows >= 1 && n_rows <= p->cfg.max_rows;
+           n_rows >= 1 && n_rows <= p->programs[program]->max_rows;
 }
 
 static void *value_at(df_pipeline *p, int slot, int program, df_value_id v, int64_t n_rows) {

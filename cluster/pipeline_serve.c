@@ -61,7 +61,7 @@ static bool is_sane(const df_pipeline *p, const df_command *c) {
         return false;
     if (c->op != DF_COMMAND_RUN) return c->component >= 0 && c->component < DF_COMPONENT_COUNT;
     return p->programs[c->program] && c->slot >= 0 && c->slot < p->n_slots && c->n_rows >= 1 &&
-           c->n_rows <= p->cfg.max_rows && p->slots[c->slot].state == DF_SLOT_FREE;
+           c->n_rows <= p->programs[c->program]->max_rows && p->slots[c->slot].state == DF_SLOT_FREE;
 }
 
 static df_code obey(df_pipeline *p, df_err *err) {

@@ -25,6 +25,7 @@ static uint64_t mix(uint64_t hash, const void *data, size_t bytes) {
 static uint64_t fingerprint_of(const df_graph *g, const df_cut *cut, const df_program_cfg *cfg) {
     uint64_t hash = 0xcbf29ce484222325u;
     hash = mix(hash, &cfg->max_rows, sizeof cfg->max_rows);
+    hash = mix(hash, &cfg->max_pictures, sizeof cfg->max_pictures);
     hash = mix(hash, &cfg->n_slots, sizeof cfg->n_slots);
     hash = mix(hash, &cfg->backend_cfg.dtype, sizeof cfg->backend_cfg.dtype);
     hash = mix(hash, &cfg->backend_cfg.fast_conv, sizeof cfg->backend_cfg.fast_conv);
@@ -90,14 +91,15 @@ static df_code open_stage(df_program *p, const df_program_cfg *cfg, df_err *err)
     };
     df_code rc = df_stage_open(&p->stage, &stage, err);
     if (!rc && p->component == DF_DENOISER) df_stage_set_tap(p->stage, cfg->denoiser_tap, cfg->tap_ctx);
-    return rc ? rc : df_stage_reserve(p->stage, cfg->max_rows, cfg->n_slots, err);
+    return rc ? rc : df_stage_reserve(p->stage, p->max_rows, cfg->n_slots, err);
 }
 
 df_code df_program_open(df_program **out, const df_program_cfg *cfg, df_component c, const df_graph_size *size,
                         df_err *err) {
     df_program *p = calloc(1, sizeof *p);
     if (!p) return df_err_set(err, DF_ENOMEM, "%s: program", df_component_name(c));
-    *p = (df_program) { .component = c, .size = *size };
+    *p =
+        (df_program) { .component = c, .size = *size, .max_rows = c > DF_DENOISER ? cfg->max_pictures : cfg->max_rows };
     df_code rc = make_cut(p, cfg, err);
     if (!rc) rc = list_local(p, cfg, err);
     if (!rc) {

@@ -13,6 +13,7 @@ enum { DF_PROGRAM_MAX_EDGES = 1024 };
 typedef struct df_program {
     df_component component;
     df_graph_size size;
+    int max_rows; /* that run together: an autoencoder has one for each picture */
     df_graph *graph;
     df_cut *cut;
     df_stage *stage; /* this rank's */
@@ -29,7 +30,7 @@ typedef struct df_program_cfg {
     const df_model *model;
     const df_backend *backend;
     df_backend_cfg backend_cfg;
-    int rank, n_ranks, max_rows, n_slots;
+    int rank, n_ranks, max_rows, max_pictures, n_slots; /* of df_pipeline_cfg; none is 0 */
     const char *packed_dir, *model_key; /* of df_pipeline_cfg */
     df_stage_tap_fn denoiser_tap; /* of the denoiser's stage on this rank; NULL: none */
     void *tap_ctx;

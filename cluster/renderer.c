@@ -69,10 +69,10 @@ df_code df_renderer_open(df_renderer **out, df_pipeline *pipeline, const df_mode
                          df_err *err) {
     df_code rc = df_renderer_check(model, err);
     if (rc) return rc;
-    int max_rows = df_pipeline_max_rows(pipeline);
-    if (cfg->micro_batch < 1 || 2 * cfg->micro_batch > max_rows)
-        return df_err_set(err, DF_EINVAL, "micro-batches of %d images need %d rows, the pipeline has %d",
-                          cfg->micro_batch, 2 * cfg->micro_batch, max_rows);
+    int max_rows = df_pipeline_max_rows(pipeline), max_pictures = df_pipeline_max_pictures(pipeline);
+    if (cfg->micro_batch < 1 || 2 * cfg->micro_batch > max_rows || cfg->micro_batch > max_pictures)
+        return df_err_set(err, DF_EINVAL, "micro-batches of %d images need %d rows, the pipeline has %d for %d images",
+                          cfg->micro_batch, 2 * cfg->micro_batch, max_rows, max_pictures);
     df_renderer *r = calloc(1, sizeof *r);
     if (!r) return df_err_set(err, DF_ENOMEM, "renderer: %zu bytes", sizeof *r);
     r->pipeline = pipeline;

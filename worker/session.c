@@ -128,6 +128,7 @@ static df_code open_pipeline(df_session *s, df_comm *comm, const df_session_cfg 
         .backend = cfg->backend,
         .backend_cfg = { .dtype = s->dtype, .threads = cfg->threads, .int8 = s->int8, .fast_conv = s->fast_conv },
         .max_rows = 2 * s->micro_batch,
+        .max_pictures = s->micro_batch,
         .n_slots = s->n_slots,
         .packed_dir = cfg->packed_dir,
         .model_key = s->key.data,

@@ -21,6 +21,7 @@ df_code df_steady_open(df_steady **out, df_comm *comm, const df_model *model, co
     const df_pipeline_cfg pc = { .backend = cfg->backend,
                                  .backend_cfg = cfg->backend_cfg,
                                  .max_rows = 2 * cfg->micro_batch,
+                                 .max_pictures = cfg->micro_batch,
                                  .n_slots = cfg->n_slots,
                                  .costs = cfg->costs,
                                  .trace = cfg->trace };

@@ -344,8 +344,31 @@ static void test_refusals(void **state) {
     df_model_close(&m);
 }
 
+/* An autoencoder has a row for each picture, and no room for more. */
+static void test_rows_of_an_autoencoder(void **state) {
+    (void)state;
+    df_model *m = thread_farm_starter();
+    size_t slots[2];
+    for (int all = 0; all < 2; all++) {
+        df_pipeline_cfg cfg = config(&df_backend_cpu);
+        thread_farm f;
+        cfg.max_pictures = all ? 0 : ROWS / 2;
+        thread_farm_open(&f, m, 1, &cfg, false);
+        int decoder = load(&f, DF_VAE_DECODER, H, W);
+        slots[all] = df_pipeline_memory(f.pipeline).slot_bytes;
+        assert_non_null(df_pipeline_input(f.pipeline, 0, decoder, "z", ROWS / 2));
+        assert_int_equal(df_pipeline_input(f.pipeline, 0, decoder, "z", ROWS) != NULL, all);
+        int unet = load(&f, DF_DENOISER, H, W);
+        assert_non_null(df_pipeline_input(f.pipeline, 0, unet, "sample", ROWS));
+        thread_farm_close(&f);
+    }
+    assert_int_equal(slots[1], 2 * slots[0]);
+    df_model_close(&m);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_rows_of_an_autoencoder),
         cmocka_unit_test(test_same_bytes_for_any_ranks),
         cmocka_unit_test(test_a_row_does_not_see_its_neighbours),
         cmocka_unit_test(test_a_failed_kernel_is_told),
