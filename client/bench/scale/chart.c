@@ -219,7 +219,7 @@ static void put_shade(df_buf *b, const df_chart *c, const axis *x) {
     double from = fmax(at(x, c->shaded_from), LEFT);
     df_buf_printf(b, "<rect x=\"%.1f\" y=\"%d\" width=\"%.1f\" height=\"%d\" fill=\"#f3f1e8\"/>\n", from, TOP,
                   RIGHT - from, BOTTOM - TOP);
-    put_label(b, RIGHT - 6, TOP + 14, " text-anchor=\"end\" fill=\"#7a6a2f\"", c->shade_label);
+    put_label(b, RIGHT, TOP - 6, " text-anchor=\"end\" fill=\"#7a6a2f\"", c->shade_label);
 }
 
 static void put_upright(df_buf *b, const df_chart *c, const axis *x) {
