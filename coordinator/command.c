@@ -18,6 +18,7 @@ enum {
     OPT_STALL_RETRY,
     OPT_LOG_LEVEL,
     OPT_EXIT_WHEN_IDLE,
+    OPT_MAX_CONNECTIONS,
     OPT_HTTP,
     OPT_HTTP_TOKEN
 };
@@ -33,6 +34,8 @@ static const struct argp_option options[] = {
     { "lease-timeout-ms", OPT_LEASE_TIMEOUT, "MS", 0, "A worker silent for so long loses its rows (10000)", 0 },
     { "heartbeat-ms", OPT_HEARTBEAT, "MS", 0, "Workers send a sign of life so often (2000)", 0 },
     { "stall-retry-ms", OPT_STALL_RETRY, "MS", 0, "A job whose OUT cannot be written is tried so often (3000)", 0 },
+    { "max-connections", OPT_MAX_CONNECTIONS, "N", 0,
+      "Peers beyond these are told that there is no room (as many as there may be open files)", 0 },
     { "exit-when-idle", OPT_EXIT_WHEN_IDLE, "SECONDS", 0, "End when all jobs have ended and none came for so long", 0 },
     { "http", OPT_HTTP, "ADDRESS", 0, "Web page, /metrics and /healthz, like 127.0.0.1:7780 (none)", 0 },
     { "http-token", OPT_HTTP_TOKEN, "FILE", 0,
@@ -70,6 +73,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     case OPT_HEARTBEAT: a->cfg.heartbeat_ms = read_number(state, arg, 10, 3600000); return 0;
     case OPT_STALL_RETRY: a->cfg.stall_retry_ms = read_number(state, arg, 10, 3600000); return 0;
     case OPT_EXIT_WHEN_IDLE: a->cfg.exit_when_idle_ms = 1000 * read_number(state, arg, 1, 86400); return 0;
+    case OPT_MAX_CONNECTIONS: a->cfg.max_connections = (size_t)read_number(state, arg, 1, 1000000); return 0;
     case OPT_HTTP: a->cfg.http = arg; return 0;
     case OPT_HTTP_TOKEN: a->cfg.http_token_file = arg; return 0;
     case OPT_LOG_LEVEL:

@@ -7,7 +7,9 @@
 #include <string.h>
 #include <zmq.h>
 
+#include "coordinator/connections.h"
 #include "coordinator/known_peers.h"
+#include "coordinator/role.h"
 #include "proto/keys.h"
 
 /* version, request id, domain, address, identity, mechanism, public key */
@@ -23,10 +25,12 @@ enum {
 };
 
 struct df_door {
+    df_door_cfg cfg;
     void *socket;
     df_key_pair own;
-    df_known_peers *peers;
-    const df_log *log; /* borrowed */
+    df_known_peers *peers; /* NULL: no keys are asked for */
+    df_connections *connections;
+    bool is_full; /* that was said */
     uint64_t n_refused;
 };
 
@@ -45,16 +49,28 @@ static df_code open_socket(df_door *d, void *context, df_err *err) {
     return DF_OK;
 }
 
-df_code df_door_open(df_door **out, void *context, const char *keys_dir, const df_log *log, df_err *err) {
+static df_code take_keys(df_door *d, void *socket, df_err *err) {
     char path[4096];
-    df_door *d = calloc(1, sizeof *d);
-    if (!d) return df_err_set(err, DF_ENOMEM, "%s", keys_dir);
-    d->log = log;
-    snprintf(path, sizeof path, "%s/coordinator.key", keys_dir);
+    snprintf(path, sizeof path, "%s/coordinator.key", d->cfg.keys_dir);
     df_code rc = df_key_pair_read(&d->own, path, err);
-    snprintf(path, sizeof path, "%s/peers", keys_dir);
-    if (!rc) rc = df_known_peers_open(&d->peers, path, log, err);
+    snprintf(path, sizeof path, "%s/peers", d->cfg.keys_dir);
+    if (!rc) rc = df_known_peers_open(&d->peers, path, d->cfg.log, err);
+    return rc ? rc : df_curve_serve(socket, &d->own, err);
+}
+
+/* Without a domain connections that show no key would not be asked about. */
+static df_code take_anybody(void *socket, df_err *err) {
+    if (!zmq_setsockopt(socket, ZMQ_ZAP_DOMAIN, "diffarm", 7)) return DF_OK;
+    return df_err_set(err, DF_EIO, "authentication: %s", zmq_strerror(zmq_errno()));
+}
+
+df_code df_door_open(df_door **out, void *context, void *socket, const df_door_cfg *cfg, df_err *err) {
+    df_door *d = calloc(1, sizeof *d);
+    if (!d) return df_err_set(err, DF_ENOMEM, "the door");
+    d->cfg = *cfg;
+    df_code rc = cfg->keys_dir ? take_keys(d, socket, err) : take_anybody(socket, err);
     if (!rc) rc = open_socket(d, context, err);
+    if (!rc) rc = df_connections_open(&d->connections, context, socket, err);
     if (rc)
         df_door_close(&d);
     else
@@ -64,15 +80,12 @@ df_code df_door_open(df_door **out, void *context, const char *keys_dir, const d
 
 void df_door_close(df_door **d) {
     if (!*d) return;
+    df_connections_close(&(*d)->connections);
     if ((*d)->socket) zmq_close((*d)->socket);
     df_known_peers_close(&(*d)->peers);
     df_key_pair_forget(&(*d)->own);
     free(*d);
     *d = NULL;
-}
-
-df_code df_door_guard(df_door *d, void *socket, df_err *err) {
-    return df_curve_serve(socket, &d->own, err);
 }
 
 void *df_door_socket(const df_door *d) {
@@ -95,29 +108,56 @@ static bool receive(df_door *d, request *r) {
     return true;
 }
 
-static const char *role_of(df_door *d, const request *r) {
-    char key[DF_KEY_CHARS + 1];
-    if (r->n != N_FRAMES || strcmp(r->frame[VERSION], "1.0") != 0 || strcmp(r->frame[MECHANISM], "CURVE") != 0 ||
-        r->bytes[KEY] != KEY_BYTES || !zmq_z85_encode(key, (const uint8_t *)r->frame[KEY], KEY_BYTES))
-        return NULL;
-    const char *role = df_known_peers_role(d->peers, key);
-    if (!role)
-        df_log_event(d->log, DF_LOG_WARN, "stranger", "address=%s key=\"%s\" n=%llu", r->frame[ADDRESS], key,
-                     (unsigned long long)++d->n_refused);
-    return role;
-}
-
-static void reply(df_door *d, const request *r, const char *role) {
-    const char *texts[] = {
-        "1.0", r->frame[REQUEST_ID], role ? "200" : "400", role ? "OK" : "unknown key", role ? role : "", ""
-    };
+static void reply(df_door *d, const request *r, const char *status, const char *text, const char *role) {
+    const char *texts[] = { "1.0", r->frame[REQUEST_ID], status, text, role, "" };
     for (int i = 0; i < 6; i++) {
         size_t n = i == REQUEST_ID ? (size_t)r->bytes[REQUEST_ID] : strlen(texts[i]);
         zmq_send(d->socket, texts[i], n, i < 5 ? ZMQ_SNDMORE : 0);
     }
 }
 
+static const char *role_of_key(df_door *d, const request *r) {
+    char key[DF_KEY_CHARS + 1];
+    if (r->n != N_FRAMES || strcmp(r->frame[MECHANISM], "CURVE") != 0 || r->bytes[KEY] != KEY_BYTES ||
+        !zmq_z85_encode(key, (const uint8_t *)r->frame[KEY], KEY_BYTES))
+        return NULL;
+    const char *role = df_known_peers_role(d->peers, key);
+    if (!role)
+        df_log_event(d->cfg.log, DF_LOG_WARN, "stranger", "address=%s key=\"%s\" n=%llu", r->frame[ADDRESS], key,
+                     (unsigned long long)++d->n_refused);
+    return role;
+}
+
+/* NULL: it may not come in. */
+static const char *role_of(df_door *d, const request *r) {
+    if (r->n <= MECHANISM || strcmp(r->frame[VERSION], "1.0") != 0) return NULL;
+    if (d->peers) return role_of_key(d, r);
+    return strcmp(r->frame[MECHANISM], "NULL") != 0 ? NULL : "";
+}
+
+/* Said once, and again when there has been room in between. */
+static void note_full(df_door *d, bool is_full) {
+    if (is_full && !d->is_full)
+        df_log_event(d->cfg.log, DF_LOG_ERROR, "full", "connections=%zu why=\"no more are let in\"",
+                     df_connections_count(d->connections));
+    d->is_full = is_full;
+}
+
+/* The connection that asks is counted already. */
+static void answer(df_door *d, const request *r) {
+    const char *role = role_of(d, r);
+    size_t n = df_connections_count(d->connections), most = d->cfg.max_connections;
+    note_full(d, n > most);
+    if (!role)
+        reply(d, r, "400", "unknown key", "");
+    else if (n > most + DF_DOOR_SPARE_CONNECTIONS)
+        reply(d, r, "300", "full", ""); /* closed without a word, and tried again */
+    else
+        reply(d, r, "200", "OK", n > most ? DF_ROLE_ONE_TOO_MANY : role);
+}
+
 void df_door_answer(df_door *d) {
     request r;
-    while (receive(d, &r)) reply(d, &r, role_of(d, &r));
+    df_connections_update(d->connections);
+    for (; receive(d, &r); df_connections_update(d->connections)) answer(d, &r);
 }

@@ -51,8 +51,8 @@ static df_code add_lease(void *ctx, const df_stored_lease *stored, df_err *err) 
     return DF_OK;
 }
 
-/* Each connection takes a descriptor. When they run out, accept fails without a word and the farm hangs: so workers
- * are counted, and told when there are too many. */
+/* Each connection takes a descriptor. When they run out, accept fails without a word and the farm hangs: so connections
+ * are counted (door.h), and workers, and those that are too many are told. */
 static df_code count_descriptors(df_farm *f, df_err *err) {
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit)) return df_err_errno(err, errno, "limit of open files");
@@ -64,6 +64,7 @@ static df_code count_descriptors(df_farm *f, df_err *err) {
         return df_err_set(err, DF_ELIMIT, "only %llu open files are allowed, at least %d are needed: raise `ulimit -n`",
                           (unsigned long long)limit.rlim_cur, 2 * DF_FARM_RESERVED_DESCRIPTORS);
     f->max_workers = limit.rlim_cur - DF_FARM_RESERVED_DESCRIPTORS;
+    if (f->cfg.max_connections && f->cfg.max_connections < f->max_workers) f->max_workers = f->cfg.max_connections;
     return DF_OK;
 }
 
@@ -120,9 +121,14 @@ void df_farm_close(df_farm **f) {
 /* one message, one turn */
 
 void df_farm_take(df_farm *f, df_wire_in *in, int64_t now_ms) {
+    df_err why;
     f->now_ms = now_ms;
-    if (!df_role_may(in->role, in->msg)) {
-        df_err why;
+    if (!strcmp(in->role, DF_ROLE_ONE_TOO_MANY)) {
+        df_err_set(&why, DF_ELIMIT,
+                   "the coordinator has %zu connections and takes no more: raise its --max-connections or `ulimit -n`",
+                   f->max_workers);
+        df_farm_refuse(f, in, &why);
+    } else if (!df_role_may(in->role, in->msg)) {
         df_err_set(&why, DF_EINVAL, "its key has the role %s, which may not do this", in->role);
         df_farm_refuse(f, in, &why);
     } else if (df_farm_is_client_request(in->msg))

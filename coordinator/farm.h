@@ -22,7 +22,7 @@
 
 enum { DF_FARM_MAX_ATTEMPTS = 2, DF_FARM_MAX_LOSSES = 3, DF_FARM_RECENT = 24 };
 
-enum { DF_FARM_RESERVED_DESCRIPTORS = 64 }; /* files that are open beside one connection for each worker */
+enum { DF_FARM_RESERVED_DESCRIPTORS = 128 }; /* files that are open beside one connection for each worker */
 
 typedef struct df_farm_recent { /* a row that was committed lately */
     const df_job *job; /* borrowed: jobs with results are kept */

@@ -23,7 +23,7 @@ struct df_coordinator {
     int lock_fd, wake_fd;
     atomic_bool stop;
     void *ctx, *socket;
-    df_door *door; /* NULL: no keys are asked for */
+    df_door *door;
     char endpoint[DF_ENDPOINT_BYTES];
     df_farm *farm;
     df_watch *watch; /* NULL: no web page */
@@ -64,8 +64,8 @@ static df_code listen_on(df_coordinator *c, df_err *err) {
     df_code rc;
     if (!(c->ctx = zmq_ctx_new()) || !(c->socket = zmq_socket(c->ctx, ZMQ_ROUTER))) return zmq_failed("socket", err);
     if ((rc = tune(c->socket, err))) return rc;
-    if (c->cfg.keys_dir && (rc = df_door_open(&c->door, c->ctx, c->cfg.keys_dir, c->cfg.log, err))) return rc;
-    if (c->door && (rc = df_door_guard(c->door, c->socket, err))) return rc;
+    const df_door_cfg door = { c->cfg.keys_dir, c->farm->max_workers, c->cfg.log };
+    if ((rc = df_door_open(&c->door, c->ctx, c->socket, &door, err))) return rc;
     df_state_dir_read_endpoint(c->cfg.state_dir, before);
     if ((rc = df_endpoint_bind(c->socket, c->cfg.bind, before, c->endpoint, err))) return rc;
     return df_state_dir_write_endpoint(c->cfg.state_dir, c->endpoint, err);
@@ -104,8 +104,8 @@ void df_coordinator_close(df_coordinator **c) {
     if (!c || !*c) return;
     df_watch_close(&(*c)->watch);
     df_farm_close(&(*c)->farm);
-    if ((*c)->socket) zmq_close((*c)->socket);
     df_door_close(&(*c)->door);
+    if ((*c)->socket) zmq_close((*c)->socket);
     if ((*c)->ctx) zmq_ctx_term((*c)->ctx);
     if ((*c)->wake_fd >= 0) close((*c)->wake_fd);
     if ((*c)->lock_fd >= 0) close((*c)->lock_fd);
@@ -122,9 +122,8 @@ const char *df_coordinator_endpoint(const df_coordinator *c) {
 static df_code wait_for_work(df_coordinator *c, df_err *err) {
     zmq_pollitem_t items[] = { { c->socket, 0, ZMQ_POLLIN, 0 },
                                { NULL, c->wake_fd, ZMQ_POLLIN, 0 },
-                               { c->door ? df_door_socket(c->door) : NULL, 0, ZMQ_POLLIN, 0 } };
-    if (zmq_poll(items, c->door ? 3 : 2, df_farm_wait_ms(c->farm)) < 0 && zmq_errno() != EINTR)
-        return zmq_failed("poll", err);
+                               { df_door_socket(c->door), 0, ZMQ_POLLIN, 0 } };
+    if (zmq_poll(items, 3, df_farm_wait_ms(c->farm)) < 0 && zmq_errno() != EINTR) return zmq_failed("poll", err);
     return DF_OK;
 }
 
@@ -162,7 +161,7 @@ df_code df_coordinator_run(df_coordinator *c, df_err *err) {
                      "\"anyone who reaches %s can submit jobs, read their pictures and send others\"", c->endpoint);
     while (!rc && !atomic_load(&c->stop) && !df_farm_is_idle(c->farm)) {
         if ((rc = wait_for_work(c, err))) break;
-        if (c->door) df_door_answer(c->door);
+        df_door_answer(c->door);
         if ((rc = take_messages(c, err))) break;
         df_farm_turn(c->farm, df_clock_ms());
         df_watch_turn(c->watch, df_clock_ms());

@@ -86,7 +86,7 @@ static void *run_loop(void *coordinator) {
     return NULL;
 }
 
-static int open_place(void **state, bool with_keys) {
+static int open_place(void **state, bool with_keys, size_t max_connections) {
     place *p = calloc(1, sizeof *p);
     df_err err;
     p->dir = bench_temp_dir();
@@ -95,6 +95,7 @@ static int open_place(void **state, bool with_keys) {
     df_coordinator_cfg cfg = df_coordinator_cfg_default();
     cfg.state_dir = p->state;
     cfg.bind = "tcp://127.0.0.1:*";
+    cfg.max_connections = max_connections;
     if (with_keys) {
         make_keys(p);
         cfg.keys_dir = p->keys;
@@ -107,11 +108,21 @@ static int open_place(void **state, bool with_keys) {
 }
 
 static int open_with_keys(void **state) {
-    return open_place(state, true);
+    return open_place(state, true, 0);
 }
 
 static int open_without_keys(void **state) {
-    return open_place(state, false);
+    return open_place(state, false, 0);
+}
+
+enum { FEW = 20 };
+
+static int open_with_keys_for_few(void **state) {
+    return open_place(state, true, FEW);
+}
+
+static int open_for_few(void **state) {
+    return open_place(state, false, FEW);
 }
 
 static int close_place(void **state) {
@@ -245,7 +256,7 @@ static void put(int fd, const void *data, size_t bytes) {
 /* ZMTP 3.0 with the NULL mechanism, up to where messages begin. */
 static void shake_hands(int fd) {
     uint8_t greeting[64] = { 0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0x7f, 3, 0, 'N', 'U', 'L', 'L' };
-    static const uint8_t ready[] = "\x04\x19\x05READY\x0bSocket-Type\x00\x00\x00\x06"
+    static const uint8_t ready[] = "\x04\x1c\x05READY\x0bSocket-Type\x00\x00\x00\x06"
                                    "DEALER";
     put(fd, greeting, sizeof greeting);
     put(fd, ready, sizeof ready - 1);
@@ -319,6 +330,40 @@ static void floods_of_garbage_do_not_stop_the_others(void **state) {
     zmq_close(socket);
 }
 
+/* connections that are too many */
+
+static void wait_for_answer(const place *p, int kind) {
+    const char *folder = access(p->keys, F_OK) == 0 ? "submit" : NULL;
+    int64_t until_ms = df_clock_ms() + ANSWER_MS;
+    for (; look(p, folder, NO_ANSWER_MS) != kind; df_clock_sleep_ms(50)) /* until what was closed is found closed */
+        if (df_clock_ms() > until_ms) fail_msg("no answer of kind %d", kind);
+}
+
+static void who_is_one_too_many_is_told_so(void **state) {
+    const place *p = *state;
+    int fds[FEW + 5];
+    bool with_keys = access(p->keys, F_OK) == 0; /* then who says anything is thrown out for it */
+    wait_for_answer(p, JOB_LIST);
+    for (int i = 0; i < FEW + 5; i++) fds[i] = raw_connection(p);
+    for (int i = 0; i < FEW + 5 && !with_keys; i++) shake_hands(fds[i]);
+    wait_for_answer(p, REFUSED);
+    for (int i = 0; i < 10; i++) close(fds[i]);
+    wait_for_answer(p, JOB_LIST); /* there is room again */
+    for (int i = 10; i < FEW + 5; i++) close(fds[i]);
+}
+
+/* Those are told who get that far; the others are not let in, and the coordinator lives. */
+static void a_flood_of_connections_passes(void **state) {
+    const place *p = *state;
+    enum { N = 300 };
+    int fds[N];
+    for (int i = 0; i < N; i++) shake_hands(fds[i] = raw_connection(p));
+    for (int i = 0; i < N; i++) close(fds[i]);
+    wait_for_answer(p, JOB_LIST);
+}
+
+#define FEW_KEYS(name) cmocka_unit_test_setup_teardown(name, open_with_keys_for_few, close_place)
+#define FEW_OPEN(name) cmocka_unit_test_setup_teardown(name, open_for_few, close_place)
 #define KEYS(name) cmocka_unit_test_setup_teardown(name, open_with_keys, close_place)
 #define OPEN(name) cmocka_unit_test_setup_teardown(name, open_without_keys, close_place)
 
@@ -331,6 +376,9 @@ int main(void) {
         KEYS(junk_on_the_port_harms_nobody),
         OPEN(junk_on_the_port_harms_nobody),
         OPEN(floods_of_garbage_do_not_stop_the_others),
+        FEW_OPEN(who_is_one_too_many_is_told_so),
+        FEW_KEYS(who_is_one_too_many_is_told_so),
+        FEW_OPEN(a_flood_of_connections_passes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
