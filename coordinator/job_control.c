@@ -45,17 +45,15 @@ static df_code retry(df_farm *f, df_job *job, df_err *err) {
     if (!df_job_apply(&after, DF_JOB_EV_RETRY))
         return df_err_set(err, DF_EINVAL, "job %s is %s", job->spec.job_id, df_job_state_name(job->state));
     if (!job->n_failed) return DF_OK;
-    if (df_job_is_tar(job))
-        return df_err_set(err, DF_EUNSUPPORTED,
-                          "job %s writes tar shards, and finished ones are not opened again: submit the lines of "
-                          "failures.jsonl as a job of their own",
-                          job->spec.job_id);
     df_code rc = job->state == DF_JOB_DONE ? take_out_again(f, job, err) : DF_OK;
     after.n_failed = 0;
     after.released = false;
+    if (!rc && df_job_is_tar(job)) rc = df_tar_shard_may_be_old(job, err);
     if (!rc) rc = commit(f, &after, true, err);
     if (rc) return rc;
     df_out_lists_close(&job->lists);
+    df_tar_shard_close(&job->shard);
+    job->next_shard = job->finished_at_look = 0;
     df_farm_log(f, DF_LOG_INFO, "retry", "job=%s rows=%llu", job->spec.job_id, (unsigned long long)job->n_failed);
     df_job_apply(job, DF_JOB_EV_RETRY);
     job->n_failed = job->flagged.n_nan = 0;

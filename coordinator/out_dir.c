@@ -394,16 +394,22 @@ static df_code read_open(const df_out_dir *d, int fd, const char *relative, size
     return DF_OK;
 }
 
-df_code df_out_dir_read(df_out_dir *d, const char *relative, size_t max_bytes, char **data, size_t *bytes,
-                        df_err *err) {
+df_code df_out_dir_open_file(df_out_dir *d, const char *relative, int *fd, df_err *err) {
     const char *leaf;
     int why, folder = open_parent(d, relative, false, &leaf, &why);
     if (folder < 0) return path_error(d, relative, why, err);
-    int fd = df_disk_openat(folder, leaf, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0);
+    *fd = df_disk_openat(folder, leaf, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0);
     why = errno;
     df_disk_close(folder);
-    if (fd < 0) return path_error(d, relative, why, err);
-    df_code rc = read_open(d, fd, relative, max_bytes, data, bytes, err);
+    return *fd < 0 ? path_error(d, relative, why, err) : DF_OK;
+}
+
+df_code df_out_dir_read(df_out_dir *d, const char *relative, size_t max_bytes, char **data, size_t *bytes,
+                        df_err *err) {
+    int fd;
+    df_code rc = df_out_dir_open_file(d, relative, &fd, err);
+    if (rc) return rc;
+    rc = read_open(d, fd, relative, max_bytes, data, bytes, err);
     df_disk_close(fd);
     return rc;
 }

@@ -44,7 +44,9 @@ void df_out_dir_drop(df_out_dir *d, const char *name); /* not wanted any more */
 
 /* What was written before. Caller frees *data. DF_ENOTFOUND: not there; DF_EINVAL: a link, a folder, or too large. */
 df_code df_out_dir_read(df_out_dir *d, const char *relative, size_t max_bytes, char **data, size_t *bytes, df_err *err);
-/* The same of an OUT that is perhaps no job's any more. Safe in any thread. */
+/* Opened for reading; the caller closes *fd. Errors as above. */
+df_code df_out_dir_open_file(df_out_dir *d, const char *relative, int *fd, df_err *err);
+/* df_out_dir_read of an OUT that is perhaps no job's any more. Safe in any thread. */
 df_code df_out_dir_read_from(const char *path, const char *relative, size_t max_bytes, char **data, size_t *bytes,
                              df_err *err);
 df_code df_out_dir_has(df_out_dir *d, const char *name, bool *has, df_err *err); /* at the top of OUT */

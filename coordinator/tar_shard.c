@@ -12,18 +12,26 @@
 #include "coordinator/metadata.h"
 #include "coordinator/out_dir.h"
 #include "coordinator/tar_file.h"
+#include "coordinator/tar_source.h"
+#include "coordinator/tar_stats.h"
 
-enum { SLICE_BYTES = 8 << 20, MAX_PICTURE_BYTES = 256 << 20 };
+enum { SLICE_BYTES = 8 << 20, MAX_STATS_BYTES = 1 << 16 };
+
+static const char retried_name[] = DF_OUT_DIR_PRIVATE "/retried"; /* failed rows of this job were tried again */
 
 struct df_tar_shard {
     const df_job *job; /* borrowed */
     df_out_dir *dir;
     char name[DF_TAR_SHARD_PATH_BYTES], stats_name[DF_TAR_SHARD_PATH_BYTES], loose[DF_TAR_SHARD_PATH_BYTES];
     uint64_t first_row, next_row, end_row;
-    bool is_marked; /* archive and stats are in place, but perhaps not on the medium yet */
+    bool is_marked; /* stats are in place, but perhaps not on the medium yet */
     bool is_whole; /* they are: their pictures were let go */
+    bool is_retried; /* failed rows of the job were tried again: its archive may hold what is not loose */
+    bool may_be_old; /* it is whole, but perhaps without those rows */
     int fd; /* of the archive, -1 while there is none */
     df_tar_file *tar;
+    df_tar_source *source;
+    df_sha256 *lines; /* of metadata.jsonl so far */
     uint64_t n_done, n_failed;
     uint64_t lost[DF_TAR_SHARD_ROWS];
     size_t n_lost;
@@ -54,19 +62,6 @@ static void set_names(df_tar_shard *s, uint64_t number) {
 
 /* samples */
 
-/* The object as one line of text; caller frees *text. */
-static df_code text_of(json_t *object, char **text, size_t *bytes, df_err *err) {
-    *text = NULL;
-    FILE *file = open_memstream(text, bytes);
-    if (!file) {
-        json_decref(object);
-        return df_err_set(err, DF_ENOMEM, "a line of JSON");
-    }
-    df_code rc = df_json_line_write(file, object, err);
-    if (fclose(file) && !rc) rc = df_err_set(err, DF_ENOMEM, "a line of JSON");
-    return rc;
-}
-
 static df_code add_member(df_tar_shard *s, uint64_t row, const char *extension, const void *data, size_t bytes,
                           df_err *err) {
     char name[DF_TAR_SHARD_PATH_BYTES];
@@ -77,35 +72,21 @@ static df_code add_member(df_tar_shard *s, uint64_t row, const char *extension, 
 }
 
 static df_code add_sample(df_tar_shard *s, const df_stored_row *row, const char *png, size_t bytes, df_err *err) {
-    char *json = NULL;
-    size_t json_bytes = 0;
-    df_code rc = text_of(df_metadata_of(s->job, row), &json, &json_bytes, err);
-    if (!rc) rc = add_member(s, row->is.row, "png", png, bytes, err);
+    char *json = df_json_line_text(df_metadata_of(s->job, row));
+    if (!json) return df_err_set(err, DF_ENOMEM, "a line of metadata.jsonl");
+    size_t json_bytes = strlen(json);
+    df_sha256_add(s->lines, json, json_bytes);
+    df_code rc = add_member(s, row->is.row, "png", png, bytes, err);
     if (!rc) rc = add_member(s, row->is.row, "json", json, json_bytes, err);
     if (!rc) rc = add_member(s, row->is.row, "txt", row->is.prompt, strlen(row->is.prompt), err);
     free(json);
     return rc;
 }
 
-/* The picture as it was committed; NULL in *png if it is gone or has other bytes. */
-static df_code read_picture(df_tar_shard *s, const df_stored_row *row, char **png, size_t *bytes, df_err *err) {
-    char path[DF_TAR_SHARD_PATH_BYTES], sha256[DF_SHA256_HEX_BYTES];
-    df_code rc = df_out_dir_read(s->dir, df_tar_shard_loose(path, row->is.row), MAX_PICTURE_BYTES, png, bytes, err);
-    if (rc) {
-        *png = NULL;
-        return rc == DF_ENOTFOUND || rc == DF_EINVAL ? DF_OK : rc;
-    }
-    df_sha256_of(*png, *bytes, sha256);
-    if (!strcmp(sha256, row->png_sha256)) return DF_OK;
-    free(*png);
-    *png = NULL;
-    return DF_OK;
-}
-
 static df_code take_done(df_tar_shard *s, const df_stored_row *row, size_t *slice, df_err *err) {
     char *png;
     size_t bytes;
-    df_code rc = read_picture(s, row, &png, &bytes, err);
+    df_code rc = df_tar_source_read(s->source, row->is.row, row->png_sha256, &png, &bytes, err);
     if (rc) return rc;
     if (!png) {
         s->lost[s->n_lost++] = row->is.row;
@@ -135,13 +116,17 @@ static df_code take_row(df_tar_shard *s, df_store *store, size_t *slice, df_err 
 /* into place */
 
 static df_code write_stats(df_tar_shard *s, uint64_t bytes, const char *sha256, df_err *err) {
-    char *text;
+    char *text = NULL;
     size_t n;
-    json_t *stats =
-        json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:s}", "shard", s->name, "first_row", (json_int_t)s->first_row,
-                  "n_rows", (json_int_t)(s->end_row - s->first_row), "n_done", (json_int_t)s->n_done, "n_failed",
-                  (json_int_t)s->n_failed, "bytes", (json_int_t)bytes, "sha256", sha256);
-    df_code rc = text_of(stats, &text, &n, err);
+    df_tar_stats stats = { .first_row = s->first_row,
+                           .n_rows = s->end_row - s->first_row,
+                           .n_done = s->n_done,
+                           .n_failed = s->n_failed,
+                           .bytes = bytes };
+    memcpy(stats.shard, s->name, sizeof stats.shard);
+    memcpy(stats.sha256, sha256, sizeof stats.sha256);
+    df_sha256_end(&s->lines, stats.metadata_sha256);
+    df_code rc = df_tar_stats_write(&stats, &text, &n, err);
     if (!rc) rc = df_out_dir_write(s->dir, s->stats_name, text, n, err);
     if (!rc) rc = df_out_dir_sync(s->dir, err);
     free(text);
@@ -159,7 +144,9 @@ static df_code place(df_tar_shard *s, uint64_t *bytes, char *sha256, df_err *err
         df_out_dir_drop(s->dir, s->name);
         return df_err_set(err, rc, "%s/%s: %s", s->job->spec.out_dir, s->name, why.text);
     }
-    rc = df_out_dir_place(s->dir, s->name, err);
+    if (s->is_retried) rc = df_out_dir_take_away(s->dir, s->stats_name, err);
+    if (!rc && s->is_retried) rc = df_out_dir_sync(s->dir, err); /* the old mark is gone before its archive goes */
+    if (!rc) rc = df_out_dir_place(s->dir, s->name, err);
     return rc ? rc : df_out_dir_sync(s->dir, err); /* the archive is durable before its mark appears */
 }
 
@@ -171,18 +158,76 @@ static df_code finish(df_tar_shard *s, df_err *err) {
 }
 
 static df_code begin(df_tar_shard *s, df_err *err) {
+    s->next_row = s->first_row;
+    if (!(s->lines = df_sha256_new())) return df_err_set(err, DF_ENOMEM, "a tar shard");
+    df_code rc = df_tar_source_open(&s->source, s->dir, s->is_retried ? s->name : NULL, err);
+    if (rc) return rc;
     s->fd = df_out_dir_begin(s->dir, s->name, err);
     return s->fd < 0 ? err->code : df_tar_file_open(&s->tar, s->fd, err);
 }
+
+/* what is there */
 
 static df_code look(df_tar_shard *s, df_err *err) {
     bool has_stats = false, has_archive = false, has_loose = false;
     df_code rc = df_out_dir_has(s->dir, s->stats_name, &has_stats, err);
     if (!rc) rc = df_out_dir_has(s->dir, s->name, &has_archive, err);
     if (!rc) rc = df_out_dir_has(s->dir, s->loose, &has_loose, err);
+    if (!rc) rc = df_out_dir_has(s->dir, retried_name, &s->is_retried, err);
     s->is_marked = has_stats && has_archive;
     s->is_whole = s->is_marked && !has_loose;
+    s->may_be_old = s->is_whole && s->is_retried;
     return rc;
+}
+
+df_code df_tar_shard_may_be_old(const df_job *job, df_err *err) {
+    df_out_dir *dir = NULL;
+    df_code rc = df_out_dir_open(&dir, job->spec.out_dir, job->spec.job_id, err);
+    if (!rc) rc = df_out_dir_write(dir, retried_name, "", 0, err);
+    if (!rc) rc = df_out_dir_sync(dir, err);
+    df_out_dir_close(&dir);
+    return rc;
+}
+
+typedef struct line_count {
+    const df_job *job;
+    df_sha256 *lines;
+} line_count;
+
+static df_code add_line(void *ctx, const df_stored_row *row, df_err *err) {
+    line_count *c = ctx;
+    if (row->state != DF_ROW_DONE) return DF_OK;
+    char *json = df_json_line_text(df_metadata_of(c->job, row));
+    if (!json) return df_err_set(err, DF_ENOMEM, "a line of metadata.jsonl");
+    df_sha256_add(c->lines, json, strlen(json));
+    free(json);
+    return DF_OK;
+}
+
+/* What its stats say of its lines; "" where they cannot be read. */
+static void told_lines(df_tar_shard *s, char hex[DF_SHA256_HEX_BYTES]) {
+    char *text = NULL;
+    size_t bytes = 0;
+    df_tar_stats stats = { 0 };
+    if (!df_out_dir_read(s->dir, s->stats_name, MAX_STATS_BYTES, &text, &bytes, NULL))
+        df_tar_stats_read(&stats, text, bytes, NULL);
+    free(text);
+    memcpy(hex, stats.metadata_sha256, DF_SHA256_HEX_BYTES);
+}
+
+/* A row that is done now may be missing in it, or be another row's double: lines tell both. */
+static df_code check_age(df_tar_shard *s, df_store *store, df_err *err) {
+    char now[DF_SHA256_HEX_BYTES], told[DF_SHA256_HEX_BYTES];
+    size_t n;
+    line_count c = { s->job, df_sha256_new() };
+    if (!c.lines) return df_err_set(err, DF_ENOMEM, "a tar shard");
+    df_code rc = df_store_each_row(store, s->job->key, s->first_row, s->end_row - s->first_row, add_line, &c, &n, err);
+    df_sha256_end(&c.lines, now);
+    if (rc) return rc;
+    told_lines(s, told);
+    s->may_be_old = false;
+    s->is_whole = !strcmp(now, told);
+    return s->is_whole ? DF_OK : begin(s, err);
 }
 
 /* the whole */
@@ -209,7 +254,10 @@ df_code df_tar_shard_open(df_tar_shard **out, const df_job *job, uint64_t number
 
 void df_tar_shard_close(df_tar_shard **s) {
     if (!s || !*s) return;
+    char unused[DF_SHA256_HEX_BYTES];
     df_tar_file_close(&(*s)->tar);
+    df_tar_source_close(&(*s)->source);
+    if ((*s)->lines) df_sha256_end(&(*s)->lines, unused);
     if ((*s)->fd >= 0) {
         df_disk_close((*s)->fd);
         df_out_dir_drop((*s)->dir, (*s)->name); /* half of it only takes space that may be missing */
@@ -223,13 +271,15 @@ df_code df_tar_shard_step(df_tar_shard *s, df_store *store, df_tar_shard_end *en
     df_code rc = DF_OK;
     size_t slice = 0;
     *end = DF_TAR_SHARD_GOES_ON;
+    if (s->may_be_old && (rc = check_age(s, store, err))) return rc;
     while (!s->is_whole && s->next_row < s->end_row && slice < SLICE_BYTES)
         if ((rc = take_row(s, store, &slice, err))) return rc;
     if (!s->is_whole && s->next_row < s->end_row) {
         sync_file_range(s->fd, 0, 0, SYNC_FILE_RANGE_WRITE); /* begun now, so that the sync at the end is short */
         return DF_OK;
     }
-    if (s->n_lost && s->is_marked) s->is_whole = true; /* the removal was begun, so the marks were synced */
+    if (s->n_lost && s->is_marked && !s->is_retried)
+        s->is_whole = true; /* the removal was begun, so the marks were synced */
     if (s->n_lost && !s->is_whole) {
         *end = DF_TAR_SHARD_LACKS;
         return DF_OK;

@@ -15,7 +15,9 @@
  * writes the archive beside, syncs and renames it, writes shard-00000N_stats.json in the same way (the mark that the
  * shard is whole), and only then removes the pictures. A step does some MiB, so that the loop goes on in between. What
  * an error or a crash breaks off is begun again from the pictures, to the same bytes; so is a shard that is marked but
- * has all its pictures still, for its marks may not be on the medium. A shard without them is left as it is. */
+ * has pictures still, for its marks may not be on the medium. A shard without them is left as it is, unless failed rows
+ * of its job were tried again: then its lines of metadata.jsonl are held against the hash in its stats, and where they
+ * differ it is packed anew, with the pictures that it has. Its mark goes before the old archive does. */
 #ifndef DF_COORDINATOR_TAR_SHARD_H
 #define DF_COORDINATOR_TAR_SHARD_H
 
@@ -43,6 +45,8 @@ typedef enum df_tar_shard_end {
 df_code df_tar_shard_open(df_tar_shard **out, const df_job *job, uint64_t number, df_err *err);
 void df_tar_shard_close(df_tar_shard **s);
 df_code df_tar_shard_step(df_tar_shard *s, df_store *store, df_tar_shard_end *end, df_err *err);
+/* Says in OUT, durably, that rows of the job are tried again; before they are. */
+df_code df_tar_shard_may_be_old(const df_job *job, df_err *err);
 const uint64_t *df_tar_shard_lost(const df_tar_shard *s, size_t *n);
 
 #endif

@@ -24,6 +24,8 @@
 
 enum { N_ROWS = 1010, DIED = -SIGKILL }; /* two shards */
 
+#define RETRY DIFFARM__JOB_CONTROL__ACTION__RETRY
+
 /* dying */
 
 static int calls_to_live; /* 0: for ever */
@@ -218,9 +220,11 @@ static void the_bytes_of_a_shard_are_fixed(void **state) {
     assert_int_equal(df_sha256_file(path, sha256, &err), DF_OK);
     assert_string_equal(sha256, "7c532f38d8f90476fbce8379f1a6aebb43d75480d69a5ed2b638670eff172f67");
     char *stats = bench_read(b->out, "shard-000000_stats.json");
-    assert_string_equal(stats, "{\"shard\":\"shard-000000.tar\",\"first_row\":0,\"n_rows\":3,\"n_done\":2,"
-                               "\"n_failed\":1,\"bytes\":7168,\"sha256\":"
-                               "\"7c532f38d8f90476fbce8379f1a6aebb43d75480d69a5ed2b638670eff172f67\"}\n");
+    assert_string_equal(stats,
+                        "{\"shard\":\"shard-000000.tar\",\"first_row\":0,\"n_rows\":3,\"n_done\":2,"
+                        "\"n_failed\":1,\"bytes\":7168,\"sha256\":"
+                        "\"7c532f38d8f90476fbce8379f1a6aebb43d75480d69a5ed2b638670eff172f67\","
+                        "\"metadata_sha256\":\"59e5afd2658b980dfbc47862285f60b1122085f3d302513d8b953d69af9b44c4\"}\n");
     free(stats);
 }
 
@@ -331,6 +335,68 @@ static void cancel_keeps_finished_shards_only(void **state) {
     expect_entries(b, "shard-000000.tar shard-000000_stats.json ");
 }
 
+/* retry */
+
+/* All rows but those of `failing`, whose lease is failed for good: the job is done with failures. */
+static void done_but_for(bench *b, uint64_t from, uint64_t to) {
+    assert_int_equal(bench_submit(b, JOB_1, b->out, N_ROWS, NULL), DF_OK);
+    const char *token = work_off_but(b, from, to);
+    for (uint64_t row = from; row < to; row++) bench_failed(b, "w1", token, JOB_1, row, DF_EINVAL);
+    expect_state(b, "done", N_ROWS - (to - from), to - from);
+}
+
+static void ask_for_a_retry(bench *b) {
+    assert_int_equal(bench_control(b, JOB_1, RETRY), DF_OK);
+    bench_wait(b, 1000);
+    bench_forget(b); /* the worker's last question was still open: what that has brought is given back */
+}
+
+static void retried_rows_come_into_their_shard(void **state) {
+    bench *b = *state;
+    done_but_for(b, 500, 503);
+    ino_t retried = inode_of(b, "shard-000000.tar"), other = inode_of(b, "shard-000001.tar");
+    ask_for_a_retry(b);
+    expect_state(b, "running", N_ROWS - 3, 0);
+    assert_true(bench_exists(b->out, "shard-000000_stats.json")); /* whole until the new one comes */
+    work_off_but(b, 0, 0);
+    expect_state(b, "done", N_ROWS, 0);
+    expect_undisturbed(b);
+    assert_int_not_equal(inode_of(b, "shard-000000.tar"), retried);
+    assert_int_equal(inode_of(b, "shard-000001.tar"), other);
+}
+
+static void a_retry_that_fails_again_changes_no_shard(void **state) {
+    bench *b = *state;
+    char before[65], after[65];
+    done_but_for(b, 1004, 1005);
+    bench_tree_hash(b->out, "runs.jsonl", before);
+    ino_t first = inode_of(b, "shard-000000.tar"), second = inode_of(b, "shard-000001.tar");
+    ask_for_a_retry(b);
+    bench_hello(b, "w1", NULL, NULL);
+    Diffarm__Lease *lease = bench_ask(b, "w1", 1, 100);
+    bench_failed(b, "w1", lease->token, JOB_1, 1004, DF_EINVAL);
+    expect_state(b, "done", N_ROWS - 1, 1);
+    bench_tree_hash(b->out, "runs.jsonl", after);
+    assert_string_equal(after, before);
+    assert_int_equal(inode_of(b, "shard-000000.tar"), first);
+    assert_int_equal(inode_of(b, "shard-000001.tar"), second);
+}
+
+/* Of a cut archive the samples before the cut are taken, those behind it are rendered again. */
+static void a_damaged_shard_is_made_anew_by_a_retry(void **state) {
+    bench *b = *state;
+    char path[4096];
+    struct stat is;
+    done_but_for(b, 500, 503);
+    snprintf(path, sizeof path, "%s/shard-000000.tar", b->out);
+    assert_int_equal(stat(path, &is), 0);
+    assert_int_equal(truncate(path, is.st_size / 3 * 2), 0);
+    ask_for_a_retry(b);
+    work_off_but(b, 0, 0);
+    expect_state(b, "done", N_ROWS, 0);
+    expect_undisturbed(b);
+}
+
 /* In a child: finishes what is left of the job, and dies before its n-th call that changes a file. */
 static int die_at(bench *b, int n) {
     int status;
@@ -384,15 +450,82 @@ static void a_crash_before_any_step_loses_nothing(void **state) {
     expect_undisturbed(b);
 }
 
+/* In a child: asks for a retry until it is answered and sees it through, but dies before its n-th call that changes a
+ * file. 0: never. */
+static int retry_and_die_at(bench *b, int n) {
+    int status;
+    pid_t pid = fork();
+    if (!pid) {
+        calls_to_live = n;
+        pictures_removed = 0;
+        bench_restart(b);
+        bench_wait(b, b->cfg.lease_timeout_ms + 500);
+        assert_int_equal(bench_control(b, JOB_1, RETRY), DF_OK);
+        work_off_but(b, 0, 0);
+        bench_wait(b, 1000);
+        calls_to_live = 0;
+        _exit(strcmp(bench_status(b, JOB_1)->state, "done") || bench_status(b, JOB_1)->n_failed);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+/* A reader that finds the mark of a shard finds the archive that the mark speaks of. */
+static void expect_marks_to_be_true(const bench *b) {
+    for (int i = 0; i < 2; i++) {
+        char name[64], path[4096], sha256[DF_SHA256_HEX_BYTES];
+        df_err err;
+        snprintf(name, sizeof name, "shard-00000%d_stats.json", i);
+        if (!bench_exists(b->out, name)) continue;
+        char *stats = bench_read(b->out, name);
+        snprintf(path, sizeof path, "%s/shard-00000%d.tar", b->out, i);
+        assert_int_equal(df_sha256_file(path, sha256, &err), DF_OK);
+        assert_non_null(strstr(stats, sha256));
+        free(stats);
+    }
+}
+
+/* Every death is of its own: what it left is then seen through, and all begins again from the job with failures. */
+static void a_crash_before_any_step_of_a_retry_loses_nothing(void **state) {
+    bench *b = *state;
+    char saved[4200], command[3 * 4200 + 64];
+    int n = 1, unmarked = 0;
+    done_but_for(b, 500, 502);
+    df_farm_close(&b->farm);
+    snprintf(saved, sizeof saved, "%s.saved", b->dir);
+    snprintf(command, sizeof command, "cp -a '%s' '%s'", b->dir, saved);
+    assert_int_equal(system(command), 0);
+    snprintf(command, sizeof command, "rm -rf '%s' && cp -a '%s' '%s'", b->dir, saved, b->dir);
+    for (; retry_and_die_at(b, n) == DIED; n++) {
+        expect_marks_to_be_true(b);
+        unmarked += !bench_exists(b->out, "shard-000000_stats.json");
+        assert_int_equal(retry_and_die_at(b, 0), 0);
+        expect_undisturbed(b);
+        assert_int_equal(system(command), 0);
+    }
+    assert_true(n > 60);
+    assert_true(unmarked >= 4); /* deaths between the old mark and the new one */
+    expect_undisturbed(b);
+    assert_int_equal(df_file_remove_tree(saved, NULL), DF_OK);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_bench, close_bench)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(a_shard_holds_its_samples_in_order),        TEST(the_bytes_of_a_shard_are_fixed),
-        TEST(a_shard_of_failures_is_an_empty_archive),   TEST(a_shard_appears_when_its_last_row_is_finished),
-        TEST(a_restart_leaves_finished_shards_alone),    TEST(a_large_shard_is_packed_over_several_turns),
-        TEST(pictures_that_are_gone_are_rendered_again), TEST(cancel_keeps_finished_shards_only),
+        TEST(a_shard_holds_its_samples_in_order),
+        TEST(the_bytes_of_a_shard_are_fixed),
+        TEST(a_shard_of_failures_is_an_empty_archive),
+        TEST(a_shard_appears_when_its_last_row_is_finished),
+        TEST(a_restart_leaves_finished_shards_alone),
+        TEST(a_large_shard_is_packed_over_several_turns),
+        TEST(pictures_that_are_gone_are_rendered_again),
+        TEST(cancel_keeps_finished_shards_only),
         TEST(a_crash_before_any_step_loses_nothing),
+        TEST(retried_rows_come_into_their_shard),
+        TEST(a_retry_that_fails_again_changes_no_shard),
+        TEST(a_damaged_shard_is_made_anew_by_a_retry),
+        TEST(a_crash_before_any_step_of_a_retry_loses_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
