@@ -35,14 +35,16 @@ static bool is_sampled(const verify *v, uint64_t index) {
     return last * k / (n - 1) == index;
 }
 
-static df_code render_again(void *ctx, uint64_t index, const char *path, df_err *err) {
+static df_code render_again(void *ctx, uint64_t index, const char *name, char **bytes_there, size_t n_there,
+                            df_err *err) {
     verify *v = ctx;
     df_recipe *r = NULL;
     df_difference d;
     unsigned char *png = NULL;
     size_t bytes = 0;
     if (!is_sampled(v, index)) return DF_OK;
-    df_code rc = df_recipe_read(&r, path, err);
+    df_code rc = df_recipe_take(&r, name, *bytes_there, n_there, err);
+    *bytes_there = NULL;
     if (!rc) rc = df_recipe_find_files(r, v->o->files, v->o->n_files, err);
     if (!rc) rc = df_again_render(v->again, r, &png, &bytes, err);
     if (!rc) rc = df_again_compare(png, bytes, r->png, r->png_bytes, &d, err);
@@ -50,7 +52,7 @@ static df_code render_again(void *ctx, uint64_t index, const char *path, df_err 
         v->n_sampled++;
         if (!d.same_size || d.n_pixels) {
             v->n_differ++;
-            fprintf(stderr, "diffarm: %s: rendered again, %" PRIu64 " pixels differ, by %d of 255 at most\n", path,
+            fprintf(stderr, "diffarm: %s: rendered again, %" PRIu64 " pixels differ, by %d of 255 at most\n", name,
                     d.n_pixels, d.largest);
         }
     }

@@ -11,7 +11,7 @@
 #include "base/sha256.h"
 #include "engine/image/png_io.h"
 
-enum { MAX_PNG_BYTES = 1 << 30, MAX_ADAPTERS = 17 };
+enum { MAX_ADAPTERS = 17 };
 
 /* fields; the first problem stays in err */
 
@@ -159,19 +159,30 @@ static df_code parse(df_recipe *out, df_err *err) {
     return r.rc;
 }
 
-df_code df_recipe_read(df_recipe **out, const char *path, df_err *err) {
+df_code df_recipe_take(df_recipe **out, const char *name, char *png, size_t png_bytes, df_err *err) {
     df_recipe *r = calloc(1, sizeof *r);
+    df_err why;
     if (!r || !(r->arena = df_arena_new())) {
         free(r);
-        return df_err_set(err, DF_ENOMEM, "%s", path);
+        free(png);
+        return df_err_set(err, DF_ENOMEM, "%s", name);
     }
-    df_code rc = df_file_read(path, MAX_PNG_BYTES, &r->png, &r->png_bytes, err);
-    if (!rc && (rc = parse(r, err))) df_err_wrap(err, "%s", path);
-    if (rc)
+    r->png = png;
+    r->png_bytes = png_bytes;
+    df_code rc = parse(r, &why);
+    if (rc) {
         df_recipe_free(&r);
-    else
-        *out = r;
-    return rc;
+        return df_err_set(err, rc, "%s: %s", name, why.text);
+    }
+    *out = r;
+    return DF_OK;
+}
+
+df_code df_recipe_read(df_recipe **out, const char *path, df_err *err) {
+    char *png;
+    size_t bytes;
+    df_code rc = df_file_read(path, DF_RECIPE_MAX_PNG_BYTES, &png, &bytes, err);
+    return rc ? rc : df_recipe_take(out, path, png, bytes, err);
 }
 
 void df_recipe_free(df_recipe **r) {

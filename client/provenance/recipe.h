@@ -16,6 +16,8 @@
 #include "base/err.h"
 #include "farm.pb-c.h"
 
+enum { DF_RECIPE_MAX_PNG_BYTES = 1 << 30 };
+
 typedef struct df_recipe {
     json_t *says; /* the whole text */
     const char *backend, *software; /* of says */
@@ -28,6 +30,8 @@ typedef struct df_recipe {
 
 /* DF_EFORMAT: no PNG, no text of diffarm in it, or a field that is missing or no such value (named). */
 df_code df_recipe_read(df_recipe **out, const char *path, df_err *err);
+/* The same of bytes in memory, which it takes whatever comes of it; name is for errors. */
+df_code df_recipe_take(df_recipe **out, const char *name, char *png, size_t png_bytes, df_err *err);
 void df_recipe_free(df_recipe **r); /* accepts a pointer to NULL */
 
 /* Gives each file of the row the path of the one with its hash. DF_ENOTFOUND names what is missing. */

@@ -64,3 +64,48 @@ sed -i '1s|images/000000/00000000.png|../out/images/000000/00000000.png|' spoile
 spoiled "no name of a picture in OUT"
 rm spoiled/job.json
 expect 2 "$DIFFARM" verify spoiled
+
+# Pictures in tar shards: the same, sample by sample.
+manifest t.jsonl 3 3
+render t.jsonl out.tar --format tar
+rm -rf out spoiled
+mv out.tar out
+expect 0 "$DIFFARM" verify out
+says out.txt "good: 3 pictures, 0 bad; hash chain intact"
+expect 0 "$DIFFARM" verify out --sample 2 -m "$MODEL" --threads 1 --output json
+says out.txt '"rendered_again":2,"differ":0'
+remake() { # remake PYTHON: the shard again from its members, after a change to the list m of (name, bytes)
+    python3 - "$1" <<'PY'
+import io, sys, tarfile
+path = "spoiled/shard-000000.tar"
+with tarfile.open(path) as t:
+    m = [(i.name, t.extractfile(i).read()) for i in t]
+exec(sys.argv[1])
+with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as t:
+    for name, data in m:
+        info = tarfile.TarInfo(name)
+        info.size = len(data)
+        t.addfile(info, io.BytesIO(data))
+PY
+}
+cp -r out spoiled
+remake 'pass' # every sample is right, but it is not the archive that was written
+spoiled "has other bytes than its stats say"
+remake 'm[0] = (m[0][0], m[0][1] + b"x")'
+spoiled "shard-000000.tar/00000000.png: has other bytes than metadata.jsonl says"
+remake 'm[4] = (m[4][0], m[4][1].replace(b"ghost", b"toast"))'
+spoiled "00000001.json is not what metadata.jsonl says"
+remake 'm[2] = (m[2][0], b"another prompt")'
+spoiled "00000000.txt is not what metadata.jsonl says"
+remake 'm[3], m[6] = m[6], m[3]'
+spoiled "holds 00000002.png where 00000001.png should be"
+remake 'm.append(("00000003.png", b""))'
+spoiled "holds 00000003.png, which metadata.jsonl does not"
+truncate -s 9000 spoiled/shard-000000.tar
+spoiled "is cut or damaged at"
+rm spoiled/shard-000000.tar
+spoiled "shard-000000.tar: No such file"
+rm spoiled/shard-000000_stats.json
+spoiled "shard-000000_stats.json"
+sed -i 's/"n_done":3/"n_done":2/' spoiled/shard-000000_stats.json
+spoiled "its stats count other rows"
