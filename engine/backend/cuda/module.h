@@ -2,8 +2,8 @@
  * start without it and run where it is not installed.
  *
  *   const df_cuda_module *m;
- *   rc = df_cuda_module_load(&m, &err);       DF_EUNSUPPORTED: not built, or a library of CUDA is not there (says which)
- *   m->backend ...
+ *   rc = df_cuda_module_load(&m, &err);       DF_EUNSUPPORTED: not built, or a library of CUDA is not there (says
+ * which) m->backend ...
  *
  * Loaded once and never unloaded. It is looked for where the loader looks (so a folder in LD_LIBRARY_PATH goes first)
  * and beside the program, in ../lib. Threads: any. */
