@@ -43,9 +43,10 @@ static const char **environment_of(const df_child_cfg *cfg) {
 
 /* In the child, between fork and exec: system calls only. Never returns. */
 static void become(const df_child_cfg *cfg, const char **env, pid_t parent, int tell) {
-    sigset_t none;
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
+    sigset_t blocked;
+    sigemptyset(&blocked);
+    if (cfg->deaf_to) sigaddset(&blocked, cfg->deaf_to);
+    sigprocmask(SIG_SETMASK, &blocked, NULL);
     signal(SIGINT, SIG_DFL);
     signal(SIGTERM, SIG_DFL);
     signal(SIGUSR1, SIG_DFL);

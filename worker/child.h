@@ -21,6 +21,7 @@ typedef struct df_child_cfg {
     int output_fd; /* standard output goes there; 0: where ours goes */
     bool errors_too; /* standard error goes to output_fd as well */
     int death_signal;
+    int deaf_to; /* a signal that is blocked in it from its start; 0: none */
 } df_child_cfg;
 
 df_code df_child_start(pid_t *pid, const df_child_cfg *cfg, df_err *err);

@@ -10,6 +10,9 @@
 #define POLL_MS 50
 #define TELL_AGAIN_MS 500
 #define GRACE_MS 3000 /* mpirun ends stopped ranks as well */
+/* Ends mpirun and its ranks. SIGTERM does not reach it: batch systems send that to every process of a worker, and mpirun
+ * would end ranks that are about to finish what they have begun. */
+#define END_SIGNAL SIGHUP
 #define START_MS 300000 /* until all ranks have found each other */
 
 /* Rank 0 was silent for too long. */
@@ -20,7 +23,7 @@ static bool is_overdue(const df_pulse_ear *e, const df_supervisor_cfg *cfg) {
 
 static void replace(df_keeper *k, df_pulse_ear *e, const df_supervisor_cfg *cfg) {
     df_log_event(cfg->log, DF_LOG_ERROR, "rank_hangs", "rank=0 silent_ms=%lld", (long long)e->silent_ms);
-    df_keeper_replace(k, SIGTERM, GRACE_MS);
+    df_keeper_replace(k, END_SIGNAL, GRACE_MS);
 }
 
 /* mpirun has ended the other ranks when it missed these. */
@@ -79,11 +82,12 @@ int df_supervisor_run(const df_supervisor_cfg *cfg, df_err *err) {
                                .env = df_mpirun_env,
                                .clean_launch = cfg->on_this_node,
                                .output_fd = ear.write_fd,
-                               .death_signal = SIGTERM },
+                               .death_signal = END_SIGNAL,
+                               .deaf_to = SIGTERM },
                     .name = "mpirun",
                     .log = cfg->log };
     int code = df_keeper_start(&k, err) ? 3 : supervise(&k, &ear, cfg);
-    df_keeper_stop(&k, SIGTERM, GRACE_MS);
+    df_keeper_stop(&k, END_SIGNAL, GRACE_MS);
     df_pulse_ear_close(&ear);
     return code;
 }

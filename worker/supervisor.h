@@ -2,8 +2,9 @@
  * rank ends its mpirun (Open MPI 4 survives no rank), and rank 0 ends it when another hangs, so this is how the replica
  * comes back. Of rank 0 the supervisor wants a pulse (pulse.h): without it the ranks are ended, with force if need be.
  *
- * A wish to drain becomes SIGUSR1 for the ranks, an urgent one SIGUSR2, which mpirun hands on. When the supervisor
- * dies, mpirun gets SIGTERM and the ranks SIGKILL from the kernel. */
+ * A wish to drain becomes SIGUSR1 for the ranks, an urgent one SIGUSR2, which mpirun hands on; a SIGTERM that
+ * comes to every process of the worker, as batch systems send it, is such a wish too. When the supervisor dies, mpirun
+ * gets SIGHUP and the ranks SIGKILL from the kernel. */
 #ifndef DF_WORKER_SUPERVISOR_H
 #define DF_WORKER_SUPERVISOR_H
 
