@@ -23,7 +23,7 @@ says out.txt "costs: modelled from shapes"
 
 kept=$(ls "$XDG_CACHE_HOME/diffarm")
 for file in "${costs[@]}"; do
-    printf 'damage' | dd of="$file" bs=1 seek=$(($(stat -c %s "$file") / 2)) conv=notrunc status=none
+    printf 'damage' | dd of="$file" conv=notrunc status=none # the middle may be a name, which would only be another one
 done
 start_coordinator state
 start_worker worker --pipeline 2
