@@ -251,7 +251,8 @@ df_code df_scale_plot_svg(df_buf *out, df_scale_plot p, const df_scale_record *r
     if (!s) return df_err_set(err, DF_ENOMEM, "a plot");
     s->r = r;
     s->a = a;
-    s->extrapolate = extrapolate > a->most_workers ? extrapolate : a->most_workers;
+    /* Overhead grows with the ranks: what lies beyond would leave no room for what was measured. */
+    s->extrapolate = extrapolate > a->most_workers && p != DF_PLOT_OVERHEAD ? extrapolate : a->most_workers;
     s->plot = p;
     subtitle_of(r, subtitle, sizeof subtitle);
     df_code rc = DF_OK;

@@ -31,7 +31,7 @@ typedef enum df_scale_plot {
 
 const char *df_scale_plot_name(df_scale_plot p); /* "throughput.svg" */
 
-/* Empty where nothing was measured (shares: traced). */
+/* Empty where nothing was measured (shares: traced). The overhead's ends where the measured points do. */
 df_code df_scale_plot_svg(df_buf *out, df_scale_plot p, const df_scale_record *r, const df_scale_analysis *a,
                           int extrapolate, df_err *err);
 

@@ -64,12 +64,12 @@ static void every_plot_says_what_it_shows(void **state) {
         says(&svg, "strong scaling; a&lt;b &amp; &quot;c&quot;, 64x64, 25 steps, bf16; here, a processor, 64 cores");
         says(&svg, "fill=\"white\"/>");
         if (p != DF_PLOT_SHARES) {
-            says(&svg, "extrapolated, not measured");
+            assert_int_equal(count(svg.data, "extrapolated, not measured"), p != DF_PLOT_OVERHEAD);
+            assert_int_equal(count(svg.data, ">1024<"), p != DF_PLOT_OVERHEAD); /* on the axis of ranks */
             says(&svg, "held back from the fit, measured");
             says(&svg, "USL");
             says(&svg, "stroke-dasharray=\"6 4\"");
-            says(&svg, "all cores busy");
-            says(&svg, ">1024<"); /* on the axis of ranks */
+            assert_int_equal(count(svg.data, "all cores busy"), p != DF_PLOT_OVERHEAD); /* 64, beyond its axis */
             assert_int_equal(count(svg.data, "r=\"4\""), 4 + 1 + 2); /* dots, and two of the legend */
         }
         df_buf_free(&svg);
