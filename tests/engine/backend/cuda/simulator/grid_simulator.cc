@@ -78,33 +78,64 @@ order chosen_order() {
     abort();
 }
 
-std::vector<unsigned> turns(unsigned n, unsigned &seed) {
+thread_local order by; /* of the grid that runs */
+thread_local unsigned seed;
+
+unsigned random_below(unsigned n) {
+    seed = seed * 1664525u + 1013904223u;
+    return (seed >> 8) % n;
+}
+
+std::vector<unsigned> turns(unsigned n) {
     std::vector<unsigned> turn(n);
-    const order by = chosen_order();
     for (unsigned i = 0; i < n; i++) turn[i] = by == order::reverse ? n - 1 - i : i;
-    for (unsigned i = n; by == order::random && i > 1; i--) {
-        seed = seed * 1664525u + 1013904223u;
-        std::swap(turn[i - 1], turn[(seed >> 8) % i]);
-    }
+    for (unsigned i = n; by == order::random && i > 1; i--) std::swap(turn[i - 1], turn[random_below(i)]);
     return turn;
 }
 
-/* Gives every fiber its turn until all are done. */
-void run_fibers(std::vector<fiber> &fibers, const std::vector<unsigned> &turn) {
-    for (size_t left = fibers.size(); left;) {
+/* A copy may arrive at any time between its start and the wait for it; both ends of that are played. */
+bool is_early() {
+    return by == order::reverse || (by == order::random && random_below(2));
+}
+
+void make(const async_copy &c) {
+    memcpy(c.to, c.from, c.valid);
+    memset((char *)c.to + c.valid, 0, c.bytes - c.valid);
+}
+
+bool can_run(const fiber &f) {
+    return !f.done && !(f.waits_for && f.waits_for->generation == f.waits_past);
+}
+
+void resume(fiber &f) {
+    f.waits_for = nullptr;
+    current = &f;
+    switch_stack(&scheduler, f.stack_pointer);
+}
+
+/* Turns for the lanes of one warp until all of them are done or wait for other warps. False: none could run. */
+bool run_warp(fiber *lanes, unsigned n) {
+    for (bool any = false;; any = true) {
         bool moved = false;
-        for (unsigned i : turn) {
-            fiber &f = fibers[i];
-            if (f.done || (f.waits_for && f.waits_for->generation == f.waits_past)) continue;
-            f.waits_for = nullptr;
-            current = &f;
+        for (unsigned i : turns(n)) {
+            if (!can_run(lanes[i])) continue;
+            resume(lanes[i]);
             moved = true;
-            switch_stack(&scheduler, f.stack_pointer);
-            left -= f.done;
         }
-        if (!moved)
-            fail("%d of %d threads wait at a barrier that the others never reach", (int)left, (int)fibers.size());
+        if (!moved) return any;
     }
+}
+
+/* A warp runs as far as it can before the next one starts: no device lets them drift further apart. */
+void run_fibers(std::vector<fiber> &fibers) {
+    const unsigned n = (unsigned)fibers.size(), n_warps = (n + 31) / 32;
+    for (bool moved = true; moved;) {
+        moved = false;
+        for (unsigned w : turns(n_warps)) moved |= run_warp(&fibers[32 * w], n - 32 * w < 32 ? n - 32 * w : 32);
+    }
+    int left = 0;
+    for (const fiber &f : fibers) left += !f.done;
+    if (left) fail("%d of %d threads wait at a barrier that the others never reach", left, (int)n);
 }
 
 void start_fiber(fiber &f, unsigned i, warp &w) {
@@ -154,7 +185,10 @@ void *dynamic_shared() {
 }
 
 void copy_async(const async_copy &copy) {
-    current->open_group.push_back(copy);
+    if (is_early())
+        make(copy);
+    else
+        current->open_group.push_back(copy);
 }
 
 void commit_copies() {
@@ -165,16 +199,14 @@ void commit_copies() {
 void wait_for_copies(size_t may_be_left) {
     std::vector<std::vector<async_copy>> &groups = current->groups;
     while (groups.size() > may_be_left) {
-        for (const async_copy &c : groups.front()) {
-            memcpy(c.to, c.from, c.valid);
-            memset((char *)c.to + c.valid, 0, c.bytes - c.valid);
-        }
+        for (const async_copy &c : groups.front()) make(c);
         groups.erase(groups.begin());
     }
 }
 
 void run_grid(unsigned grid, unsigned block, size_t shared_bytes, const std::function<void()> &body) {
-    unsigned seed = 12345;
+    seed = 12345;
+    by = chosen_order();
     kernel_body = &body;
     block_dim = { block, 1, 1 };
     grid_dim = { grid, 1, 1 };
@@ -186,7 +218,7 @@ void run_grid(unsigned grid, unsigned block, size_t shared_bytes, const std::fun
         block_meet = {};
         block_meet.members = block;
         for (unsigned i = 0; i < block; i++) start_fiber(fibers[i], i, warps[i / 32]);
-        run_fibers(fibers, turns(block, seed));
+        run_fibers(fibers);
         free_shared();
     }
 }

@@ -2,12 +2,13 @@
  * machines without a GPU. A .cu file is compiled as C++ with this header's folder on the include path.
  *
  * Every CUDA thread of a block is a fiber; fibers take turns on one OS thread and switch only at barriers and warp
- * operations. The order of turns is DF_SIM_ORDER: "forward", "reverse" or "random"; a result that changes with it shows
- * a missing barrier. A barrier that some threads reach at another line, or never, ends the program with a message.
- * Shared memory is new for every block, of exactly the size asked for, and full of NaN: what is read before it is
- * written shows, and under ASan what lies beside. Asynchronous copies are made only when they are waited for.
- * Not modelled: streams, blocks at the same time, atomics, partial warp masks, textures, speed. It proves logic, not
- * the device's rounding or occupancy. */
+ * operations, and a warp runs until it waits for others. The order of warps and of a warp's lanes is DF_SIM_ORDER:
+ * "forward", "reverse" or "random"; a result that changes with it shows a missing barrier. A barrier that some threads
+ * reach at another line, or never, ends the program with a message. Shared memory is new for every block, of exactly
+ * the size asked for, and full of NaN: what is read before it is written shows, and under ASan what lies beside.
+ * Asynchronous copies are made only when they are waited for if turns are forward, at once if they are reverse, and
+ * either way if they are random. Not modelled: streams, blocks at the same time, atomics, partial warp masks, textures,
+ * speed. It proves logic, not the device's rounding or occupancy. */
 #pragma once
 #include <cuda_runtime.h>
 
