@@ -5,7 +5,6 @@
 #include "launch.cuh"
 
 cudaError_t df_cuda_attention(df_dtype type, const df_cuda_attention_args *args, cudaStream_t stream) {
-    constexpr int widest_head = 512;
     df_cuda_attention_args a = *args;
     if (a.scale == 0) a.scale = 1 / sqrt((double)a.d);
     const bool fits = a.d % 8 == 0 && a.dv % 8 == 0 && a.d <= widest_head;

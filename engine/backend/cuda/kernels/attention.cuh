@@ -7,8 +7,8 @@ struct attention_head {
     int64_t row;
     int head;
 
-    __device__ attention_head(const df_cuda_attention_args &a, int64_t index)
-        : row(index / a.heads), head((int)(index % a.heads)) {
+    __device__ attention_head(const df_cuda_attention_args &a, unsigned index)
+        : row(index / (unsigned)a.heads), head((int)(index % (unsigned)a.heads)) {
     }
     template <class T> __device__ const T *q(const df_cuda_attention_args &a) const {
         return (const T *)a.q + row * a.queries * a.heads * a.d + head * a.d;

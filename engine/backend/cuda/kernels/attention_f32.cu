@@ -49,13 +49,14 @@ struct running {
 
 template <class T>
 __global__ void __launch_bounds__(n_threads)
-    attention_f32(const df_cuda_attention_args a, int64_t query_tiles, int64_t slices) {
+    attention_f32(const df_cuda_attention_args a, unsigned query_tiles, unsigned slices) {
     DF_SHARED(float, q_part, tile_queries *part);
     DF_SHARED(float, k_part, tile_keys *(part + 1)); /* one more: lanes read different banks */
     DF_SHARED(float, values, tile_keys *slice);
     DF_SHARED(float, weights, tile_queries *tile_keys);
     const int lane = threadIdx.x % 32, first = (int)threadIdx.x / 32 * queries_per_warp;
-    const int64_t q0 = blockIdx.x % query_tiles * tile_queries, v0 = blockIdx.x / query_tiles % slices * slice;
+    const int64_t q0 = (int64_t)(blockIdx.x % query_tiles) * tile_queries,
+                  v0 = blockIdx.x / query_tiles % slices * slice;
     const attention_head h(a, blockIdx.x / query_tiles / slices);
     const int64_t key_end = keys_seen(a, q0 + tile_queries);
     running state[queries_per_warp];

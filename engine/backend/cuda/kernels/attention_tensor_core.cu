@@ -12,6 +12,8 @@ constexpr int n_warps = 4, n_threads = 32 * n_warps;
 constexpr int warp_queries = 16, tile_queries = n_warps * warp_queries;
 constexpr int pad = 8; /* elements behind each line in shared memory: eight lines lie in different banks */
 constexpr int chunk = 8; /* elements of a 16-byte copy */
+constexpr int widest_slice = 256; /* of the values */
+constexpr size_t shared_limit = 163 << 10; /* of an sm_80; later ones have more */
 
 /* Lines of shared memory, `stride` elements apart. */
 template <class T> struct lines {
@@ -117,7 +119,7 @@ template <class T, int columns, int tile_keys> struct tiles {
     int wide; /* stride of q and k */
     static constexpr int values = columns + pad; /* of v */
 
-    __host__ __device__ static size_t bytes(int padded_d) {
+    __host__ __device__ static constexpr size_t bytes(int padded_d) {
         return sizeof(T) * (tile_queries * (padded_d + pad) + 2 * tile_keys * (padded_d + pad + values));
     }
     __device__ lines<T> q() const {
@@ -138,15 +140,16 @@ __host__ __device__ inline int padded_to_16(int d) {
 /* columns: of the values, padded; wider ones are taken in slices, each by a block of its own. */
 template <class T, int columns, int tile_keys>
 __global__ void __launch_bounds__(n_threads)
-    flash_attention(const df_cuda_attention_args a, int64_t query_tiles, int64_t slices) {
+    flash_attention(const df_cuda_attention_args a, unsigned query_tiles, unsigned slices) {
     DF_SHARED_DYNAMIC(T, shared);
     const int padded_d = padded_to_16(a.d);
     const tiles<T, columns, tile_keys> mem = { shared, padded_d + pad };
-    const int64_t q0 = blockIdx.x % query_tiles * tile_queries, v0 = blockIdx.x / query_tiles % slices * columns;
+    const int64_t q0 = (int64_t)(blockIdx.x % query_tiles) * tile_queries;
+    const int v0 = (int)(blockIdx.x / query_tiles % slices) * columns;
     const attention_head h(a, blockIdx.x / query_tiles / slices);
     const int64_t q_pitch = (int64_t)a.heads * a.d, v_pitch = (int64_t)a.heads * a.dv;
     const int64_t key_end = keys_seen(a, q0 + tile_queries);
-    const int values = a.dv - v0 < columns ? (int)(a.dv - v0) : columns;
+    const int values = a.dv - v0 < columns ? a.dv - v0 : columns;
     const int lane = threadIdx.x % 32;
     const int64_t warp_query = q0 + threadIdx.x / 32 * warp_queries;
     const auto start_tile = [&](int64_t k0, int buffer) {
@@ -193,15 +196,16 @@ __global__ void __launch_bounds__(n_threads)
 }
 
 template <class T, int columns, int tile_keys> cudaError_t run(const df_cuda_attention_args &a, cudaStream_t stream) {
+    constexpr int widest = columns < widest_slice ? columns : widest_head;
+    static_assert(tiles<T, columns, tile_keys>::bytes(widest) <= shared_limit,
+                  "more shared memory than a block may have");
     const int64_t query_tiles = (a.queries + tile_queries - 1) / tile_queries, slices = (a.dv + columns - 1) / columns;
     return launch(flash_attention<T, columns, tile_keys>, a.rows * a.heads * slices * query_tiles, n_threads,
                   tiles<T, columns, tile_keys>::bytes(padded_to_16(a.d)), stream, a, query_tiles, slices);
 }
 
-/* Heads of 40, 64, 80, 128, 160 and beyond: the narrower, the more keys a tile has. What a block holds stays below the
- * 163 KiB of an sm_80. */
+/* Heads of 40, 64, 80, 128, 160 and beyond: the narrower, the more keys a tile has. */
 template <class T> cudaError_t run_for_width(const df_cuda_attention_args &a, cudaStream_t stream) {
-    constexpr int widest_slice = 256;
     const int of_values = a.dv < widest_slice ? a.dv : widest_slice, width = a.d > of_values ? a.d : of_values;
     if (width <= 48) return run<T, 48, 64>(a, stream);
     if (width <= 64) return run<T, 64, 64>(a, stream);

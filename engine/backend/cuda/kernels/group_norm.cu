@@ -5,7 +5,7 @@
 
 namespace {
 
-constexpr int64_t chunk_positions = 64; /* of this alone and of the shape follows the order of sums */
+constexpr int chunk_positions = 64; /* of this alone and of the shape follows the order of sums */
 constexpr int warps_per_block = threads_per_block / 32;
 
 struct chunk_moments {
@@ -18,31 +18,33 @@ struct group_moments {
     float unused;
 };
 
+/* Divisors are 32 bits wide: a division by 64 takes a call, and the registers that it saves. */
 struct picture {
-    int64_t positions, channels, groups, width; /* width: channels of a group */
-    int64_t chunks;
-    int64_t tile_groups, tiles; /* groups that a block takes */
-    __host__ __device__ int64_t chunk_length(int64_t chunk) const {
+    int64_t positions;
+    int channels, groups, width; /* width: channels of a group */
+    unsigned chunks, tiles;
+    int tile_groups; /* groups that a block takes */
+    __host__ __device__ int chunk_length(int64_t chunk) const {
         const int64_t left = positions - chunk * chunk_positions;
-        return left < chunk_positions ? left : chunk_positions;
+        return (int)(left < chunk_positions ? left : chunk_positions);
     }
 };
 
 picture picture_of(int64_t positions, int64_t channels, int64_t groups) {
-    picture p = { positions, channels, groups, channels / groups, 0, 0, 0 };
-    const int64_t most = threads_per_block * run_length / p.width;
-    p.chunks = (positions + chunk_positions - 1) / chunk_positions;
-    p.tile_groups = most < 1 ? 1 : most < groups ? most : groups;
-    p.tiles = (groups + p.tile_groups - 1) / p.tile_groups;
+    const int width = (int)(channels / groups), most = threads_per_block * run_length / width;
+    picture p = { positions, (int)channels, (int)groups, width, 0, 0, 0 };
+    p.chunks = (unsigned)((positions + chunk_positions - 1) / chunk_positions);
+    p.tile_groups = most < 1 ? 1 : most < groups ? most : (int)groups;
+    p.tiles = (unsigned)((groups + p.tile_groups - 1) / p.tile_groups);
     return p;
 }
 
 /* A block's share of a row. Its threads lie in `columns` of run_length channels and `lines` that share the positions.
  */
 struct tile {
-    int64_t first_group, groups, channels, columns, lines;
-    __host__ __device__ tile(const picture &p, int64_t index) {
-        first_group = index * p.tile_groups;
+    int first_group, groups, channels, columns, lines;
+    __host__ __device__ tile(const picture &p, unsigned index) {
+        first_group = (int)index * p.tile_groups;
         groups = p.groups - first_group < p.tile_groups ? p.groups - first_group : p.tile_groups;
         channels = groups * p.width;
         columns = (channels + run_length - 1) / run_length;
@@ -52,12 +54,12 @@ struct tile {
 
 /* sums [lines][channels] = term(x, channel) summed over the positions of a line; x at the tile's first channel. */
 template <bool wide, class T, class F>
-__device__ void sum_columns(float *sums, const T *x, int64_t positions, const picture &p, const tile &of, F term) {
-    for (int64_t work = threadIdx.x; work < of.columns * of.lines; work += threads_per_block) {
-        const int64_t first = work % of.columns * run_length, line = work / of.columns, valid = of.channels - first;
+__device__ void sum_columns(float *sums, const T *x, int positions, const picture &p, const tile &of, F term) {
+    for (int work = threadIdx.x; work < of.columns * of.lines; work += threads_per_block) {
+        const int first = work % of.columns * run_length, line = work / of.columns, valid = of.channels - first;
         numbers<run_length> sum = {};
-        for (int64_t position = line; position < positions; position += of.lines) {
-            const numbers<run_length> v = load_run<wide>(x + position * p.channels + first, valid);
+        for (int position = line; position < positions; position += of.lines) {
+            const numbers<run_length> v = load_run<wide>(x + (int64_t)position * p.channels + first, valid);
             for (int k = 0; k < run_length; k++)
                 if (first + k < of.channels) sum.v[k] += term(v.v[k], first + k);
         }
@@ -67,9 +69,9 @@ __device__ void sum_columns(float *sums, const T *x, int64_t positions, const pi
 }
 
 /* By a warp; every lane gets it. */
-__device__ inline double sum_of_group(const float *sums, const picture &p, const tile &of, int64_t group) {
+__device__ inline double sum_of_group(const float *sums, const picture &p, const tile &of, int group) {
     double sum = 0.0;
-    for (int64_t e = threadIdx.x % 32; e < of.lines * p.width; e += 32)
+    for (int e = threadIdx.x % 32; e < of.lines * p.width; e += 32)
         sum += (double)sums[e / p.width * of.channels + group * p.width + e % p.width];
     return warp_sum(sum);
 }
@@ -80,24 +82,24 @@ __global__ void __launch_bounds__(threads_per_block) chunk_statistics(chunk_mome
     DF_SHARED_DYNAMIC(double, means);
     const tile of(p, blockIdx.x % p.tiles);
     const int64_t chunk = blockIdx.x / p.tiles % p.chunks, row = blockIdx.x / p.tiles / p.chunks;
-    const int64_t length = p.chunk_length(chunk);
+    const int length = p.chunk_length(chunk);
     float *sums = reinterpret_cast<float *>(means + p.tile_groups);
     x += (row * p.positions + chunk * chunk_positions) * p.channels + of.first_group * p.width;
     out += (row * p.chunks + chunk) * p.groups + of.first_group;
 
-    sum_columns<wide>(sums, x, length, p, of, [](float v, int64_t) { return v; });
+    sum_columns<wide>(sums, x, length, p, of, [](float v, int) { return v; });
     __syncthreads();
-    for (int64_t g = threadIdx.x / 32; g < of.groups; g += warps_per_block) {
+    for (int g = threadIdx.x / 32; g < of.groups; g += warps_per_block) {
         const double sum = sum_of_group(sums, p, of, g);
         if (threadIdx.x % 32 == 0) means[g] = sum / (double)(length * p.width);
     }
     __syncthreads();
-    sum_columns<wide>(sums, x, length, p, of, [=](float v, int64_t channel) {
+    sum_columns<wide>(sums, x, length, p, of, [=](float v, int channel) {
         const float d = from_centre(v, centre_at(means[channel / p.width]));
         return d * d;
     });
     __syncthreads();
-    for (int64_t g = threadIdx.x / 32; g < of.groups; g += warps_per_block) {
+    for (int g = threadIdx.x / 32; g < of.groups; g += warps_per_block) {
         const double squares = sum_of_group(sums, p, of, g);
         if (threadIdx.x % 32 == 0) out[g] = { means[g], squares };
     }
