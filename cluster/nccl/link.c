@@ -1,5 +1,8 @@
 #include "cluster/nccl/link.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include "base/clock.h"
 
 enum { SENDER, RECEIVER, BOTH }; /* ranks in the communicator, and their number */
@@ -15,10 +18,11 @@ static df_code fail(const df_nccl_link *l, df_err *err, const char *what, const 
 
 /* NCCL's own words, where it has some, say more than the code. */
 static df_code nccl_error(const df_nccl_link *l, ncclResult_t r, const char *what, df_err *err) {
-    const char *more = l->terms.nccl->last_error(l->comm);
-    df_code rc = fail(l, err, what, l->terms.nccl->error_text(r));
-    if (more && *more && err) df_err_set(err, rc, "%s (%s)", err->text, more);
-    return rc;
+    char why[512];
+    const char *text = l->terms.nccl->error_text(r), *more = l->terms.nccl->last_error(l->comm);
+    if (!more || !*more) return fail(l, err, what, text);
+    snprintf(why, sizeof why, "%s (%.*s)", text, (int)strcspn(more, "\n"), more);
+    return fail(l, err, what, why);
 }
 
 static df_code cuda_error(const df_nccl_link *l, cudaError_t e, const char *what, df_err *err) {

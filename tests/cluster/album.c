@@ -9,8 +9,6 @@
 
 #include <cmocka.h>
 
-#include "tests/cluster/thread_farm.h"
-
 void album_on_image(void *ctx, uint64_t id, const df_picture *picture) {
     album_shot *s = &((album *)ctx)->shot[id];
     size_t bytes = 3 * (size_t)picture->width * (size_t)picture->height;
@@ -52,7 +50,7 @@ void album_render(const df_model *m, const album_setup *s, const df_request *req
     };
     thread_farm f;
     df_err err;
-    thread_farm_open(&f, m, s->n_ranks, &cfg, false);
+    thread_farm_open_over(&f, out->comms ? out->comms : df_comm_threads_open, m, s->n_ranks, &cfg, false);
     df_renderer_cfg rc = { .micro_batch = s->micro_batch,
                            .whole_bytes = out->tile ? 1 : 0,
                            .tile = out->tile,

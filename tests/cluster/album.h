@@ -7,6 +7,7 @@
 #define DF_TESTS_CLUSTER_ALBUM_H
 
 #include "cluster/renderer.h"
+#include "tests/cluster/thread_farm.h"
 
 enum { ALBUM_MOST = 16 };
 
@@ -22,6 +23,7 @@ typedef struct album {
     df_renderer *renderer;
     uint64_t cancel_id; /* cancelled from its first on_step; 0: none */
     bool fast_conv; /* asked for */
+    thread_farm_comm_fn *comms; /* what ranks talk over; NULL: communicators of threads */
     int tile; /* every picture is decoded in tiles of so many pixels; 0: none is */
 } album;
 

@@ -18,10 +18,15 @@ void *thread_farm_serve(void *arg) {
 }
 
 void thread_farm_open(thread_farm *f, const df_model *model, int n_ranks, const df_pipeline_cfg *cfg, bool each) {
+    thread_farm_open_over(f, df_comm_threads_open, model, n_ranks, cfg, each);
+}
+
+void thread_farm_open_over(thread_farm *f, thread_farm_comm_fn *open, const df_model *model, int n_ranks,
+                           const df_pipeline_cfg *cfg, bool each) {
     df_comm *comm[THREAD_FARM_MOST];
     df_err err;
     *f = (thread_farm) { .n_ranks = n_ranks };
-    if (df_comm_threads_open(comm, n_ranks, &err)) fail_msg("%s", err.text);
+    if (open(comm, n_ranks, &err)) fail_msg("%s", err.text);
     for (int i = 0; i < n_ranks; i++) {
         f->rank[i] = (thread_farm_rank) { .comm = comm[i], .model = model, .cfg = cfg[each ? i : 0] };
         if (i > 0) assert_int_equal(pthread_create(&f->rank[i].thread, NULL, thread_farm_serve, &f->rank[i]), 0);

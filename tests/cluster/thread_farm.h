@@ -29,6 +29,10 @@ typedef struct thread_farm {
 
 /* cfg [n_ranks] if each has its own, else one for all. */
 void thread_farm_open(thread_farm *f, const df_model *model, int n_ranks, const df_pipeline_cfg *cfg, bool each);
+/* The same over other communicators than those of threads: all ranks' at once. */
+typedef df_code thread_farm_comm_fn(df_comm **out, int size, df_err *err);
+void thread_farm_open_over(thread_farm *f, thread_farm_comm_fn *open, const df_model *model, int n_ranks,
+                           const df_pipeline_cfg *cfg, bool each);
 /* Closes rank 0's pipeline, joins the others; their result is in rank[i].rc. */
 void thread_farm_close(thread_farm *f);
 
