@@ -11,6 +11,7 @@ enum {
     OPT_HOLD,
     OPT_PROCESSES,
     OPT_DIR,
+    OPT_RESUME,
     MAX_WORKERS = 100000,
     MAX_IMAGES = 1000000000,
     MAX_PAYLOAD = 64 << 20,
@@ -26,6 +27,7 @@ static const struct argp_option option_table[] = {
     { "pace", OPT_PACE, "RATE", 0, "Images a second of one worker; 0: a row takes no time (0)", 1 },
     { "hold", OPT_HOLD, "SECONDS", 0, "Leave the workers idle for so long before the job comes (0)", 1 },
     { "processes", OPT_PROCESSES, "P", 0, "Processes that the workers share (one for 5000)", 1 },
+    { "resume", OPT_RESUME, NULL, 0, "The job is in the STATE of --dir already, of --images rows: go on with it", 1 },
     { "dir", OPT_DIR, "DIR", 0, "Put STATE and OUT there, and leave them (a folder that is removed)", 1 },
     { 0 },
 };
@@ -48,9 +50,11 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     case OPT_HOLD: o->hold_s = (int)df_option_int(state, "hold", arg, 0, 86400); return 0;
     case OPT_PROCESSES: o->processes = (int)df_option_int(state, "processes", arg, 1, MAX_PROCESSES); return 0;
     case OPT_DIR: o->dir = arg; return 0;
+    case OPT_RESUME: o->resume = true; return 0;
     case ARGP_KEY_ARG: argp_error(state, "'%s' is one argument too many", arg); return 0;
     case ARGP_KEY_END:
         if (!o->processes) o->processes = (o->workers + WORKERS_A_PROCESS - 1) / WORKERS_A_PROCESS;
+        if (o->resume && !o->dir) argp_error(state, "--resume: say where, with --dir");
         if (o->processes > o->workers) argp_error(state, "--processes: there are no more than --workers to share");
         return 0;
     default: return ARGP_ERR_UNKNOWN;

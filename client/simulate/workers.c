@@ -20,9 +20,9 @@
 
 enum { LOOK_MS = 100, CONNECT_MS = 120000, SIDE = 16 };
 
-typedef enum phase { CONNECT, IDLE, UPLOAD, RUN, LISTS, N_PHASES } phase;
+typedef enum phase { START, CONNECT, IDLE, UPLOAD, RUN, LISTS, N_PHASES } phase;
 
-static const char *const phase_names[N_PHASES] = { "connect", "idle", "upload", "run", "lists" };
+static const char *const phase_names[N_PHASES] = { "start", "connect", "idle", "upload", "run", "lists" };
 
 typedef struct spell { /* what a phase took */
     double seconds, cpu_s;
@@ -40,7 +40,7 @@ typedef struct trial {
     spell spells[N_PHASES];
     int64_t began_ns;
     double began_cpu_s;
-    df_noop_progress progress;
+    df_noop_progress before, progress; /* before: of a job that is gone on with */
     int64_t peak_rss_bytes; /* of the coordinator */
     uint64_t n_told; /* rows that workers were told are committed */
 } trial;
@@ -86,15 +86,18 @@ static df_code wait_for_rows(trial *t, bool ended, df_err *err) {
 }
 
 static df_code run_phases(trial *t, df_err *err) {
-    begin(t);
-    df_code rc = wait_for_workers(t, err);
+    end(t, START);
+    df_code rc = t->o->resume ? df_noop_job_look(t->link, &t->job, &t->before, err) : DF_OK;
+    if (!rc) rc = wait_for_workers(t, err);
     end(t, CONNECT);
     if (!rc && t->o->hold_s) {
         df_clock_sleep_ms(1000 * (int64_t)t->o->hold_s);
         end(t, IDLE);
     }
-    if (!rc) rc = df_noop_job_send(t->link, &t->job, err);
-    end(t, UPLOAD);
+    if (!rc && !t->o->resume) {
+        rc = df_noop_job_send(t->link, &t->job, err);
+        end(t, UPLOAD);
+    }
     if (!rc) rc = wait_for_rows(t, false, err);
     end(t, RUN);
     if (!rc) rc = wait_for_rows(t, true, err);
@@ -141,9 +144,15 @@ static df_code make_shape(trial *t, df_err *err) {
 
 /* what is told */
 
+/* That the phase was about; 0: none. */
+static double images_of(const trial *t, phase which) {
+    if (which == RUN) return (double)(t->job.n_rows - t->before.n_done);
+    return which == UPLOAD || which == LISTS ? (double)t->job.n_rows : 0;
+}
+
 static json_t *spell_json(const trial *t, phase which) {
     const spell *s = &t->spells[which];
-    double images = which == UPLOAD || which == RUN || which == LISTS ? (double)t->job.n_rows : 0;
+    double images = images_of(t, which);
     json_t *v = json_pack("{s:f, s:f, s:f, s:I}", "seconds", s->seconds, "cpu_s", s->cpu_s, "cpu_share",
                           s->seconds > 0 ? s->cpu_s / s->seconds : 0, "rss_bytes", (json_int_t)s->rss_bytes);
     if (images <= 0) return v;
@@ -170,8 +179,9 @@ static void tell_text(const trial *t) {
         const spell *s = &t->spells[i];
         if (s->seconds <= 0) continue;
         printf("%-10s %8.2f %8.2f %9.1f%%", phase_names[i], s->seconds, s->cpu_s, 100 * s->cpu_s / s->seconds);
-        if (i >= UPLOAD)
-            printf(" %11.0f %13.4f", (double)t->job.n_rows / s->seconds, 1e3 * s->cpu_s / (double)t->job.n_rows);
+        double images = images_of(t, (phase)i);
+        if (images > 0)
+            printf(" %11.0f %13.4f", images / s->seconds, 1e3 * s->cpu_s / images);
         else
             printf("%26s", "");
         printf(" %5.0f\n", (double)s->rss_bytes / 1048576);
@@ -184,6 +194,7 @@ static df_code run(trial *t, df_err *err) {
     df_err ignored;
     df_code rc = make_folder(t, err);
     if (!rc) rc = make_shape(t, err);
+    t->began_ns = df_clock_ns();
     if (!rc) rc = df_noop_farm_start(&t->farm, t->state_dir, err);
     if (!rc) rc = df_noop_farm_hire(&t->farm, &t->shape, t->o->workers, t->o->processes, err);
     if (!rc) rc = df_link_open(&t->link, t->farm.endpoint, err);

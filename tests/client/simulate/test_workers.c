@@ -41,7 +41,7 @@ static json_int_t count_of(const json_t *o, const char *key) {
 }
 
 static void expect_phases(const json_t *o) {
-    static const char *const phases[] = { "connect", "idle", "upload", "run", "lists" };
+    static const char *const phases[] = { "start", "connect", "idle", "upload", "run", "lists" };
     for (size_t i = 0; i < sizeof phases / sizeof *phases; i++) {
         const json_t *phase = json_object_get(o, phases[i]);
         assert_non_null(phase);
