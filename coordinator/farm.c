@@ -81,6 +81,7 @@ static df_code take_up(df_farm *f, df_err *err) {
     if (!rc) rc = make_id(f, err);
     if (!rc) rc = df_store_load_jobs(f->store, add_job, f, err);
     if (!rc) rc = df_store_load_leases(f->store, add_lease, f, err);
+    if (!rc) rc = df_farm_load_put_outs(f, err);
     if (!rc) rc = df_farm_open_files(f, err);
     if (!rc) sweep_beside(f);
     return rc;

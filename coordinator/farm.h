@@ -133,6 +133,8 @@ void df_farm_strike(df_farm *f, df_worker *worker, const char *why);
 void df_farm_clear(df_worker *worker);
 bool df_farm_is_on_trial(const df_worker *worker);
 void df_farm_watch_put_out(df_farm *f, df_worker *worker);
+bool df_farm_save_put_out(df_farm *f, df_worker *worker); /* true: the store has it as it is */
+df_code df_farm_load_put_outs(df_farm *f, df_err *err); /* at a start, when the leases are there */
 df_code df_farm_readmit(df_farm *f, const Diffarm__WorkerReadmit *in, df_err *err);
 
 void df_farm_keep_house(df_farm *f); /* housekeeping.c: silence, timeouts, leases that ended */

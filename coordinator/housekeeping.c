@@ -46,8 +46,10 @@ static void watch_worker(df_farm *f, df_worker *worker) {
 
 static void watch_workers(df_farm *f) {
     for (size_t i = f->workers.n; i-- > 0;) {
-        watch_worker(f, f->workers.at[i]);
-        if (f->workers.at[i]->state == DF_WORKER_GONE) df_worker_table_remove_at(&f->workers, i);
+        df_worker *worker = f->workers.at[i];
+        watch_worker(f, worker);
+        if (df_farm_save_put_out(f, worker) && worker->state == DF_WORKER_GONE)
+            df_worker_table_remove_at(&f->workers, i);
     }
 }
 

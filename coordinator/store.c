@@ -6,7 +6,7 @@
 
 #include "coordinator/store_internal.h"
 
-enum { SCHEMA_VERSION = 4, CHECKPOINT_PAGES = 1000 };
+enum { SCHEMA_VERSION = 5, CHECKPOINT_PAGES = 1000 };
 
 /* One process has the file (STATE/lock), so SQLite may hold its locks for good; that also keeps the WAL's index in
  * memory instead of a shared mapping, which network file systems lack. */
@@ -65,6 +65,12 @@ static const char to_version_4[] = "BEGIN;"
                                    "PRAGMA user_version = 4;"
                                    "COMMIT;";
 
+static const char to_version_5[] = "BEGIN;"
+                                   "CREATE TABLE put_outs (worker_id TEXT PRIMARY KEY, name TEXT NOT NULL,"
+                                   " reason TEXT NOT NULL, out_ms INTEGER NOT NULL) WITHOUT ROWID;"
+                                   "PRAGMA user_version = 5;"
+                                   "COMMIT;";
+
 /* What a crash may leave behind: uploads without their end, leased rows whose lease was never committed. */
 static const char repair[] =
     "BEGIN;"
@@ -101,6 +107,7 @@ static df_code bring_up(df_store *s, df_err *err) {
     if (!rc && version < 2) rc = df_sql_script(&s->db, to_version_2, err);
     if (!rc && version < 3) rc = df_sql_script(&s->db, to_version_3, err);
     if (!rc && version < 4) rc = df_sql_script(&s->db, to_version_4, err);
+    if (!rc && version < 5) rc = df_sql_script(&s->db, to_version_5, err);
     if (!rc) rc = df_store_open_files(s, err);
     if (!rc) rc = df_sql_script(&s->db, repair, err);
     if (!rc) rc = read_int(s, "SELECT starts FROM meta", &s->starts, err);

@@ -130,6 +130,18 @@ df_code df_store_release_files(df_store *s, int64_t job, size_t max, df_store_fi
                                df_err *err);
 df_code df_store_lost_files(df_store *s, int64_t *job, bool *has, df_err *err); /* a job that is gone, and had some */
 
+/* workers that are put out (store_put_outs.c) */
+
+typedef struct df_stored_put_out {
+    const char *worker_id, *name, *reason; /* valid during the call */
+    int64_t out_ms;
+} df_stored_put_out;
+
+df_code df_store_put_out(df_store *s, const df_stored_put_out *p, df_err *err); /* in place of what was known of it */
+df_code df_store_not_put_out(df_store *s, const char *worker_id, df_err *err);
+typedef df_code (*df_store_put_out_fn)(void *ctx, const df_stored_put_out *p, df_err *err);
+df_code df_store_load_put_outs(df_store *s, df_store_put_out_fn add, void *ctx, df_err *err);
+
 /* leases (store_leases.c) */
 
 df_code df_store_add_lease(df_store *s, int64_t job, const char *token, const char *worker_id, int64_t *key,

@@ -82,7 +82,7 @@ static void worker_free(df_worker *worker) {
     free(worker);
 }
 
-static df_worker *add(df_worker_table *table, const char *id) {
+df_worker *df_worker_table_add(df_worker_table *table, const char *id) {
     if (table->n == table->cap) {
         size_t cap = table->cap ? 2 * table->cap : 16;
         df_worker **at = realloc(table->at, cap * sizeof *at);
@@ -121,7 +121,7 @@ df_worker *df_worker_table_hello(df_worker_table *table, const Diffarm__Hello *h
                                  size_t identity_bytes) {
     df_worker *before = df_worker_table_of(table, identity, identity_bytes);
     df_worker *worker = df_worker_table_find(table, hello->worker_id);
-    if (!worker && !(worker = add(table, hello->worker_id))) return NULL;
+    if (!worker && !(worker = df_worker_table_add(table, hello->worker_id))) return NULL;
     if (before && before != worker) before->identity_bytes = 0; /* another process behind the same connection name */
     if (!set_models(worker, hello) || !set_identity(table, worker, identity, identity_bytes)) return NULL;
     df_text_clean(worker->name, sizeof worker->name, hello->name);

@@ -61,7 +61,8 @@ typedef struct df_worker {
     uint64_t n_done, n_failed;
     df_rate rate;
     int n_strikes; /* failures since its last picture */
-    int64_t out_ms, out_until_ms; /* how long it is put out this time, and until when */
+    int64_t out_ms, out_until_ms; /* how long it is put out this time, or was before its trial, and until when */
+    int64_t stored_out_ms; /* the first of these as the store has it; 0: the store knows nothing of it */
     char out_reason[DF_WORKER_REASON_BYTES];
     int64_t cannot_share; /* key of the last job whose OUT it could not write beside; 0: none */
     int64_t ends_ms; /* when its allocation ends; 0: not known */
@@ -92,6 +93,7 @@ typedef struct df_worker_table {
 /* The worker of a Hello that was checked: found or made, its connection and offer set. NULL when out of memory. */
 df_worker *df_worker_table_hello(df_worker_table *table, const Diffarm__Hello *hello, const void *identity,
                                  size_t identity_bytes);
+df_worker *df_worker_table_add(df_worker_table *table, const char *worker_id); /* not heard yet; the same */
 df_worker *df_worker_table_find(const df_worker_table *table, const char *worker_id);
 df_worker *df_worker_table_of(const df_worker_table *table, const void *identity, size_t identity_bytes);
 bool df_worker_table_apply(df_worker_table *table, df_worker *worker, df_worker_event event); /* df_worker_apply */

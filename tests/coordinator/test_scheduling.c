@@ -282,6 +282,68 @@ static void a_worker_is_readmitted_by_hand(void **state) {
     assert_non_null(bench_ask(b, "w1", 1, 1));
 }
 
+/* The store is told a few times a second. */
+static void restart_in_a_second(bench *b) {
+    bench_wait(b, 1000);
+    bench_restart(b);
+}
+
+static void a_restart_does_not_let_them_in_again(void **state) {
+    bench *b = *state;
+    assert_int_equal(bench_submit(b, JOB_1, b->out, 100, NULL), DF_OK);
+    bench_hello(b, "w1", NULL, NULL);
+    bench_hello(b, "w2", NULL, NULL);
+    assert_int_equal(fail_all(b, "w1", 20), 5);
+    restart_in_a_second(b);
+    bench_hello(b, "w1", NULL, NULL);
+    bench_hello(b, "w2", NULL, NULL);
+    assert_string_equal(worker_status(b, "w1")->state, "put_out");
+    assert_non_null(strstr(worker_status(b, "w1")->reason, "it went wrong"));
+    assert_null(bench_ask(b, "w1", 1, 1));
+    assert_non_null(bench_ask(b, "w2", 1, 1));
+    wait_with_beats(b, 62000);
+    assert_int_equal(fail_all(b, "w1", 20), 1); /* on trial */
+    restart_in_a_second(b);
+    bench_hello(b, "w1", NULL, NULL);
+    bench_hello(b, "w2", NULL, NULL);
+    wait_with_beats(b, 62000);
+    assert_null(bench_ask(b, "w1", 1, 1)); /* two minutes are known too */
+    wait_with_beats(b, 62000);
+    finish_lease(b, "w1", bench_ask(b, "w1", 8, 1));
+    restart_in_a_second(b);
+    bench_hello(b, "w1", NULL, NULL);
+    assert_true(bench_ask(b, "w1", 8, 1)->n_rows > 1); /* the picture cleared it for good */
+}
+
+static bool is_listed(bench *b, const char *id) {
+    Diffarm__WorkersQuery query = DIFFARM__WORKERS_QUERY__INIT;
+    bench_say(b, "client", DF_WIRE_MESSAGE(WORKERS_QUERY, workers_query, &query), NULL, 0);
+    Diffarm__Message *m = bench_heard(b, "client", DIFFARM__MESSAGE__BODY_WORKER_LIST);
+    for (size_t i = 0; i < m->worker_list->n_workers; i++)
+        if (!strcmp(m->worker_list->workers[i]->worker_id, id)) return true;
+    return false;
+}
+
+static void those_that_are_readmitted_or_gone_are_forgotten_for_good(void **state) {
+    bench *b = *state;
+    assert_int_equal(bench_submit(b, JOB_1, b->out, 100, NULL), DF_OK);
+    bench_hello(b, "w2", NULL, NULL);
+    bench_hello(b, "w1", NULL, NULL);
+    bench_hello(b, "w3", NULL, NULL);
+    assert_int_equal(fail_all(b, "w1", 20), 5);
+    assert_int_equal(fail_all(b, "w3", 20), 5);
+    restart_in_a_second(b);
+    assert_true(is_listed(b, "w1") && is_listed(b, "w3")); /* before they are heard */
+    assert_int_equal(readmit(b, "w1"), DF_OK);
+    restart_in_a_second(b);
+    assert_true(!is_listed(b, "w1") && is_listed(b, "w3"));
+    bench_hello(b, "w1", NULL, NULL);
+    assert_non_null(bench_ask(b, "w1", 1, 1));
+    bench_wait(b, 180000); /* the one that never came back */
+    restart_in_a_second(b);
+    assert_false(is_listed(b, "w3"));
+}
+
 static void nobody_is_put_out_for_bad_rows(void **state) {
     bench *b = *state;
     assert_int_equal(bench_submit(b, JOB_1, b->out, 16, NULL), DF_OK);
@@ -356,6 +418,8 @@ int main(void) {
         TEST(retry_of_a_running_job_gives_rows_a_new_life),
         TEST(a_worker_that_fails_often_is_put_out_and_tried_again),
         TEST(a_worker_is_readmitted_by_hand),
+        TEST(a_restart_does_not_let_them_in_again),
+        TEST(those_that_are_readmitted_or_gone_are_forgotten_for_good),
         TEST(nobody_is_put_out_for_bad_rows),
         TEST(a_worker_near_its_end_gets_what_it_can_finish),
         TEST(a_lease_is_measured_by_its_work),
