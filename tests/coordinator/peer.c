@@ -37,6 +37,13 @@ void peer_client_close(peer_client *c) {
     zmq_ctx_term(c->ctx);
 }
 
+/* Answers to what was asked more than once, when one has come. */
+static void drop_rest(peer_client *c) {
+    df_wire_in rest;
+    df_err err;
+    while (!df_wire_recv(c->socket, 0, &rest, 0, &err)) df_wire_in_free(&rest);
+}
+
 void peer_ask(peer_client *c, const Diffarm__Message *msg, Diffarm__Message__BodyCase kind, df_wire_in *in) {
     df_err err;
     for (int64_t end = df_clock_ms() + ASK_GIVE_UP_MS; df_clock_ms() < end;) {
@@ -44,7 +51,7 @@ void peer_ask(peer_client *c, const Diffarm__Message *msg, Diffarm__Message__Bod
         for (int64_t again = df_clock_ms() + ASK_AGAIN_MS; df_clock_ms() < again;) {
             if (df_wire_recv(c->socket, 0, in, 50, &err)) continue;
             if (in->msg->body_case == kind) {
-                while (!df_wire_recv(c->socket, 0, &(df_wire_in) { 0 }, 0, &err)) {} /* none: each was answered once */
+                drop_rest(c);
                 return;
             }
             df_wire_in_free(in);
