@@ -52,7 +52,7 @@ static df_code add_row(df_store *s, const df_job *job, uint64_t number, bool don
                                    .flags = "",
                                    .scheduler = "ddim",
                                    .worker = "filler",
-                                   .pixels_hash = (number + 1) * 0x9e3779b97f4a7c15u,
+                                   .pixels_hash = number + 1,
                                    .seconds = 1,
                                    .finished_ms = 1 };
     return df_store_row_done(s, job->key, number, &result, err);
