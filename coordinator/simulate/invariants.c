@@ -216,6 +216,17 @@ static void check_mark(const look *l) {
         df_sim_broken(l->w, "job %s has its job.json, but its lists are not whole", l->job->id);
 }
 
+/* A shard is packed on what its rows have come to: none of them may be open again. All rows are of the first shard. */
+static void check_packed(const look *l) {
+    char path[PATH_BYTES];
+    size_t n;
+    snprintf(path, sizeof path, "%s/shard-000000_stats.json", l->job->out_dir);
+    if (!df_sim_disk_look(l->w->disk, path, false, &n)) return;
+    for (uint64_t row = 0; row < l->job->n_rows; row++)
+        if (l->state[row] != DF_ROW_DONE && l->state[row] != DF_ROW_FAILED)
+            df_sim_broken(l->w, "row %" PRIu64 " of job %s is open, its shard is packed", row, l->job->id);
+}
+
 static void check_job(df_sim_world *w, df_sim_job *job) {
     const df_job *is = df_job_table_find(&w->farm->jobs, job->id);
     look l = { .w = w, .job = job, .is = is };
@@ -232,6 +243,7 @@ static void check_job(df_sim_world *w, df_sim_job *job) {
         df_sim_broken(w, "job %s: %s", job->id, err.text);
     check_counts(&l);
     check_mark(&l);
+    if (!strcmp(job->format, "tar")) check_packed(&l);
     df_sim_check_alike(w, job, is, l.state);
     if (job->ended) df_sim_check_alike_lines(w, job, l.state);
     if (df_job_is_live(is)) check_leases(&l);
@@ -316,6 +328,7 @@ static void check_database(df_sim_world *w) {
 }
 
 void df_sim_check_end(df_sim_world *w) {
+    w->disk->ops_to_live = 0; /* a strike that is still out: its job ended before it */
     for (int i = 0; i < w->n_jobs; i++) check_out(w, &w->jobs[i], df_job_table_find(&w->farm->jobs, w->jobs[i].id));
     df_farm_close(&w->farm);
     if (w->disk->n_handles) df_sim_broken(w, "%d files were left open", w->disk->n_handles);
