@@ -6,6 +6,8 @@
 
 #include "engine/graph/memory_plan.h"
 
+#define MEASURED_SLACK 0.01 /* of balance for bytes, where measured costs tell stages apart */
+
 enum {
     TRIES = 16, /* of giving weights less room, as activations take what they leave */
     MOST_EIGHTHS = 4, /* of the memory that the denoiser leaves to the others, if they have no room else */
@@ -99,6 +101,7 @@ static df_plan_ranks ranks_for(laying *l, const df_component_plan *c) {
                              .busy_seconds = l->busy,
                              .room_bytes = limited ? l->room : NULL,
                              .bytes_per_second = l->terms->hops ? l->rate : NULL,
+                             .slack = denoiser && l->p->measured ? MEASURED_SLACK : 0,
                              .dtype = l->terms->backend_cfg.dtype,
                              .weight_bytes = l->packed };
 }

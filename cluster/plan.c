@@ -6,9 +6,6 @@
 
 #include "cluster/plan_search.h"
 
-/* Balance given up for fewer bytes. */
-#define SLACK 0.02
-
 void df_plan_free(df_plan **p) {
     if (!p || !*p) return;
     free((*p)->stage_of);
@@ -94,6 +91,10 @@ static void count_seconds(df_plan *p, const df_search *s, const df_cost *cost) {
     p->efficiency = largest > 0 ? mean / largest : 1;
 }
 
+static double slack_of(const df_search *s) {
+    return s->ranks.slack > 0 ? s->ranks.slack : DF_PLAN_SLACK;
+}
+
 static double largest_of(const df_search *s, const int *stage_of, df_err *err) {
     double largest = 0;
     df_plan_stage *stage = calloc((size_t)s->n_stages, sizeof *stage);
@@ -109,11 +110,11 @@ static double largest_of(const df_search *s, const int *stage_of, df_err *err) {
 /* A fold over many ranks has fewer places to cut at, and sends what slices of the middle do not: p keeps the slices in
  * `linear` where the fold is slower by more than the slack, or impossible. */
 static df_code fold_or_slice(df_plan *p, const df_search *s, const int *linear, df_err *err) {
-    df_code rc = df_search_folded(s, SLACK, p->stage_of, err);
+    df_code rc = df_search_folded(s, slack_of(s), p->stage_of, err);
     bool fits = linear[0] >= 0;
     p->kind = DF_PLAN_FOLDED;
     if (rc && rc != DF_ELIMIT) return rc;
-    if (!fits || (!rc && largest_of(s, p->stage_of, err) <= largest_of(s, linear, err) * (1 + SLACK))) return rc;
+    if (!fits || (!rc && largest_of(s, p->stage_of, err) <= largest_of(s, linear, err) * (1 + slack_of(s)))) return rc;
     p->kind = DF_PLAN_LINEAR;
     memcpy(p->stage_of, linear, (size_t)s->graph->n_nodes * sizeof *linear);
     return DF_OK;
@@ -123,7 +124,7 @@ static df_code fold_or_slice(df_plan *p, const df_search *s, const int *linear, 
 static df_code slice(df_plan *p, const df_search *s, int *linear, df_err *err) {
     df_code rc = df_search_linear(s, 0, linear, err);
     if (!rc) rc = count_bytes(s, linear, NULL, &p->bytes_crossing_naive, err);
-    if (!rc) rc = df_search_linear(s, SLACK, linear, err);
+    if (!rc) rc = df_search_linear(s, slack_of(s), linear, err);
     if (rc != DF_ELIMIT || !s->has_skips) return rc;
     linear[0] = -1;
     return DF_OK;

@@ -17,6 +17,8 @@
 
 #include "engine/graph/cut.h"
 
+#define DF_PLAN_SLACK 0.02 /* modelled costs tell no less apart */
+
 typedef enum df_plan_kind { DF_PLAN_LINEAR, DF_PLAN_FOLDED } df_plan_kind;
 
 typedef struct df_cost {
@@ -35,6 +37,7 @@ typedef struct df_plan_ranks {
     const double *busy_seconds; /* works for other components, per row of this one; NULL: 0 */
     const int64_t *room_bytes; /* for weights; NULL: any */
     const double *bytes_per_second; /* at which it receives; NULL: at once */
+    double slack; /* balance given up for fewer bytes, of the largest stage; 0: DF_PLAN_SLACK */
     df_dtype dtype; /* of weights and of values that cross */
     const size_t *weight_bytes; /* [n_nodes] as a backend packs them; NULL: each once, in dtype */
 } df_plan_ranks;
