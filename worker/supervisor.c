@@ -10,8 +10,8 @@
 #define POLL_MS 50
 #define TELL_AGAIN_MS 500
 #define GRACE_MS 3000 /* mpirun ends stopped ranks as well */
-/* Ends mpirun and its ranks. SIGTERM does not reach it: batch systems send that to every process of a worker, and mpirun
- * would end ranks that are about to finish what they have begun. */
+/* Ends mpirun and its ranks. SIGTERM does not reach it: batch systems send that to every process of a worker, and
+ * mpirun would end ranks that are about to finish what they have begun. */
 #define END_SIGNAL SIGHUP
 #define START_MS 300000 /* until all ranks have found each other */
 
