@@ -112,10 +112,18 @@ static void join(clocks *to, const clocks *from) {
         if (from->at[i] > to->at[i]) to->at[i] = from->at[i];
 }
 
-/* Accesses that happened before one that covers them and writes need not be remembered. */
+static bool is_ours(const char *p) {
+    for (const block *b = blocks; b; b = b->next)
+        if (b->data <= p && p < b->data + b->bytes) return true;
+    return false;
+}
+
+/* Memory that is not from here goes from thread to thread by malloc, unseen: it is left alone.
+ * Accesses that happened before one that covers them and writes need not be remembered. */
 static void touch(clocks *now, int actor, const void *data, size_t bytes, bool writes, const char *who) {
     const char *from = data, *to = from + bytes;
     uint32_t epoch = ++now->at[actor];
+    if (!is_ours(from)) return;
     for (access **at = &accesses, *a; (a = *at);) {
         bool before = a->epoch <= now->at[a->actor];
         if (a->from < to && from < a->to && (a->writes || writes) && !before)

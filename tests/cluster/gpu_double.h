@@ -3,11 +3,11 @@
  *   gpu_double_reset(seed);  ... gpu_double.stream_create(&s) ...  assert_string_equal(gpu_double_fault(), "");
  *
  * Work is kept on its stream and run late: when somebody asks (queries and waits), streams in an order made from the
- * seed. So what is not ordered by an event happens in either order. And each access to memory is held against the ones
- * before it: two of the same bytes, one of them a write, of which neither happens before the other by streams, events
- * and what the host has seen, are a fault, in whatever order they ran. Faults too: use of what was destroyed, memory
- * that is freed in flight, a stream that waits for ever. The first is kept.
- * Threads: any; a stream belongs to one. */
+ * seed. So what is not ordered by an event happens in either order. And each access to memory that it has allocated is
+ * held against the ones before it: two of the same bytes, one of them a write, of which neither happens before the
+ * other by streams, events and what the host has seen, are a fault, in whatever order they ran. Faults too: use of what
+ * was destroyed, memory that is freed in flight, a stream that waits for ever. The first is kept. Threads: any; a
+ * stream belongs to one. */
 #ifndef DF_TESTS_CLUSTER_GPU_DOUBLE_H
 #define DF_TESTS_CLUSTER_GPU_DOUBLE_H
 

@@ -5,14 +5,13 @@
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <pthread.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "cluster/channels.h"
 #include "cluster/comm_nccl.h"
 #include "tests/cluster/comm_exercise.h"
+#include "tests/cluster/device_exercise.h"
 #include "tests/cluster/gpu_double.h"
 #include "tests/cluster/nccl_double.h"
 
@@ -41,35 +40,6 @@ static void open_all(df_comm **c, int size, const df_comm_nccl_cfg *cfg) {
         if (df_comm_nccl_open(&c[i], cfg, &err)) fail_msg("%s", err.text);
 }
 
-typedef struct rank_run {
-    df_comm *comm;
-    int (*body)(df_comm *c);
-    int failed;
-    pthread_t thread;
-} rank_run;
-
-static void *run_rank(void *arg) {
-    rank_run *r = arg;
-    r->failed = r->body(r->comm);
-    r->comm->ops->close(&r->comm);
-    return NULL;
-}
-
-/* Each rank on a thread of its own; the number of things that went wrong. */
-static int run_all(df_comm **c, int size, int (*body)(df_comm *c)) {
-    rank_run run[MOST];
-    int failed = 0;
-    for (int i = 0; i < size; i++) {
-        run[i] = (rank_run) { .comm = c[i], .body = body };
-        assert_int_equal(pthread_create(&run[i].thread, NULL, run_rank, &run[i]), 0);
-    }
-    for (int i = 0; i < size; i++) {
-        pthread_join(run[i].thread, NULL);
-        failed += run[i].failed;
-    }
-    return failed;
-}
-
 static int exercise_data(df_comm *c) {
     return comm_exercise(c, DF_CHANNEL_DATA);
 }
@@ -84,7 +54,7 @@ static void test_exercise(void **state) {
     for (int size = 1; size <= MOST; size++) {
         open_all(c, size, &usual);
         assert_string_equal(c[0]->ops->name, "nccl");
-        assert_int_equal(run_all(c, size, exercise_data), 0);
+        assert_int_equal(run_ranks(c, size, exercise_data), 0);
         assert_int_equal(nccl_double_n_moved() > 0, size > 1);
         nccl_double_reset();
         gpu_double_reset((unsigned)size);
@@ -95,68 +65,8 @@ static void test_control_goes_beside(void **state) {
     (void)state;
     df_comm *c[2];
     open_all(c, 2, &usual);
-    assert_int_equal(run_all(c, 2, exercise_control), 0);
+    assert_int_equal(run_ranks(c, 2, exercise_control), 0);
     assert_int_equal(nccl_double_n_moved(), 0);
-}
-
-/* Buffers that are computed, sent, received and computed upon again and again, with nothing between but the transport's
- * own events. What may not overlap the runtime's double finds. */
-enum { ROUNDS = 40, BUFFERS = 3, BYTES = 3000 };
-
-static int wait_for(df_comm *c, df_comm_request **req) {
-    df_err err;
-    bool done = false;
-    int64_t until = df_clock_ms() + 20000;
-    while (!done && df_clock_ms() < until) {
-        if (c->ops->test(c, req, &done, &err)) return 1;
-        if (!done) c->ops->idle(c, 1000);
-    }
-    return !done;
-}
-
-static int value_of(int rank, int round) {
-    return (rank * 101 + round * 7) % 251;
-}
-
-typedef struct place {
-    void *out, *in;
-    df_comm_request *sent, *received;
-    int round; /* of what is received */
-} place;
-
-static int collect(df_comm *c, place *p, cudaStream_t compute) {
-    int peer = (c->rank + c->size - 1) % c->size;
-    if (!p->received) return 0;
-    int failed = wait_for(c, &p->received);
-    gpu_double_expect(compute, p->in, BYTES, value_of(peer, p->round));
-    return failed + wait_for(c, &p->sent);
-}
-
-static int post_round(df_comm *c, place *p, int round, cudaStream_t compute) {
-    df_err err;
-    int next = (c->rank + 1) % c->size, before = (c->rank + c->size - 1) % c->size;
-    gpu_double_fill(compute, p->out, BYTES, value_of(c->rank, round));
-    p->round = round;
-    if (df_comm_group_begin(c, &err)) return 1;
-    df_code rc = c->ops->recv(c, before, DF_CHANNEL_DATA, p->in, BYTES, &p->received, &err);
-    if (!rc) rc = c->ops->send(c, next, DF_CHANNEL_DATA, p->out, BYTES, &p->sent, &err);
-    return df_comm_group_end(c, rc, &err) != DF_OK;
-}
-
-static int compute_and_send(df_comm *c) {
-    place p[BUFFERS] = { 0 };
-    cudaStream_t compute;
-    int failed = gpu_double.stream_create(&compute) != cudaSuccess;
-    c->ops->compute_on(c, compute);
-    for (int i = 0; i < BUFFERS; i++) failed += gpu_double.alloc(&p[i].out, BYTES) || gpu_double.alloc(&p[i].in, BYTES);
-    for (int i = 0; i < ROUNDS && !failed; i++) {
-        failed += collect(c, &p[i % BUFFERS], compute);
-        failed += post_round(c, &p[i % BUFFERS], i, compute);
-    }
-    for (int i = 0; i < BUFFERS && !failed; i++) failed += collect(c, &p[i], compute);
-    gpu_double.stream_wait(compute);
-    for (int i = 0; i < BUFFERS; i++) failed += gpu_double.free(p[i].out) || gpu_double.free(p[i].in);
-    return failed + (gpu_double.stream_destroy(compute) != cudaSuccess);
 }
 
 static void test_compute_and_messages_are_ordered(void **state) {
@@ -167,7 +77,7 @@ static void test_compute_and_messages_are_ordered(void **state) {
         nccl_double_reset();
         gpu_double_reset(seed);
         open_all(c, size, &usual);
-        assert_int_equal(run_all(c, size, compute_and_send), 0);
+        assert_int_equal(run_ranks(c, size, device_exercise), 0);
         assert_string_equal(gpu_double_fault(), "");
     }
 }
@@ -346,7 +256,7 @@ static void test_a_receive_that_comes_late(void **state) {
             if (recv[i]) assert_int_equal(c[1]->ops->test(c[1], &recv[i], &done, &err), DF_OK);
         }
     assert_memory_equal(from, to, sizeof to);
-    assert_int_equal(run_all(c, 2, exercise_control), 0); /* and both take leave together */
+    assert_int_equal(run_ranks(c, 2, exercise_control), 0); /* and both take leave together */
 }
 
 int main(void) {
