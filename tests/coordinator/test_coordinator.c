@@ -154,7 +154,8 @@ static void two_workers_finish_a_job(void **state) {
     peer_status s = peer_wait_state(&c, JOB_1, "done");
     assert_int_equal(s.n_done, N_ROWS);
     assert_int_equal(s.n_rows, N_ROWS);
-    assert_int_equal(peer_worker_rendered(w1) + peer_worker_rendered(w2), N_ROWS); /* nothing twice */
+    /* Nothing twice, but the tail of a worker that the machine held up: its last rows are lent once more. */
+    assert_in_range(peer_worker_rendered(w1) + peer_worker_rendered(w2), N_ROWS, N_ROWS + N_ROWS / 4);
     peer_worker_stop(&w1);
     peer_worker_stop(&w2);
     peer_client_close(&c);
