@@ -9,7 +9,8 @@ are more ranks than cores: nobody shares a core with one that computes. --calibr
 and a part for each row). The simulator gets these costs, and must tell what it has not seen: the targets B:S,
 micro-batches of B pictures, S in flight (S 0: a worker's choice). Then it gets the costs of the target's own run: what is
 still wrong is the schedule's, the rest is that segments took longer or less beside others. That is a round; medians of
-the rounds count. Every rank has one thread; ranks beyond the cores share them, in the simulation as well (--cores). A line of
+the rounds count. Every rank has one thread; ranks beyond the cores share them, in the simulation as well (--cores). All are cut by
+modelled costs, so that segments are the same whatever the micro-batch. A line of
 bench/results/pipeline.jsonl holds what was measured and foretold.
 """
 import argparse
@@ -40,7 +41,8 @@ def measure(o, ranks, batch, slots, folder):
     """Steps a second, and the trace, of one run of the real pipeline."""
     trace = os.path.join(folder, "trace.json")
     out = diffarm("bench", "pipeline", "-m", o.model, "--dtype", o.dtype, "--pipeline", ranks, "--micro-batch", batch,
-                  "--slots", slots, "--runs", 1, "--passes", o.passes, "--trace", trace, "--output", "json")
+                  "--slots", slots, "--runs", 1, "--passes", o.passes, "--trace", trace, "--plan-costs", "modelled", "--output",
+                  "json")
     with open(trace, encoding="utf-8") as file:
         return json.loads(out)["pipeline"], json.load(file)
 
@@ -96,7 +98,7 @@ class Prediction:
     def __init__(self, o, ranks, folder):
         self.o, self.path = o, os.path.join(folder, f"costs{ranks}.json")
         diffarm("simulate", "pipeline", "-m", o.model, "--dtype", o.dtype, "--pipeline", ranks, "--save-costs", self.path,
-                "--rows", 1, "--output", "quiet")
+                "--plan-costs", "modelled", "--rows", 1, "--output", "quiet")
         with open(self.path, encoding="utf-8") as file:
             self.costs = json.load(file)
         self.unet = next(p for p in self.costs["programs"] if p["component"] == "unet")
