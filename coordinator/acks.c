@@ -54,6 +54,7 @@ static bool alike(const df_ack *a, const df_ack *b) {
 void df_farm_send_acks(df_farm *f) {
     uint64_t rows[DF_LEASE_MAX_ROWS];
     df_acks *a = &f->acks;
+    if (!a->n) return;
     qsort(a->at, a->n, sizeof *a->at, by_lease);
     for (size_t i = 0; i < a->n;) {
         const df_ack *first = &a->at[i];
