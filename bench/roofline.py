@@ -5,13 +5,12 @@ Reads bench/results/shapes.jsonl (bench/run shapes). x is arithmetic intensity, 
 that must move at least once; y is GFLOPS; the roofs are the peaks of the same run: bandwidth of reading times intensity,
 and the cores. Area of a dot: its share of the pass. Williams, Waterman and Patterson 2009, doi:10.1145/1498765.1498785.
 Standard library only."""
+import argparse
 import json
 import math
 import os
-import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-OUT = sys.argv[1] if len(sys.argv) > 1 else os.path.join(HERE, "../docs/images/roofline.svg")
 WIDTH, HEIGHT, LEFT, TOP, RIGHT, BOTTOM = 900, 560, 70, 50, 20, 55
 X_FROM, X_TO, Y_FROM, Y_TO = 1, 10000, 1, 1000  # FLOP a byte; GFLOPS
 COLOURS = {"conv2d": "#1b6ca8", "linear": "#d1701c", "attention": "#2f8f46"}
@@ -77,7 +76,7 @@ def legend():
     yield text(LEFT + 360, 29, "filled: bf16, hollow: f32; area: share of the pass")
 
 
-def main():
+def main(out):
     with open(os.path.join(HERE, "results/shapes.jsonl"), encoding="utf-8") as f:
         runs = [json.loads(row) for row in f]
     last = {(r["model"], r["component"], r["size"], r["dtype"]): r for r in runs}.values()
@@ -88,10 +87,12 @@ def main():
         parts += roof(bandwidth, max(p[f"{dtype}_gflops"] for p in peaks), dtype, dash)
     for run in last:
         parts += dots(run)
-    with open(OUT, "w", encoding="utf-8") as f:
+    with open(out, "w", encoding="utf-8") as f:
         f.write(f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" '
                 f'font-size="13">\n<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>\n')
         f.write("\n".join(parts) + "\n</svg>\n")
 
 
-main()
+parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+parser.add_argument("out", nargs="?", default=os.path.join(HERE, "../docs/images/roofline.svg"), help="the picture")
+main(parser.parse_args().out)
