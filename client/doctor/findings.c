@@ -5,10 +5,6 @@
 
 static const char *const names[DF_FOUND_LEVELS] = { "ok", "note", "warning", "problem" };
 
-const char *df_level_name(df_level level) {
-    return names[level];
-}
-
 /* Other programs' words among them: nothing that moves a terminal's cursor gets through. */
 static void keep_printable(char *text) {
     for (; *text; text++)

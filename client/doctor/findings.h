@@ -31,8 +31,6 @@ typedef struct df_findings {
     int n[DF_FOUND_LEVELS];
 } df_findings;
 
-const char *df_level_name(df_level level); /* "ok", "note", "warning", "problem" */
-
 /* fix may be NULL. Text that does not fit is cut. */
 void df_found(df_findings *f, df_level level, const char *name, const char *fix, const char *text, ...)
     __attribute__((format(printf, 5, 6)));

@@ -5,15 +5,12 @@
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <fcntl.h>
-#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "client/commands.h"
-#include "tests/support/golden.h"
+#include "tests/client/simulate/run_simulate.h"
 
 static const char *temp(const char *name) {
     static char path[4][4096];
@@ -21,24 +18,6 @@ static const char *temp(const char *name) {
     char *out = path[n++ % 4];
     snprintf(out, sizeof path[0], "%s/%s", golden_temp_dir(), name);
     return out;
-}
-
-/* The command's exit code; its stdout, as JSON, in *out (NULL: it is none). */
-static int simulate(json_t **out, const char *const *args) {
-    const char *file = temp("out");
-    char *argv[32] = { (char *)"diffarm simulate", (char *)"pipeline" };
-    int argc = 2;
-    for (; *args; args++) argv[argc++] = (char *)*args;
-    int to = open(file, O_CREAT | O_TRUNC | O_WRONLY, 0600), saved = dup(STDOUT_FILENO);
-    fflush(stdout);
-    dup2(to, STDOUT_FILENO);
-    close(to);
-    int code = df_cmd_simulate(argc, argv);
-    fflush(stdout);
-    dup2(saved, STDOUT_FILENO);
-    close(saved);
-    *out = json_load_file(file, 0, NULL);
-    return code;
 }
 
 static double number_of(const json_t *o, const char *key) {
@@ -52,7 +31,8 @@ static void it_tells_pace_latency_and_every_ranks_time(void **state) {
     json_t *o;
     const char *model = golden_source_path("models/starter");
     assert_int_equal(
-        simulate(&o, (const char *[]) { "-m", model, "--pipeline", "3", "--replicas", "2", "--link", "10GbE", "--steps",
+        run_simulate(&o, "pipeline",
+                     (const char *[]) { "-m", model, "--pipeline", "3", "--replicas", "2", "--link", "10GbE", "--steps",
                                         "5", "--micro-batch", "2", "--rows", "30", "--output", "json", NULL }),
         DF_EXIT_OK);
     assert_non_null(o);
@@ -80,10 +60,12 @@ static void saved_costs_give_the_same(void **state) {
     (void)state;
     json_t *a, *b;
     const char *model = golden_source_path("models/starter"), *costs = temp("costs.json"), *trace = temp("trace.json");
-    assert_int_equal(simulate(&a, (const char *[]) { "-m", model, "--micro-batch", "3", "--save-costs", costs, "--link",
+    assert_int_equal(run_simulate(&a, "pipeline",
+                                  (const char *[]) { "-m", model, "--micro-batch", "3", "--save-costs", costs, "--link",
                                                      "1GB/s,5us", "--output", "json", NULL }),
                      DF_EXIT_OK);
-    assert_int_equal(simulate(&b, (const char *[]) { "--costs", costs, "--micro-batch", "3", "--trace", trace, "--link",
+    assert_int_equal(run_simulate(&b, "pipeline",
+                                  (const char *[]) { "--costs", costs, "--micro-batch", "3", "--trace", trace, "--link",
                                                      "1GB/s,5us", "--output", "json", NULL }),
                      DF_EXIT_OK);
     double x = number_of(a, "seconds"), y = number_of(b, "seconds");
@@ -107,7 +89,7 @@ static void a_slower_link_is_slower_and_more_ranks_are_faster(void **state) {
         const char *args[] = {
             "-m", model, "--pipeline", kinds[i][0], "--link", kinds[i][1], "--output", "json", NULL
         };
-        assert_int_equal(simulate(&o, args), DF_EXIT_OK);
+        assert_int_equal(run_simulate(&o, "pipeline", args), DF_EXIT_OK);
         pace[i] = number_of(o, "steady_pictures_per_second");
         json_decref(o);
     }
@@ -119,13 +101,15 @@ static void what_cannot_be_is_refused(void **state) {
     (void)state;
     json_t *o;
     const char *model = golden_source_path("models/starter");
-    assert_int_equal(simulate(&o, (const char *[]) { "-m", "/nowhere", NULL }), DF_EXIT_USAGE);
+    assert_int_equal(run_simulate(&o, "pipeline", (const char *[]) { "-m", "/nowhere", NULL }), DF_EXIT_USAGE);
     json_decref(o);
-    assert_int_equal(simulate(&o, (const char *[]) { "--costs", "/nowhere", NULL }), DF_EXIT_USAGE);
+    assert_int_equal(run_simulate(&o, "pipeline", (const char *[]) { "--costs", "/nowhere", NULL }), DF_EXIT_USAGE);
     json_decref(o);
-    assert_int_equal(simulate(&o, (const char *[]) { "-m", model, "--link", "fast", NULL }), DF_EXIT_USAGE);
+    assert_int_equal(run_simulate(&o, "pipeline", (const char *[]) { "-m", model, "--link", "fast", NULL }),
+                     DF_EXIT_USAGE);
     json_decref(o);
-    assert_int_equal(simulate(&o, (const char *[]) { "-m", model, "--size", "65x64", NULL }), DF_EXIT_USAGE);
+    assert_int_equal(run_simulate(&o, "pipeline", (const char *[]) { "-m", model, "--size", "65x64", NULL }),
+                     DF_EXIT_USAGE);
     json_decref(o);
 }
 

@@ -5,34 +5,13 @@
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <fcntl.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/file.h"
-#include "client/commands.h"
-#include "tests/support/golden.h"
-
-/* The command's exit code; its stdout, as JSON, in *out (NULL: it is none). */
-static int simulate(json_t **out, const char *const *args) {
-    char file[4096], *argv[32] = { (char *)"diffarm simulate" };
-    int argc = 1;
-    snprintf(file, sizeof file, "%s/out.json", golden_temp_dir());
-    for (; *args; args++) argv[argc++] = (char *)*args;
-    int to = open(file, O_CREAT | O_TRUNC | O_WRONLY, 0600), saved = dup(STDOUT_FILENO);
-    fflush(stdout);
-    dup2(to, STDOUT_FILENO);
-    close(to);
-    int code = df_cmd_simulate(argc, argv);
-    fflush(stdout);
-    dup2(saved, STDOUT_FILENO);
-    close(saved);
-    *out = json_load_file(file, 0, NULL);
-    return code;
-}
+#include "tests/client/simulate/run_simulate.h"
 
 static json_int_t count_of(const json_t *o, const char *key) {
     const json_t *v = json_object_get(o, key);
@@ -67,7 +46,8 @@ static void hundreds_of_workers_commit_every_row_once(void **state) {
     char dir[4096], out[4100];
     snprintf(dir, sizeof dir, "%s/many", golden_temp_dir());
     snprintf(out, sizeof out, "%s/out", dir);
-    assert_int_equal(simulate(&o, (const char *[]) { "--workers", "300", "--images", "5000", "--hold", "1",
+    assert_int_equal(run_simulate(&o, NULL,
+                                  (const char *[]) { "--workers", "300", "--images", "5000", "--hold", "1",
                                                      "--processes", "2", "--dir", dir, "--output", "json", NULL }),
                      DF_EXIT_OK);
     assert_non_null(o);
@@ -86,7 +66,8 @@ static void pictures_of_a_size_arrive(void **state) {
     size_t bytes = 0;
     snprintf(dir, sizeof dir, "%s/pictures", golden_temp_dir());
     snprintf(path, sizeof path, "%s/out/images/000000/00000099.png", dir);
-    assert_int_equal(simulate(&o, (const char *[]) { "--workers", "10", "--images", "100", "--payload", "20000",
+    assert_int_equal(run_simulate(&o, NULL,
+                                  (const char *[]) { "--workers", "10", "--images", "100", "--payload", "20000",
                                                      "--dir", dir, "--output", "json", NULL }),
                      DF_EXIT_OK);
     assert_int_equal(count_of(o, "committed"), 100);
@@ -101,7 +82,8 @@ static void a_pace_is_kept(void **state) {
     (void)state;
     json_t *o;
     assert_int_equal(
-        simulate(&o, (const char *[]) { "--workers", "20", "--images", "40", "--pace", "2", "--output", "json", NULL }),
+        run_simulate(&o, NULL,
+                     (const char *[]) { "--workers", "20", "--images", "40", "--pace", "2", "--output", "json", NULL }),
         DF_EXIT_OK);
     assert_int_equal(count_of(o, "committed"), 40);
     assert_true(json_number_value(json_object_get(json_object_get(o, "run"), "seconds")) > 0.5);
