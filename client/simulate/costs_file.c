@@ -1,77 +1,44 @@
 #include "client/simulate/costs_file.h"
 
-#include <jansson.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
+#include "client/json_fields.h"
 
-enum { MOST_BYTES = 64 << 20, PLACE_BYTES = 96 };
+enum { LEAST = -1, MOST = INT32_MAX }; /* ranks and segments: which there are is df_pipesim_costs_check's to say */
 
-/* Where a value stands, for errors. */
-typedef struct place {
-    const char *path;
-    char text[PLACE_BYTES]; /* "programs[1].segments[3]" */
-} place;
-
-static df_code refuse(const place *at, const char *key, const char *what, df_err *err) {
-    return df_err_set(err, DF_EFORMAT, "%s: %s%s%s %s", at->path, at->text, at->text[0] ? "." : "", key, what);
+/* Seconds, or bytes. */
+static df_code get_amount(const json_t *o, const df_json_place *at, const char *key, double *out, df_err *err) {
+    return df_json_number(o, at, key, 0, 1e18, out, err);
 }
 
-static df_code get_number(const json_t *o, const place *at, const char *key, double *out, df_err *err) {
-    const json_t *v = json_object_get(o, key);
-    if (!json_is_number(v)) return refuse(at, key, v ? "is not a number" : "is missing: a number", err);
-    *out = json_number_value(v);
-    return DF_OK;
-}
-
-static df_code get_int(const json_t *o, const place *at, const char *key, int *out, df_err *err) {
-    const json_t *v = json_object_get(o, key);
-    json_int_t n = json_integer_value(v);
-    if (!json_is_integer(v)) return refuse(at, key, v ? "is not a whole number" : "is missing: a whole number", err);
-    if (n < -1 || n > INT32_MAX) return refuse(at, key, "is out of range: -1 to 2147483647", err);
-    *out = (int)n;
-    return DF_OK;
-}
-
-static df_code get_array(const json_t *o, const place *at, const char *key, const json_t **out, df_err *err) {
-    *out = json_object_get(o, key);
-    return json_is_array(*out) ? DF_OK : refuse(at, key, *out ? "is not a list" : "is missing: a list", err);
-}
-
-static place inside(const place *at, const char *key, size_t i) {
-    place in = { .path = at->path };
-    snprintf(in.text, sizeof in.text, "%.40s%s%.20s[%zu]", at->text, at->text[0] ? "." : "", key, i);
-    return in;
-}
-
-static df_code read_segments(df_pipesim_program *p, const json_t *list, const place *at, df_err *err) {
+static df_code read_segments(df_pipesim_program *p, const json_t *list, const df_json_place *at, df_err *err) {
     df_code rc = DF_OK;
     p->segments = calloc(json_array_size(list) + 1, sizeof *p->segments);
     if (!p->segments) return df_err_set(err, DF_ENOMEM, "%s: %zu segments", at->path, json_array_size(list));
     for (size_t i = 0; i < json_array_size(list) && !rc; i++) {
         const json_t *o = json_array_get(list, i);
         df_pipesim_segment *s = &p->segments[p->n_segments++];
-        place in = inside(at, "segments", i);
-        rc = get_int(o, &in, "rank", &s->rank, err);
-        if (!rc) rc = get_number(o, &in, "seconds", &s->seconds, err);
-        if (!rc) rc = get_number(o, &in, "row_seconds", &s->row_seconds, err);
+        df_json_place in = df_json_item(at, "segments", i);
+        rc = df_json_int(o, &in, "rank", LEAST, MOST, &s->rank, err);
+        if (!rc) rc = get_amount(o, &in, "seconds", &s->seconds, err);
+        if (!rc) rc = get_amount(o, &in, "row_seconds", &s->row_seconds, err);
     }
     return rc;
 }
 
-static df_code read_edges(df_pipesim_program *p, const json_t *list, const place *at, df_err *err) {
+static df_code read_edges(df_pipesim_program *p, const json_t *list, const df_json_place *at, df_err *err) {
     df_code rc = DF_OK;
     p->edges = calloc(json_array_size(list) + 1, sizeof *p->edges);
     if (!p->edges) return df_err_set(err, DF_ENOMEM, "%s: %zu edges", at->path, json_array_size(list));
     for (size_t i = 0; i < json_array_size(list) && !rc; i++) {
         const json_t *o = json_array_get(list, i);
         df_pipesim_edge *e = &p->edges[p->n_edges++];
-        place in = inside(at, "edges", i);
-        rc = get_int(o, &in, "from", &e->from_segment, err);
-        if (!rc) rc = get_int(o, &in, "to", &e->to_segment, err);
-        if (!rc) rc = get_number(o, &in, "row_bytes", &e->row_bytes, err);
+        df_json_place in = df_json_item(at, "edges", i);
+        rc = df_json_int(o, &in, "from", LEAST, MOST, &e->from_segment, err);
+        if (!rc) rc = df_json_int(o, &in, "to", LEAST, MOST, &e->to_segment, err);
+        if (!rc) rc = get_amount(o, &in, "row_bytes", &e->row_bytes, err);
     }
     return rc;
 }
@@ -82,39 +49,39 @@ static int component_named(const char *name) {
     return -1;
 }
 
-static df_code read_program(df_pipesim_costs *c, const json_t *o, const place *at, df_err *err) {
+static df_code read_program(df_pipesim_costs *c, const json_t *o, const df_json_place *at, df_err *err) {
     const json_t *segments, *edges;
     int id = component_named(json_string_value(json_object_get(o, "component")));
-    if (id < 0) return refuse(at, "component", "is none: text_encoder, unet, vae_decoder, ...", err);
+    if (id < 0) return df_json_refuse(at, "component", "is none: text_encoder, unet, vae_decoder, ...", err);
     df_pipesim_program *p = &c->program[id];
-    if (p->segments) return refuse(at, "component", "comes a second time", err);
-    df_code rc = get_array(o, at, "segments", &segments, err);
-    if (!rc) rc = get_array(o, at, "edges", &edges, err);
+    if (p->segments) return df_json_refuse(at, "component", "comes a second time", err);
+    df_code rc = df_json_array(o, at, "segments", &segments, err);
+    if (!rc) rc = df_json_array(o, at, "edges", &edges, err);
     if (!rc) rc = read_segments(p, segments, at, err);
     return rc ? rc : read_edges(p, edges, at, err);
 }
 
 static df_code read_thread(df_pipesim_thread *t, const json_t *file, const char *path, df_err *err) {
     const json_t *o = json_object_get(file, "thread");
-    const place at = { .path = path, .text = "thread" };
-    df_code rc = get_number(o, &at, "prepare_row_seconds", &t->prepare_row, err);
-    if (!rc) rc = get_number(o, &at, "finish_row_seconds", &t->finish_row, err);
-    if (!rc) rc = get_number(o, &at, "message_seconds", &t->message, err);
-    return rc ? rc : get_number(o, &at, "byte_seconds", &t->byte, err);
+    const df_json_place at = { .path = path, .text = "thread" };
+    df_code rc = get_amount(o, &at, "prepare_row_seconds", &t->prepare_row, err);
+    if (!rc) rc = get_amount(o, &at, "finish_row_seconds", &t->finish_row, err);
+    if (!rc) rc = get_amount(o, &at, "message_seconds", &t->message, err);
+    return rc ? rc : get_amount(o, &at, "byte_seconds", &t->byte, err);
 }
 
 /* May be absent. */
-static df_code read_memory(df_pipesim_costs *c, const json_t *file, const place *top, df_err *err) {
+static df_code read_memory(df_pipesim_costs *c, const json_t *file, const df_json_place *top, df_err *err) {
     const json_t *list = json_object_get(file, "memory_bytes");
     if (!list) return DF_OK;
     if (json_array_size(list) != (size_t)c->n_ranks)
-        return refuse(top, "memory_bytes", "is not a list of one number for each rank", err);
+        return df_json_refuse(top, "memory_bytes", "is not a list of one number for each rank", err);
     c->memory_bytes = calloc((size_t)c->n_ranks, sizeof *c->memory_bytes);
     if (!c->memory_bytes) return df_err_set(err, DF_ENOMEM, "%s: %d ranks", top->path, c->n_ranks);
     for (int r = 0; r < c->n_ranks; r++) {
         const json_t *v = json_array_get(list, (size_t)r);
         if (!json_is_integer(v) || json_integer_value(v) < 0)
-            return refuse(top, "memory_bytes", "has something that is no number of bytes", err);
+            return df_json_refuse(top, "memory_bytes", "has something that is no number of bytes", err);
         c->memory_bytes[r] = json_integer_value(v);
     }
     return DF_OK;
@@ -122,16 +89,13 @@ static df_code read_memory(df_pipesim_costs *c, const json_t *file, const place 
 
 static df_code read_all(df_pipesim_costs *c, const json_t *file, const char *path, df_err *err) {
     const json_t *programs;
-    const place top = { .path = path };
-    df_code rc = get_int(file, &top, "ranks", &c->n_ranks, err);
-    if (!rc && (c->n_ranks < 1 || c->n_ranks > DF_PIPESIM_MOST_RANKS))
-        rc = df_err_set(err, DF_EFORMAT, "%s: ranks is %d: 1 to %d are possible", path, c->n_ranks,
-                        DF_PIPESIM_MOST_RANKS);
+    const df_json_place top = { .path = path };
+    df_code rc = df_json_int(file, &top, "ranks", 1, DF_PIPESIM_MOST_RANKS, &c->n_ranks, err);
     if (!rc) rc = read_thread(&c->thread, file, path, err);
     if (!rc) rc = read_memory(c, file, &top, err);
-    if (!rc) rc = get_array(file, &top, "programs", &programs, err);
+    if (!rc) rc = df_json_array(file, &top, "programs", &programs, err);
     for (size_t i = 0; !rc && i < json_array_size(programs); i++) {
-        place at = inside(&top, "programs", i);
+        df_json_place at = df_json_item(&top, "programs", i);
         rc = read_program(c, json_array_get(programs, i), &at, err);
     }
     if (!rc && (rc = df_pipesim_costs_check(c, err))) df_err_wrap(err, "%s", path);
@@ -140,14 +104,9 @@ static df_code read_all(df_pipesim_costs *c, const json_t *file, const char *pat
 
 df_code df_costs_file_read(df_pipesim_costs *out, const char *path, df_err *err) {
     df_pipesim_costs c = { 0 };
-    json_error_t where;
-    char *text;
-    size_t bytes;
-    df_code rc = df_file_read(path, MOST_BYTES, &text, &bytes, err);
+    json_t *file;
+    df_code rc = df_json_read(&file, path, err);
     if (rc) return rc;
-    json_t *file = json_loadb(text, bytes, JSON_REJECT_DUPLICATES, &where);
-    free(text);
-    if (!file) return df_err_set(err, DF_EFORMAT, "%s: line %d: %s", path, where.line, where.text);
     rc = read_all(&c, file, path, err);
     json_decref(file);
     if (rc)
