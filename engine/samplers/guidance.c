@@ -2,6 +2,10 @@
 
 #include <math.h>
 
+void df_guidance(const float *cond, const float *uncond, float scale, float *out, size_t n) {
+    for (size_t i = 0; i < n; i++) out[i] = uncond[i] + scale * (cond[i] - uncond[i]);
+}
+
 /* Divides by n - 1, as torch.std does. */
 static double deviation(const float *x, size_t n) {
     double mean = 0, sum = 0;

@@ -176,10 +176,6 @@ void df_sampler_add_noise(const df_sampler *s, int call, const float *sample, co
     for (size_t i = 0; i < s->n; i++) out[i] = a * sample[i] + b * noise[i];
 }
 
-void df_guidance(const float *cond, const float *uncond, float scale, float *out, size_t n) {
-    for (size_t i = 0; i < n; i++) out[i] = uncond[i] + scale * (cond[i] - uncond[i]);
-}
-
 df_code df_sampler_draw(df_sampler *s, df_draw draw, df_err *err) {
     if (!draw.fn) return df_err_set(err, DF_EINVAL, "sampler '%s' needs noise, no source was given", s->cfg.name);
     return draw.fn(draw.ctx, s->noise, s->n, err);

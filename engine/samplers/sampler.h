@@ -52,7 +52,4 @@ void df_sampler_add_noise(const df_sampler *s, int call, const float *sample, co
 /* The sigma table after set_timesteps, *n long; NULL for classes that have none. Borrowed. */
 const float *df_sampler_sigmas(const df_sampler *s, int *n);
 
-/* Classifier-free guidance, Ho and Salimans 2022: out = uncond + scale * (cond - uncond); out may be either. */
-void df_guidance(const float *cond, const float *uncond, float scale, float *out, size_t n);
-
 #endif
