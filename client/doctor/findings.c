@@ -20,6 +20,10 @@ static void tell(const df_findings *f, const df_finding *of) {
     if (f->list)
         json_array_append_new(f->list, json_pack("{s:s, s:s, s:s, s:s}", "name", of->name, "level", names[of->level],
                                                  "text", of->text, "fix", of->fix));
+    if (f->lines) {
+        fprintf(f->lines, "%s\t%s\t%s\t%s\n", names[of->level], of->name, of->text, of->fix);
+        fflush(f->lines); /* a driver may end this process before its time */
+    }
 }
 
 static void add(df_findings *f, df_finding *of) {
@@ -39,10 +43,6 @@ void df_found(df_findings *f, df_level level, const char *name, const char *fix,
     snprintf(of.name, sizeof of.name, "%s", name);
     snprintf(of.fix, sizeof of.fix, "%s", fix ? fix : "");
     add(f, &of);
-}
-
-void df_finding_write(FILE *to, const df_finding *of) {
-    fprintf(to, "%s\t%s\t%s\t%s\n", names[of->level], of->name, of->text, of->fix);
 }
 
 /* The next field of the line, up to a tab or the line's end; false where there is none. */

@@ -28,6 +28,7 @@ typedef struct df_finding {
 typedef struct df_findings {
     FILE *to; /* each finding goes there as a line at once; NULL: nowhere */
     json_t *list; /* and here as an object; NULL: nowhere */
+    FILE *lines; /* and here as a line for the other process; NULL: nowhere */
     int n[DF_FOUND_LEVELS];
 } df_findings;
 
@@ -35,9 +36,7 @@ typedef struct df_findings {
 void df_found(df_findings *f, df_level level, const char *name, const char *fix, const char *text, ...)
     __attribute__((format(printf, 5, 6)));
 
-/* As a line for the other process. */
-void df_finding_write(FILE *to, const df_finding *of);
-/* Takes such lines out of text, ignoring all others; the number of findings. */
+/* Takes lines of another's `lines` out of text, ignoring all others; the number of findings. */
 int df_findings_read(df_findings *f, const char *text);
 
 #endif

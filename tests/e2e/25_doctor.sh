@@ -91,6 +91,19 @@ if ! ldconfig -p | grep -q libcuda.so.1; then
     expect 1 "${doctor[@]}" --gpu
     finds gpu problem "install the NVIDIA driver"
 fi
+mkdir -p alone/bin # no ../lib beside it: as where it was built without CUDA
+cp "$DIFFARM" alone/bin/
+expect 0 alone/bin/diffarm doctor --output json --bind "tcp://127.0.0.1:*" --workers 10
+finds "cuda backend" note "the cuda backend is not there"
+says out.txt "build with the CUDA toolkit"
+expect 1 alone/bin/diffarm doctor --output json --bind "tcp://127.0.0.1:*" --workers 10 --gpu
+finds "cuda backend" problem "the cuda backend is not there"
+LD_LIBRARY_PATH=$FAKES/../fake_backend expect 1 "${doctor[@]}" --gpu
+finds "cuda backend" problem "a library of CUDA is missing: libcudart_absent.so"
+says out.txt "add its folder to LD_LIBRARY_PATH"
+LD_LIBRARY_PATH=$FAKES/../fake_backend:$FAKES FAKE_CUDA=fine expect 0 "${doctor[@]}" # a GPU that nothing can use
+finds "cuda backend" warning "a library of CUDA is missing"
+rm -r alone
 export LD_LIBRARY_PATH=$FAKES
 if [ -e "$FAKES/../../lib/libdiffarm_cuda.so" ]; then
     FAKE_CUDA=old expect 1 "${doctor[@]}"

@@ -61,9 +61,10 @@ static void what_is_written_is_read_back(void **state) {
     (void)state;
     char *line = NULL;
     size_t bytes = 0;
-    FILE *to = open_memstream(&line, &bytes);
-    df_finding_write(to, &(df_finding) { DF_FOUND_WARNING, "gpu 1", "sm_70: too old", "leave it out" });
-    fclose(to);
+    FILE *lines = open_memstream(&line, &bytes);
+    df_findings other = { .lines = lines };
+    df_found(&other, DF_FOUND_WARNING, "gpu 1", "leave\tit\nout", "sm_%d:\ttoo old", 70);
+    fclose(lines);
     df_findings f = { .list = json_array() };
     assert_int_equal(df_findings_read(&f, line), 1);
     assert_string_equal(field(&f, 0, "level"), "warning");
