@@ -45,6 +45,18 @@ typedef struct df_acks { /* that are to be sent; kept from turn to turn */
     size_t n, cap;
 } df_acks;
 
+enum { DF_LEND_LEASES = 64 };
+
+typedef struct df_lent {
+    struct df_lease *lease; /* borrowed: in the table */
+    struct df_worker *worker; /* borrowed; it asks until the lease is sent */
+} df_lent;
+
+typedef struct df_lending { /* leases of the transaction that is open; none: there is none */
+    df_lent at[DF_LEND_LEASES];
+    size_t n;
+} df_lending;
+
 typedef struct df_farm {
     df_coordinator_cfg cfg;
     df_wire_out wire;
@@ -63,6 +75,7 @@ typedef struct df_farm {
     df_job_table jobs;
     df_fair_share shares; /* of the jobs, in seconds of a worker */
     df_lease_table leases;
+    df_lending lending;
     df_worker_table workers;
     uint64_t n_asks;
     struct df_result *results, **results_end; /* queue of results.c, oldest first */
@@ -144,8 +157,13 @@ typedef struct df_lent_rows {
     size_t n;
     double seconds; /* that they are expected to take */
 } df_lent_rows;
-/* copies: another lease has them, and keeps them. */
+
+/* lend.c: leases of a turn, many in one transaction */
+
+/* copies: another lease has them, and keeps them. false: not lent. */
 bool df_farm_lend(df_farm *f, df_job *job, df_worker *worker, const df_lent_rows *lent, bool copies);
+void df_farm_send_lent(df_farm *f); /* commits what was lent, and sends it; at the end of each turn's lending */
+void df_farm_lending_failed(df_farm *f, const df_err *why); /* the store failed meanwhile: nothing was lent */
 
 /* lease_size.c: what still goes into one lease */
 typedef struct df_lease_size {

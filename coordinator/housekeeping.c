@@ -75,7 +75,10 @@ static void watch_uploads(df_farm *f) {
 
 /* the end of leases */
 
+enum { SETTLED_AT_ONCE = 64 };
+
 typedef struct settlement {
+    df_lease *lease;
     bool failed[DF_LEASE_MAX_ROWS]; /* by row of the lease */
     uint64_t n_failed, n_handed_on; /* handed on: to the lease that has a copy of the row */
 } settlement;
@@ -90,7 +93,8 @@ static df_code settle_row(df_farm *f, const df_lease *lease, size_t i, bool *fai
     return !rc && copy && !*failed ? df_store_lease_row(f->store, copy->key, job, row->row, err) : rc;
 }
 
-static df_code settle_rows(df_farm *f, const df_lease *lease, settlement *s, df_err *err) {
+static df_code settle_rows(df_farm *f, settlement *s, df_err *err) {
+    const df_lease *lease = s->lease;
     df_code rc = DF_OK;
     for (size_t i = 0; i < lease->n_rows && !rc; i++) {
         if (lease->rows[i].state != DF_LEASE_ROW_OPEN) continue;
@@ -101,7 +105,8 @@ static df_code settle_rows(df_farm *f, const df_lease *lease, settlement *s, df_
 }
 
 /* The tables follow, where a row was lent twice. */
-static void settle_copies(df_farm *f, df_lease *lease, settlement *s) {
+static void settle_copies(df_farm *f, settlement *s) {
+    df_lease *lease = s->lease;
     for (size_t i = 0; i < lease->n_rows; i++) {
         df_lease_row *row = &lease->rows[i];
         if (row->state == DF_LEASE_ROW_COPY) df_farm_drop_copy(f, lease, row);
@@ -132,38 +137,51 @@ static void drop_beside(const df_lease *lease) {
     df_adopt_drop(lease->job, lease->token, rows, n);
 }
 
-/* One transaction a lease: what it changes in the tables follows its commit, and an error leaves both as they were. */
-static df_code settle(df_farm *f, df_lease *lease, df_err *err) {
-    settlement s = { 0 };
-    df_job *job = lease->job;
-    bool may_fail =
-        lease->state == DF_LEASE_LOST; /* what is failed for good must not come back: shards are packed on it */
-    df_code rc = df_store_begin(f->store, may_fail, err);
-    if (!rc) rc = settle_rows(f, lease, &s, err);
-    if (!rc) rc = df_store_remove_lease(f->store, lease->key, err);
-    if (!rc) rc = df_store_commit(f->store, err);
-    if (rc) return rc;
-    drop_beside(lease);
-    correct_charge(f, lease);
-    settle_copies(f, lease, &s);
-    job->n_leased -= lease->n_open - s.n_handed_on;
-    job->n_failed += s.n_failed;
-    if (lease->state == DF_LEASE_LOST && lease->n_open) {
-        job->n_retried += lease->n_open - s.n_failed;
-        job->counts_changed = true;
-    }
-    return DF_OK;
+/* What is failed for good must not come back in a power cut: shards are packed on it. */
+static bool may_fail_rows(const settlement *s, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        if (s[i].lease->state == DF_LEASE_LOST) return true;
+    return false;
 }
 
+static df_code commit_settled(df_farm *f, settlement *s, size_t n, df_err *err) {
+    df_code rc = df_store_begin(f->store, may_fail_rows(s, n), err);
+    for (size_t i = 0; i < n && !rc; i++) {
+        rc = settle_rows(f, &s[i], err);
+        if (!rc) rc = df_store_remove_lease(f->store, s[i].lease->key, err);
+    }
+    return rc ? rc : df_store_commit(f->store, err);
+}
+
+static void apply_settled(df_farm *f, settlement *s) {
+    df_lease *lease = s->lease;
+    df_job *job = lease->job;
+    drop_beside(lease);
+    correct_charge(f, lease);
+    settle_copies(f, s);
+    job->n_leased -= lease->n_open - s->n_handed_on;
+    job->n_failed += s->n_failed;
+    if (lease->state == DF_LEASE_LOST && lease->n_open) {
+        job->n_retried += lease->n_open - s->n_failed;
+        job->counts_changed = true;
+    }
+    df_lease_table_remove(&f->leases, lease);
+}
+
+/* Many in one transaction: the tables follow its commit, and an error leaves both as they were. */
 static void settle_ended(df_farm *f) {
     df_err why;
-    for (df_lease *lease; (lease = f->leases.first_ended) && !df_farm_store_rests(f);) {
-        if (settle(f, lease, &why)) {
+    while (f->leases.first_ended && !df_farm_store_rests(f)) {
+        settlement s[SETTLED_AT_ONCE];
+        size_t n = 0;
+        for (df_lease *l = f->leases.first_ended; l && n < SETTLED_AT_ONCE; l = l->next_ended)
+            s[n++] = (settlement) { .lease = l };
+        if (commit_settled(f, s, n, &why)) {
             df_farm_store_failed(f, &why);
             return;
         }
         df_farm_store_works(f);
-        df_lease_table_remove(&f->leases, lease);
+        for (size_t i = 0; i < n; i++) apply_settled(f, &s[i]);
     }
 }
 

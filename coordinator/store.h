@@ -78,8 +78,8 @@ df_code df_store_add_row(df_store *s, int64_t job, const df_row *row,
                          df_err *err); /* DF_EEXIST: row or name is there */
 df_code df_store_read_row(df_store *s, int64_t job, uint64_t row, df_arena *arena, df_stored_row *out, df_err *err);
 /* The first pending rows in manifest order: DF_STORE_WINDOW_ROWS at least, if there are so many. They are kept in
- * memory (store_window.c), and so cost little; borrowed until the next call that writes. Not between begin and commit.
- */
+ * memory (store_window.c), and so cost little; borrowed until the next call that writes. Between begin and commit rows
+ * that are lent there are left out, and after a rollback they are back. */
 enum { DF_STORE_WINDOW_ROWS = 1024 };
 df_code df_store_pending(df_store *s, int64_t job, const df_row_pick **picks, size_t *n, df_err *err);
 

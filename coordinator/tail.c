@@ -157,7 +157,6 @@ void df_farm_copy_tail(df_farm *f, const df_tail *tail, df_worker *worker) {
     if (from) choose(&c, f, from, worker);
     if (!c.n || !df_farm_lend(f, from->job, worker, &c, true)) return;
     for (size_t i = 0; i < c.n; i++) df_lease_find_row(from, c.rows[i])->has_copy = true;
-    f->n_copied += c.n;
     df_farm_log(f, DF_LOG_INFO, "tail", "job=%s slow_worker=%s worker=%s rows=%zu", from->job->spec.job_id,
                 from->worker_id, worker->id, c.n);
 }
