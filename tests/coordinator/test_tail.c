@@ -101,6 +101,21 @@ static void a_copy_takes_over_from_a_worker_that_dies(void **state) {
     end(&t);
 }
 
+static void rows_whose_workers_both_die_are_lent_again(void **state) {
+    bench *b = *state;
+    tail t = begin(b);
+    bench_beat(b, "slow", t.slow);
+    bench_beat(b, "fast", t.fast);
+    bench_wait(b, LONG_MS); /* both are silent from here on: their leases end in one turn */
+    assert_int_equal(bench_status(b, JOB_1)->n_leased, 0);
+    bench_hello(b, "third", NULL, NULL);
+    for (const Diffarm__Lease *l; (l = bench_ask(b, "third", N_ROWS, 100));)
+        for (size_t i = 0; i < l->n_rows; i++)
+            assert_int_equal(bench_result(b, "third", l->token, JOB_1, l->rows[i]->row), 1);
+    expect_done(b, N_ROWS, 0);
+    end(&t);
+}
+
 static void what_a_copy_fails_at_is_not_held_against_the_row(void **state) {
     bench *b = *state;
     tail t = begin(b);
@@ -178,6 +193,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(the_first_picture_is_kept),
         TEST(a_copy_takes_over_from_a_worker_that_dies),
+        TEST(rows_whose_workers_both_die_are_lent_again),
         TEST(what_a_copy_fails_at_is_not_held_against_the_row),
         TEST(a_copy_outlives_the_failure_of_the_other),
         TEST(copies_are_forgotten_by_a_restart),
