@@ -7,8 +7,10 @@
 #include <string.h>
 #include <zmq.h>
 
+#include "base/clock.h"
 #include "coordinator/connections.h"
 #include "coordinator/known_peers.h"
+#include "coordinator/log_limit.h"
 #include "coordinator/role.h"
 #include "proto/keys.h"
 
@@ -32,6 +34,7 @@ struct df_door {
     df_connections *connections;
     bool is_full; /* that was said */
     uint64_t n_refused;
+    df_log_limit strangers, fulls; /* lines about them */
 };
 
 typedef struct request {
@@ -116,15 +119,21 @@ static void reply(df_door *d, const request *r, const char *status, const char *
     }
 }
 
+/* n says how many there were, those that were not written as well. */
+static void note_stranger(df_door *d, const request *r, const char *key) {
+    d->n_refused++;
+    if (df_log_limit_allows(&d->strangers, df_clock_ms()))
+        df_log_event(d->cfg.log, DF_LOG_WARN, "stranger", "address=%s key=\"%s\" n=%llu", r->frame[ADDRESS], key,
+                     (unsigned long long)d->n_refused);
+}
+
 static const char *role_of_key(df_door *d, const request *r) {
     char key[DF_KEY_CHARS + 1];
     if (r->n != N_FRAMES || strcmp(r->frame[MECHANISM], "CURVE") != 0 || r->bytes[KEY] != KEY_BYTES ||
         !zmq_z85_encode(key, (const uint8_t *)r->frame[KEY], KEY_BYTES))
         return NULL;
     const char *role = df_known_peers_role(d->peers, key);
-    if (!role)
-        df_log_event(d->cfg.log, DF_LOG_WARN, "stranger", "address=%s key=\"%s\" n=%llu", r->frame[ADDRESS], key,
-                     (unsigned long long)++d->n_refused);
+    if (!role) note_stranger(d, r, key);
     return role;
 }
 
@@ -137,7 +146,7 @@ static const char *role_of(df_door *d, const request *r) {
 
 /* Said once, and again when there has been room in between. */
 static void note_full(df_door *d, bool is_full) {
-    if (is_full && !d->is_full)
+    if (is_full && !d->is_full && df_log_limit_allows(&d->fulls, df_clock_ms()))
         df_log_event(d->cfg.log, DF_LOG_ERROR, "full", "connections=%zu why=\"no more are let in\"",
                      df_connections_count(d->connections));
     d->is_full = is_full;

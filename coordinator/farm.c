@@ -143,8 +143,8 @@ void df_farm_refuse(df_farm *f, const df_wire_in *in, const df_err *why) {
     refused.reason = (char *)why->text;
     refused.code = why->code;
     f->n_bad_messages++;
-    df_farm_log(f, DF_LOG_WARN, "refused", "version=%u n=%llu why=%s", in->version,
-                (unsigned long long)f->n_bad_messages, df_farm_quote(f, why->text));
+    df_farm_log_limited(f, DF_LINE_REFUSED, DF_LOG_WARN, "version=%u n=%llu why=%s", in->version,
+                        (unsigned long long)f->n_bad_messages, df_farm_quote(f, why->text));
     if (in->identity_bytes)
         df_farm_send(f, in->identity, in->identity_bytes, &DF_WIRE_MESSAGE(REFUSED, refused, &refused));
 }
@@ -199,13 +199,38 @@ df_code df_farm_send(df_farm *f, const void *to, size_t to_bytes, const Diffarm_
     return rc;
 }
 
-void df_farm_log(df_farm *f, df_log_level level, const char *event, const char *fmt, ...) {
+static void log_text(df_farm *f, df_log_level level, const char *event, const char *fmt, va_list args) {
     char text[1024];
+    vsnprintf(text, sizeof text, fmt, args);
+    df_log_event(f->cfg.log, level, event, "%s", text);
+}
+
+void df_farm_log(df_farm *f, df_log_level level, const char *event, const char *fmt, ...) {
     va_list args;
     va_start(args, fmt);
-    vsnprintf(text, sizeof text, fmt, args);
+    log_text(f, level, event, fmt, args);
     va_end(args);
-    df_log_event(f->cfg.log, level, event, "%s", text);
+}
+
+static const char *const limited_events[DF_N_LIMITED_LINES] = {
+    [DF_LINE_REFUSED] = "refused",   [DF_LINE_UNEXPECTED] = "unexpected", [DF_LINE_LATE_RESULT] = "late_result",
+    [DF_LINE_CONFLICT] = "conflict", [DF_LINE_BAD_RESULT] = "bad_result", [DF_LINE_ROW_FAILED] = "row_failed",
+    [DF_LINE_HELLO] = "hello",       [DF_LINE_GOODBYE] = "goodbye",
+};
+
+void df_farm_log_limited(df_farm *f, df_limited_line line, df_log_level level, const char *fmt, ...) {
+    va_list args;
+    if (!df_log_limit_allows(&f->limits[line], f->now_ms)) return;
+    va_start(args, fmt);
+    log_text(f, level, limited_events[line], fmt, args);
+    va_end(args);
+}
+
+void df_farm_log_withheld(df_farm *f) {
+    for (int i = 0; i < DF_N_LIMITED_LINES; i++) {
+        uint64_t n = df_log_limit_withheld(&f->limits[i], f->now_ms);
+        if (n) df_farm_log(f, DF_LOG_WARN, "withheld", "kind=%s n=%llu", limited_events[i], (unsigned long long)n);
+    }
 }
 
 const char *df_farm_quote(df_farm *f, const char *text) {

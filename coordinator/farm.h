@@ -15,6 +15,7 @@
 #include "coordinator/file_store.h"
 #include "coordinator/job.h"
 #include "coordinator/lease.h"
+#include "coordinator/log_limit.h"
 #include "coordinator/out_lists.h"
 #include "coordinator/store.h"
 #include "coordinator/worker_table.h"
@@ -28,6 +29,18 @@ typedef struct df_farm_recent { /* a row that was committed lately */
     const df_job *job; /* borrowed: jobs with results are kept */
     uint64_t row;
 } df_farm_recent;
+
+typedef enum df_limited_line { /* lines of the log that peers can cause by a message each */
+                               DF_LINE_REFUSED,
+                               DF_LINE_UNEXPECTED,
+                               DF_LINE_LATE_RESULT,
+                               DF_LINE_CONFLICT,
+                               DF_LINE_BAD_RESULT,
+                               DF_LINE_ROW_FAILED,
+                               DF_LINE_HELLO,
+                               DF_LINE_GOODBYE,
+                               DF_N_LIMITED_LINES
+} df_limited_line;
 
 typedef struct df_wire_out {
     void *ctx;
@@ -85,6 +98,7 @@ typedef struct df_farm {
     int n_ended; /* jobs that ended in this start */
     int64_t idle_since_ms;
     uint64_t n_bad_messages;
+    df_log_limit limits[DF_N_LIMITED_LINES];
     df_farm_recent recent[DF_FARM_RECENT]; /* a ring: the k-th commit of this start is at k % DF_FARM_RECENT */
     uint64_t n_recent;
     char quoted[2 * DF_JOB_PROBLEM_BYTES];
@@ -108,6 +122,10 @@ bool df_farm_is_idle(const df_farm *f); /* cfg.exit_when_idle_ms has passed with
 df_code df_farm_send(df_farm *f, const void *to, size_t to_bytes, const Diffarm__Message *msg);
 void df_farm_log(df_farm *f, df_log_level level, const char *event, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
+/* The same, within log_limit.h; the event is the line's own. */
+void df_farm_log_limited(df_farm *f, df_limited_line line, df_log_level level, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+void df_farm_log_withheld(df_farm *f); /* how many lines were not written */
 const char *df_farm_quote(df_farm *f, const char *text); /* as a log value; valid until the next call */
 
 /* The store refuses writes (disk full): remembered, tried again later, and shown with every running job. */

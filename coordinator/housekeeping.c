@@ -205,6 +205,7 @@ void df_farm_keep_house(df_farm *f) {
         watch_workers(f);
         watch_leases(f);
         watch_uploads(f);
+        df_farm_log_withheld(f);
         f->watch_ms = f->now_ms + df_farm_tick_ms(f);
     }
     settle_ended(f);

@@ -136,8 +136,9 @@ static void fail(df_farm *f, df_worker *worker, df_lease *lease, uint64_t row, d
 }
 
 void df_farm_queue_failure(df_farm *f, df_worker *worker, df_lease *lease, const Diffarm__RowFailed *failed) {
-    df_farm_log(f, DF_LOG_WARN, "row_failed", "job=%s row=%llu worker=%s code=%s", lease->job->spec.job_id,
-                (unsigned long long)failed->row, worker->id, df_code_name((df_code)failed->code));
+    df_farm_log_limited(f, DF_LINE_ROW_FAILED, DF_LOG_WARN, "job=%s row=%llu worker=%s code=%s",
+                        lease->job->spec.job_id, (unsigned long long)failed->row, worker->id,
+                        df_code_name((df_code)failed->code));
     fail(f, worker, lease, failed->row, (df_code)failed->code, failed->error);
 }
 
@@ -211,8 +212,9 @@ void df_farm_queue_result(df_farm *f, df_worker *worker, df_lease *lease, df_wir
     df_err why;
     df_code rc = check_picture(f, lease, in, sha256, &why);
     if (rc == DF_EFORMAT) { /* counts as an attempt: a worker that always sends such is not asked for ever */
-        df_farm_log(f, DF_LOG_WARN, "bad_result", "job=%s row=%llu worker=%s why=%s", lease->job->spec.job_id,
-                    (unsigned long long)result->row, worker->id, df_farm_quote(f, why.text));
+        df_farm_log_limited(f, DF_LINE_BAD_RESULT, DF_LOG_WARN, "job=%s row=%llu worker=%s why=%s",
+                            lease->job->spec.job_id, (unsigned long long)result->row, worker->id,
+                            df_farm_quote(f, why.text));
         fail(f, worker, lease, result->row, rc, why.text);
         return;
     }
@@ -303,8 +305,8 @@ static df_code write_picture(df_farm *f, df_out_dir *dir, const df_result *r, df
  * goes on. */
 static void fail_picture(df_farm *f, df_result *r, const df_err *why) {
     if (why->code == DF_EFORMAT)
-        df_farm_log(f, DF_LOG_WARN, "bad_result", "job=%s row=%llu worker=%s why=%s", r->job->spec.job_id,
-                    (unsigned long long)r->row, r->worker_id, df_farm_quote(f, why->text));
+        df_farm_log_limited(f, DF_LINE_BAD_RESULT, DF_LOG_WARN, "job=%s row=%llu worker=%s why=%s", r->job->spec.job_id,
+                            (unsigned long long)r->row, r->worker_id, df_farm_quote(f, why->text));
     release_picture(f, r);
     set_failure(r, why->code, why->text);
 }

@@ -77,8 +77,8 @@ static void hello_of_worker(df_farm *f, const df_wire_in *in) {
     }
     df_worker_table_apply(&f->workers, worker, DF_WORKER_EV_HELLO);
     worker->heard_ms = f->now_ms;
-    df_farm_log(f, DF_LOG_INFO, "hello", "worker=%s name=%s ranks=%u leases_held=%zu", worker->id,
-                df_farm_quote(f, worker->name), worker->pipeline_ranks, hello->n_leases_held);
+    df_farm_log_limited(f, DF_LINE_HELLO, DF_LOG_INFO, "worker=%s name=%s ranks=%u leases_held=%zu", worker->id,
+                        df_farm_quote(f, worker->name), worker->pipeline_ranks, hello->n_leases_held);
     welcome(f, in);
     give_up_unheld(f, worker, hello);
     name_leases(f, worker, hello->leases_held, hello->n_leases_held);
@@ -124,9 +124,10 @@ static bool compare_late(df_farm *f, df_job *job, const df_worker *worker, const
     job->n_duplicates++;
     job->n_conflicts += done && !same;
     job->counts_changed = true;
-    df_farm_log(f, done && !same ? DF_LOG_ERROR : DF_LOG_INFO, done && !same ? "conflict" : "late_result",
-                "job=%s row=%" PRIu64 " worker=%s sha256=%s committed=%s", job->spec.job_id, result->row, worker->id,
-                df_farm_quote(f, result->png_sha256), done ? row.png_sha256 : "no");
+    df_farm_log_limited(f, done && !same ? DF_LINE_CONFLICT : DF_LINE_LATE_RESULT,
+                        done && !same ? DF_LOG_ERROR : DF_LOG_INFO,
+                        "job=%s row=%" PRIu64 " worker=%s sha256=%s committed=%s", job->spec.job_id, result->row,
+                        worker->id, df_farm_quote(f, result->png_sha256), done ? row.png_sha256 : "no");
     df_arena_free(&arena);
     return same;
 }
@@ -192,7 +193,8 @@ static void lease_returned(df_farm *f, df_worker *worker, const Diffarm__LeaseRe
 static void goodbye(df_farm *f, df_worker *worker) {
     df_worker_table_apply(&f->workers, worker, DF_WORKER_EV_GOODBYE);
     df_worker_table_stop_asking(&f->workers, worker);
-    df_farm_log(f, DF_LOG_INFO, "goodbye", "worker=%s name=%s", worker->id, df_farm_quote(f, worker->name));
+    df_farm_log_limited(f, DF_LINE_GOODBYE, DF_LOG_INFO, "worker=%s name=%s", worker->id,
+                        df_farm_quote(f, worker->name));
     df_farm_leases_of_worker(f, worker, DF_LEASE_EV_GIVEN_UP);
 }
 
@@ -214,7 +216,9 @@ static void take_known(df_farm *f, df_worker *worker, df_wire_in *in) {
     case DIFFARM__MESSAGE__BODY_LEASE_RETURNED: lease_returned(f, worker, m->lease_returned); break;
     case DIFFARM__MESSAGE__BODY_FILE_GET: df_farm_give_file(f, worker, m->file_get); break;
     case DIFFARM__MESSAGE__BODY_GOODBYE: goodbye(f, worker); break;
-    default: df_farm_log(f, DF_LOG_WARN, "unexpected", "kind=%d worker=%s", m->body_case, worker->id); break;
+    default:
+        df_farm_log_limited(f, DF_LINE_UNEXPECTED, DF_LOG_WARN, "kind=%d worker=%s", m->body_case, worker->id);
+        break;
     }
 }
 
