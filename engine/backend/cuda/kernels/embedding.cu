@@ -1,4 +1,4 @@
-/* Tables: embedding and class_embedding, add_constant; and timestep_embedding. */
+/* Tables: embedding and class_embedding, with a check of their ids, add_constant; and timestep_embedding. */
 #include "pointwise.cuh"
 
 namespace {
@@ -48,7 +48,30 @@ struct sinusoid {
     }
 };
 
+/* One block, so that whoever finds something finds the first. */
+__global__ void __launch_bounds__(threads_per_block)
+    check_ids(int32_t *fault, const int32_t *ids, int64_t n, int64_t vocab, int32_t tag) {
+    DF_SHARED(int64_t, first, threads_per_block);
+    int64_t i = threadIdx.x;
+    while (i < n && ids[i] >= 0 && ids[i] < vocab) i += threads_per_block;
+    first[threadIdx.x] = i;
+    __syncthreads();
+    for (int apart = threads_per_block / 2; apart > 0; apart /= 2) {
+        if ((int)threadIdx.x < apart && first[threadIdx.x + apart] < first[threadIdx.x])
+            first[threadIdx.x] = first[threadIdx.x + apart];
+        __syncthreads();
+    }
+    if (threadIdx.x || first[0] >= n || fault[0]) return;
+    fault[0] = tag;
+    fault[1] = ids[first[0]];
+}
+
 } // namespace
+
+cudaError_t df_cuda_check_ids(int32_t *fault, const int32_t *ids, int64_t n, int64_t vocab, int32_t tag,
+                              cudaStream_t stream) {
+    return launch(check_ids, 1, threads_per_block, 0, stream, fault, ids, n, vocab, tag);
+}
 
 cudaError_t df_cuda_embedding(df_dtype type, void *y, const int32_t *ids, const void *token, const void *position,
                               int64_t rows, int64_t tokens, int64_t d, int64_t vocab, cudaStream_t stream) {

@@ -83,6 +83,10 @@ cudaError_t df_cuda_slice(df_dtype type, void *y, const void *x, int64_t width, 
 cudaError_t df_cuda_upsample_nearest(df_dtype type, void *y, const void *x, int64_t rows, int64_t h, int64_t w,
                                      int64_t to_h, int64_t to_w, int64_t channels, cudaStream_t stream);
 
+/* x [rows][h][w][c] -> y [rows][to_h][to_w][c] with zeros around it: x begins at (top, left). */
+cudaError_t df_cuda_pad(df_dtype type, void *y, const void *x, int64_t rows, int64_t h, int64_t w, int64_t top,
+                        int64_t left, int64_t to_h, int64_t to_w, int64_t channels, cudaStream_t stream);
+
 /* x [rows][h * w][patch * patch * channels] -> y [rows][h * patch][w * patch][channels] */
 cudaError_t df_cuda_unpatchify(df_dtype type, void *y, const void *x, int64_t rows, int64_t h, int64_t w, int64_t patch,
                                int64_t channels, cudaStream_t stream);
@@ -97,6 +101,11 @@ cudaError_t df_cuda_transpose(df_dtype type, void *y, const void *x, int64_t row
  * and gives NaN. class_embedding: one token, no positions. */
 cudaError_t df_cuda_embedding(df_dtype type, void *y, const int32_t *ids, const void *token, const void *position,
                               int64_t rows, int64_t tokens, int64_t d, int64_t vocab, cudaStream_t stream);
+
+/* Where an id of ids [n] is outside 0..vocab-1 and fault[0] is 0: fault = { tag, the first such id }. fault [2], in
+ * memory of the device; tag is not 0. */
+cudaError_t df_cuda_check_ids(int32_t *fault, const int32_t *ids, int64_t n, int64_t vocab, int32_t tag,
+                              cudaStream_t stream);
 
 /* y [n][a->dim] of t [n]; angles in f64. Ho et al. 2020, as diffusers' get_timestep_embedding. */
 cudaError_t df_cuda_timestep_embedding(df_dtype type, void *y, const double *t, int64_t n, const df_timestep_attr *a,

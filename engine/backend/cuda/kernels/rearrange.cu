@@ -1,4 +1,4 @@
-/* Elements at other places: concat, slice, upsample_nearest, unpatchify, transpose. */
+/* Elements at other places: concat, slice, upsample_nearest, pad, unpatchify, transpose. */
 #include "pointwise.cuh"
 
 namespace {
@@ -32,6 +32,17 @@ template <class T> struct nearest {
     template <int V> __device__ numbers<V> at(int64_t i) const {
         const int64_t pixel = i / channels, line = pixel / to_w, row = line / to_h;
         const int64_t y = nearest_source(line % to_h, h, to_h), column = nearest_source(pixel % to_w, w, to_w);
+        return load<V>(x + ((row * h + y) * w + column) * channels + i % channels);
+    }
+};
+
+template <class T> struct padded {
+    const T *x;
+    int64_t h, w, top, left, to_h, to_w, channels;
+    template <int V> __device__ numbers<V> at(int64_t i) const {
+        const int64_t pixel = i / channels, line = pixel / to_w, row = line / to_h;
+        const int64_t y = line % to_h - top, column = pixel % to_w - left;
+        if (y < 0 || y >= h || column < 0 || column >= w) return {};
         return load<V>(x + ((row * h + y) * w + column) * channels + i % channels);
     }
 };
@@ -95,6 +106,16 @@ cudaError_t df_cuda_upsample_nearest(df_dtype type, void *y, const void *x, int6
     return for_type(type, [&](auto t) {
         typedef decltype(t) T;
         const nearest<T> f = { (const T *)x, h, w, to_h, to_w, channels };
+        return run_pointwise<wide_for<T>>((T *)y, f, rows * to_h * to_w * channels, channels, are_aligned(y, x),
+                                          stream);
+    });
+}
+
+cudaError_t df_cuda_pad(df_dtype type, void *y, const void *x, int64_t rows, int64_t h, int64_t w, int64_t top,
+                        int64_t left, int64_t to_h, int64_t to_w, int64_t channels, cudaStream_t stream) {
+    return for_type(type, [&](auto t) {
+        typedef decltype(t) T;
+        const padded<T> f = { (const T *)x, h, w, top, left, to_h, to_w, channels };
         return run_pointwise<wide_for<T>>((T *)y, f, rows * to_h * to_w * channels, channels, are_aligned(y, x),
                                           stream);
     });

@@ -1,5 +1,5 @@
 /* The kernels that no node of the graph is by itself, run by the grid simulator: what is left to do behind a library's
- * product, and what brings operands into the type and order that one wants. */
+ * product, what brings operands into the type, order and size that one wants, and the check of ids. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -133,11 +133,72 @@ static void test_transpose(void **state) {
         for (int t = 0; t < N_TYPES; t++) check_transpose(types[t], shapes[i][0], shapes[i][1]);
 }
 
+typedef struct pad_case {
+    size_t h, w, top, left, bottom, right, channels;
+    bool aligned;
+} pad_case;
+
+static const pad_case pad_cases[] = {
+    { 5, 4, 0, 0, 1, 1, 16, true }, { 3, 7, 1, 0, 0, 2, 5, true },  { 1, 1, 2, 3, 0, 1, 8, true },
+    { 4, 4, 0, 0, 0, 0, 8, true },  { 6, 5, 1, 2, 3, 4, 8, false },
+};
+
+static void check_pad(const pad_case *c, df_dtype type) {
+    const size_t to_h = c->h + c->top + c->bottom, to_w = c->w + c->left + c->right;
+    const size_t n = ROWS * c->h * c->w * c->channels, to_n = ROWS * to_h * to_w * c->channels;
+    numbers x = random_numbers(type, n, 10, c->aligned), y = random_numbers(type, to_n, 11, c->aligned);
+    assert_int_equal(df_cuda_pad(type, y.data, x.data, ROWS, (int64_t)c->h, (int64_t)c->w, (int64_t)c->top,
+                                 (int64_t)c->left, (int64_t)to_h, (int64_t)to_w, (int64_t)c->channels, NULL),
+                     cudaSuccess);
+    for (size_t i = 0; i < to_n; i++) {
+        const size_t pixel = i / c->channels, row = pixel / (to_h * to_w);
+        const size_t v = pixel / to_w % to_h - c->top, u = pixel % to_w - c->left; /* wraps where it is outside */
+        const size_t from = ((row * c->h + v) * c->w + u) * c->channels + i % c->channels;
+        const bool inside = v < c->h && u < c->w;
+        double want = inside ? df_dtype_load(type, x.data, from) : 0;
+        if (df_dtype_load(type, y.data, i) != want)
+            fail_msg("%s, case %td: element %zu", df_dtype_name(type), c - pad_cases, i);
+    }
+    free(x.memory);
+    free(y.memory);
+}
+
+static void test_pad(void **state) {
+    (void)state;
+    for (size_t i = 0; i < sizeof pad_cases / sizeof *pad_cases; i++)
+        for (int t = 0; t < N_TYPES; t++) check_pad(&pad_cases[i], types[t]);
+}
+
+/* The first of several wrong ids is noted, over more ids than a block has threads; and the first wrong node. */
+static void test_check_ids(void **state) {
+    (void)state;
+    enum { N = 1000, VOCAB = 50 };
+    int32_t ids[N], fault[2] = { 0, 0 };
+    for (int i = 0; i < N; i++) ids[i] = i % VOCAB;
+    assert_int_equal(df_cuda_check_ids(fault, ids, N, VOCAB, 7, NULL), cudaSuccess);
+    assert_int_equal(fault[0], 0);
+    ids[500] = -3; /* by a later thread of the block than that of 520 */
+    ids[520] = VOCAB;
+    ids[999] = VOCAB + 1;
+    assert_int_equal(df_cuda_check_ids(fault, ids, N, VOCAB, 7, NULL), cudaSuccess);
+    assert_int_equal(fault[0], 7);
+    assert_int_equal(fault[1], -3);
+    ids[500] = 0;
+    assert_int_equal(df_cuda_check_ids(fault, ids, N, VOCAB, 8, NULL), cudaSuccess);
+    assert_int_equal(fault[0], 7);
+    fault[0] = 0;
+    assert_int_equal(df_cuda_check_ids(fault, ids, N, VOCAB, 8, NULL), cudaSuccess);
+    assert_int_equal(fault[0], 8);
+    assert_int_equal(fault[1], VOCAB);
+    fault[0] = 0;
+    assert_int_equal(df_cuda_check_ids(fault, ids, 520, VOCAB, 9, NULL), cudaSuccess); /* none within */
+    assert_int_equal(fault[0], 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_epilogue),
-        cmocka_unit_test(test_convert),
-        cmocka_unit_test(test_transpose),
+        cmocka_unit_test(test_epilogue), cmocka_unit_test(test_convert),   cmocka_unit_test(test_transpose),
+        cmocka_unit_test(test_pad),      cmocka_unit_test(test_check_ids),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
