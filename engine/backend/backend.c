@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "engine/backend/cuda/module.h"
+
 static const df_backend *const backends[] = {
     &df_backend_reference,
 #ifdef DF_WITH_CPU_BACKEND
@@ -9,10 +11,26 @@ static const df_backend *const backends[] = {
 #endif
 };
 
+static df_code load_cuda(const df_backend **out, df_err *err) {
+    const df_cuda_module *m;
+    df_code rc = df_cuda_module_load(&m, err);
+    if (!rc) *out = m->backend;
+    return rc;
+}
+
+df_code df_backend_load(const df_backend **out, const char *name, df_err *err) {
+    if (!strcmp(name, "cuda")) return load_cuda(out, err);
+    for (size_t i = 0; i < sizeof backends / sizeof *backends; i++) {
+        if (strcmp(backends[i]->name, name)) continue;
+        *out = backends[i];
+        return DF_OK;
+    }
+    return df_err_set(err, DF_EINVAL, "there is no backend '%s': cpu, cuda or reference", name);
+}
+
 const df_backend *df_backend_find(const char *name) {
-    for (size_t i = 0; i < sizeof backends / sizeof *backends; i++)
-        if (!strcmp(backends[i]->name, name)) return backends[i];
-    return NULL;
+    const df_backend *b = NULL;
+    return df_backend_load(&b, name, NULL) ? NULL : b;
 }
 
 bool df_arithmetic_of(const char *name, df_arithmetic *out) {

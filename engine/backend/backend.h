@@ -1,7 +1,8 @@
 /* A backend runs nodes. It prepares a node once (packs its weights, picks an algorithm) and runs it many times.
  *
  * A backend is a const table of functions; each entry says what it means. Backends: `reference` (plain loops in f32 or
- * f64, the oracle of every test), `cpu` (oneDNN and own kernels), later `cuda`.
+ * f64, the oracle of every test), `cpu` (oneDNN and own kernels), `cuda` (a GPU; in a library of its own,
+ * cuda/module.h).
  *
  * The promise every backend keeps: row r of a result depends on row r of the inputs only, and its bytes depend neither
  * on how many rows run together, nor on the number of threads, nor on whether the result is written over an operand
@@ -12,13 +13,15 @@
 
 #include <stddef.h>
 
+#include "engine/backend/space.h"
 #include "engine/graph/graph.h"
 
 struct df_packed; /* engine/weights/packed.h */
 
 typedef struct df_backend_cfg {
-    df_dtype dtype; /* compute type: F32; the reference also F64, the cpu backend also BF16 */
-    int threads; /* 0: all cores */
+    df_dtype dtype; /* compute type: F32; the reference also F64, the cpu backend also BF16, cuda also F16 and BF16 */
+    int threads; /* 0: all cores; of no interest to cuda */
+    int gpu; /* cuda: which, as the process counts them */
     bool int8; /* nodes with products in 8 bits may come: refused at once where the machine has none */
     bool fast_conv; /* convolutions may also take what rounds worse than a direct one in BF16 (docs/numerics.md) */
     struct df_packed *packed; /* where packed weights are looked for and left; NULL: nowhere. Borrowed for node_open */
@@ -64,6 +67,10 @@ typedef struct df_backend {
     df_code (*node_run)(df_kernel *k, int64_t n_rows, const void *const *in, const void *add_channel,
                         const void *residual, void *out, void *scratch, df_err *err);
 
+    /* Where operands, results and scratch lie, and when they are there. NULL: in the host's memory, and node_run
+     * returns when its result is. */
+    const df_space *space;
+
     /* Lanes: threads that each take rows of their own through many nodes, without waiting for each other in between.
      * All NULL where a backend has none: rows then run together. Results are the same bytes. */
     int (*n_lanes)(const void *ctx);
@@ -80,7 +87,10 @@ typedef struct df_backend {
 extern const df_backend df_backend_reference;
 extern const df_backend df_backend_cpu;
 
-/* "reference", and "cpu" where it is built in; NULL if unknown. */
+/* "reference", "cpu" where it is built in, "cuda" where its library can be loaded. DF_EINVAL: no such name;
+ * DF_EUNSUPPORTED: not on this machine, and why. Whether there is a GPU is seen by open. */
+df_code df_backend_load(const df_backend **out, const char *name, df_err *err);
+/* The same, NULL for whatever reason. */
 const df_backend *df_backend_find(const char *name);
 
 /* What the weights of each node take once packed, of_node [g->n_nodes], without opening any. Where the backend cannot

@@ -17,12 +17,12 @@ struct df_cuda_runtime_ops; /* runtime.h */
 
 typedef struct df_cuda_module {
     int interface; /* DF_CUDA_MODULE_INTERFACE of the build it is from */
-    const struct df_backend *backend; /* NULL: kernels and tables only */
+    const struct df_backend *backend;
     const struct df_cuda_runtime_ops *runtime;
     int cuda_version; /* of the toolkit it is built with: 13000 is 13.0 */
 } df_cuda_module;
 
-enum { DF_CUDA_MODULE_INTERFACE = 1 }; /* grows whenever a table it reaches changes */
+enum { DF_CUDA_MODULE_INTERFACE = 2 }; /* grows whenever a table it reaches changes */
 
 #define DF_CUDA_MODULE_FILE "libdiffarm_cuda.so"
 #define DF_CUDA_MODULE_SYMBOL "df_cuda_module_exported" /* a df_cuda_module */
