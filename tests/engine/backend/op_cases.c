@@ -585,16 +585,50 @@ void op_run_close(op_run *r) {
     df_graph_free(&r->g);
 }
 
-/* 64-byte aligned, filled with a pattern, with as much of it behind. */
+/* Memory that a node works in, filled with a pattern, with as much of it behind: the host's, aligned to 64 bytes, or
+ * the backend's with an image on the host. */
 enum { GUARD = 256, PATTERN = 0xa5 };
 
-static void *guarded(size_t bytes) {
-    size_t total = (bytes + GUARD + 63) / 64 * 64;
-    return memset(aligned_alloc(64, total), PATTERN, total);
+typedef struct block {
+    char *host;
+    void *at; /* as the node gets it */
+    size_t bytes, total;
+} block;
+
+static block block_new(const op_run *r, size_t bytes) {
+    const df_space *space = r->backend->space;
+    df_err err = { 0 };
+    block b = { .bytes = bytes, .total = (bytes + GUARD + 63) / 64 * 64 };
+    if (!space)
+        b.at = b.host = aligned_alloc(64, b.total);
+    else if (space->host_alloc(r->ctx, (void **)&b.host, b.total, &err) || space->alloc(r->ctx, &b.at, b.total, &err))
+        fail_msg("%s on %s: %s", r->g->name, r->backend->name, err.text);
+    memset(b.host, PATTERN, b.total);
+    return b;
 }
 
-static void check_guard(const op_run *r, const char *what, const void *data, size_t bytes) {
-    const unsigned char *p = (const unsigned char *)data + bytes;
+static void block_free(const op_run *r, block *b) {
+    const df_space *space = r->backend->space;
+    if (!space) {
+        free(b->host);
+        return;
+    }
+    space->free(r->ctx, b->at);
+    space->host_free(r->ctx, b->host);
+}
+
+static df_code to_node(const op_run *r, const block *b, df_err *err) {
+    const df_space *space = r->backend->space;
+    return space ? space->upload(r->ctx, b->at, b->host, b->total, err) : DF_OK;
+}
+
+static df_code from_node(const op_run *r, const block *b, df_err *err) {
+    const df_space *space = r->backend->space;
+    return space ? space->download(r->ctx, b->host, b->at, b->total, err) : DF_OK;
+}
+
+static void check_guard(const op_run *r, const char *what, const block *b) {
+    const unsigned char *p = (const unsigned char *)b->host + b->bytes;
     for (size_t i = 0; i < GUARD; i++)
         if (p[i] != PATTERN) fail_msg("%s on %s: wrote behind its %s", r->g->name, r->backend->name, what);
 }
@@ -605,45 +639,90 @@ static int shared_operand(const df_node *n, op_place place) {
     return place == OP_OVER_RESIDUAL ? n->n_in + (n->fused_add_channel != DF_NO_VALUE) : -1;
 }
 
-static df_code prepare(const op_run *r, int64_t n, size_t *scratch_bytes, df_err *err) {
-    return (r->lane ? r->backend->lane_prepare : r->backend->node_prepare)(r->kernel, n, scratch_bytes, err);
+/* Memory of one run. Operands are in the order of df_node_reads, `out` may be one of them. */
+typedef struct run_memory {
+    block operand[DF_NODE_MAX_READS], scratch, apart;
+    const block *out;
+    int n_reads, shared;
+} run_memory;
+
+static void open_memory(const op_run *r, run_memory *m, const void *const *operands, int64_t n, size_t scratch_bytes,
+                        op_place place) {
+    df_value_id reads[DF_NODE_MAX_READS];
+    m->n_reads = df_node_reads(&r->g->nodes[0], reads);
+    m->shared = shared_operand(&r->g->nodes[0], place);
+    m->scratch = block_new(r, scratch_bytes);
+    for (int i = 0; i < m->n_reads; i++) {
+        m->operand[i] = block_new(r, r->row_bytes[i] * (size_t)n);
+        memcpy(m->operand[i].host, operands[i], m->operand[i].bytes);
+    }
+    if (m->shared < 0) m->apart = block_new(r, r->out_row_bytes * (size_t)n);
+    m->out = m->shared < 0 ? &m->apart : &m->operand[m->shared];
 }
 
-static df_code run(const op_run *r, int64_t n, const void *const *in, const void *add_channel, const void *residual,
-                   void *out, void *scratch, df_err *err) {
-    return r->lane ? r->backend->lane_run(r->kernel, r->lane - 1, n, in, add_channel, residual, out, scratch, err)
-                   : r->backend->node_run(r->kernel, n, in, add_channel, residual, out, scratch, err);
+static void close_memory(const op_run *r, run_memory *m) {
+    for (int i = 0; i < m->n_reads; i++) block_free(r, &m->operand[i]);
+    block_free(r, &m->scratch);
+    if (m->shared < 0) block_free(r, &m->apart);
+}
+
+/* All that the node works in, there and back. */
+static df_code move_memory(const op_run *r, const run_memory *m,
+                           df_code (*move)(const op_run *, const block *, df_err *), df_err *err) {
+    df_code rc = move(r, &m->scratch, err);
+    for (int i = 0; i < m->n_reads && !rc; i++) rc = move(r, &m->operand[i], err);
+    return rc || m->shared >= 0 ? rc : move(r, &m->apart, err);
+}
+
+static df_code run_node(const op_run *r, const run_memory *m, int64_t n, df_err *err) {
+    const df_node *node = &r->g->nodes[0];
+    const df_backend *b = r->backend;
+    int at = node->n_in;
+    const void *in[DF_NODE_MAX_IN] = { NULL };
+    for (int i = 0; i < node->n_in; i++) in[i] = m->operand[i].at;
+    const void *add_channel = node->fused_add_channel == DF_NO_VALUE ? NULL : m->operand[at++].at;
+    const void *residual = node->residual == DF_NO_VALUE ? NULL : m->operand[at].at;
+    return r->lane ? b->lane_run(r->kernel, r->lane - 1, n, in, add_channel, residual, m->out->at, m->scratch.at, err)
+                   : b->node_run(r->kernel, n, in, add_channel, residual, m->out->at, m->scratch.at, err);
+}
+
+static df_code run_there_and_back(const op_run *r, const run_memory *m, int64_t n, df_err *err) {
+    const df_space *space = r->backend->space;
+    df_code rc = move_memory(r, m, to_node, err);
+    if (!rc) rc = run_node(r, m, n, err);
+    if (!rc) rc = move_memory(r, m, from_node, err);
+    return rc || !space ? rc : space->wait(r->ctx, err);
+}
+
+static void check_memory(const op_run *r, const run_memory *m, const void *const *operands) {
+    check_guard(r, "result", m->out);
+    check_guard(r, "scratch", &m->scratch);
+    for (int i = 0; i < m->n_reads; i++)
+        if (i != m->shared && memcmp(m->operand[i].host, operands[i], m->operand[i].bytes))
+            fail_msg("%s on %s: changed operand %d", r->g->name, r->backend->name, i);
+}
+
+df_code op_run_on(op_run *r, const void *const *operands, int64_t n, op_place place, void **out, df_err *err) {
+    size_t scratch_bytes = 0;
+    run_memory m;
+    df_code rc = (r->lane ? r->backend->lane_prepare : r->backend->node_prepare)(r->kernel, n, &scratch_bytes, err);
+    if (rc) return rc;
+    open_memory(r, &m, operands, n, scratch_bytes, place);
+    rc = run_there_and_back(r, &m, n, err);
+    if (!rc) {
+        check_memory(r, &m, operands);
+        *out = memcpy(malloc(m.out->bytes), m.out->host, m.out->bytes);
+    }
+    close_memory(r, &m);
+    return rc;
 }
 
 void *op_run_rows(op_run *r, int64_t first, int64_t n, op_place place) {
-    const df_node *node = &r->g->nodes[0];
+    const void *operands[DF_NODE_MAX_READS];
     df_err err = { 0 };
-    size_t scratch_bytes = 0, out_bytes = r->out_row_bytes * (size_t)n;
-    df_value_id reads[DF_NODE_MAX_READS];
-    int n_reads = df_node_reads(node, reads), shared = shared_operand(node, place);
-    if (prepare(r, n, &scratch_bytes, &err)) fail_msg("%s on %s: %s", r->g->name, r->backend->name, err.text);
-    void *scratch = guarded(scratch_bytes), *operand[DF_NODE_MAX_READS];
-    for (int i = 0; i < n_reads; i++) {
-        operand[i] = guarded(r->row_bytes[i] * (size_t)n);
-        memcpy(operand[i], (char *)r->operand[i] + r->row_bytes[i] * (size_t)first, r->row_bytes[i] * (size_t)n);
-    }
-    void *out = shared < 0 ? guarded(out_bytes) : operand[shared];
-    int at = node->n_in;
-    const void *add_channel = node->fused_add_channel == DF_NO_VALUE ? NULL : operand[at++];
-    const void *residual = node->residual == DF_NO_VALUE ? NULL : operand[at];
-    const void *in[DF_NODE_MAX_IN] = { NULL };
-    for (int i = 0; i < node->n_in; i++) in[i] = operand[i];
-    if (run(r, n, in, add_channel, residual, out, scratch, &err))
-        fail_msg("%s on %s: %s", r->g->name, r->backend->name, err.text);
-    check_guard(r, "result", out, out_bytes);
-    check_guard(r, "scratch", scratch, scratch_bytes);
-    free(scratch);
-    for (int i = 0; i < n_reads; i++) {
-        if (i == shared) continue;
-        const char *before = (const char *)r->operand[i] + r->row_bytes[i] * (size_t)first;
-        if (memcmp(operand[i], before, r->row_bytes[i] * (size_t)n))
-            fail_msg("%s on %s: changed operand %d", r->g->name, r->backend->name, i);
-        free(operand[i]);
-    }
+    void *out = NULL;
+    for (int i = 0; i < DF_NODE_MAX_READS; i++)
+        operands[i] = r->operand[i] ? (char *)r->operand[i] + r->row_bytes[i] * (size_t)first : NULL;
+    if (op_run_on(r, operands, n, place, &out, &err)) fail_msg("%s on %s: %s", r->g->name, r->backend->name, err.text);
     return out;
 }

@@ -54,7 +54,10 @@ void op_run_close(op_run *r);
 typedef enum op_place { OP_APART, OP_OVER_INPUT, OP_OVER_RESIDUAL } op_place;
 
 /* Runs rows [first, first + n); the result is malloc'd, [n][row]. The operands stay as they are: `place` is played on
- * copies. Fails the test if the kernel writes beside its result or its scratch, or changes an operand. */
+ * copies, in the backend's memory. Fails the test if the kernel writes beside its result or its scratch, or changes an
+ * operand. */
 void *op_run_rows(op_run *r, int64_t first, int64_t n, op_place place);
+/* The same on other operands, in the order of df_node_reads; an error of the backend is the caller's. */
+df_code op_run_on(op_run *r, const void *const *operands, int64_t n, op_place place, void **out, df_err *err);
 
 #endif
