@@ -168,6 +168,13 @@ df_code df_row_extras_to_wire(Diffarm__Row *out, const char *extras, df_arena *a
                            (unsigned long long)out->row);
 }
 
+double df_row_extras_share(const char *extras) {
+    json_t *o = *extras ? json_loads(extras, 0, NULL) : NULL;
+    double strength = json_number_value(json_object_get(o, "strength"));
+    json_decref(o);
+    return strength > 0 ? strength : 1;
+}
+
 /* metadata */
 
 static void shorten(json_t *o, const char *key) {

@@ -21,6 +21,9 @@ df_code df_row_extras_from_wire(const char **out, const Diffarm__Row *in, df_are
 /* Fills the fields of `out`; what they point to lies in the arena. */
 df_code df_row_extras_to_wire(Diffarm__Row *out, const char *extras, df_arena *arena, df_err *err);
 
+/* The share of a row's steps that is run: its strength, 1 where it has none. */
+double df_row_extras_share(const char *extras);
+
 /* The members as metadata shows them; NULL when out of memory. */
 json_t *df_row_extras_metadata(const char *extras);
 

@@ -64,13 +64,15 @@ typedef struct df_stored_row { /* strings in the arena given */
 typedef struct df_row_pick {
     uint64_t row;
     uint32_t width, height, steps;
+    double
+        share; /* of the steps that are run: a row that begins with a picture leaves some out (df_row_extras_share) */
     int lost;
     uint64_t adapters; /* hash of what they are; 0: none */
     uint64_t failed_by; /* df_store_hash of the worker that failed at it last; 0: none */
 } df_row_pick;
 
-static inline double df_row_pick_work(const df_row_pick *pick) { /* in pixels times steps */
-    return (double)pick->width * pick->height * pick->steps;
+static inline double df_row_pick_work(const df_row_pick *pick) { /* in pixels times steps that are run */
+    return (double)pick->width * pick->height * pick->steps * pick->share;
 }
 
 uint64_t df_store_hash(const char *text); /* 0 for "" */

@@ -87,6 +87,7 @@ static df_row_pick pick_of(sqlite3_stmt *stmt) {
         .lost = sqlite3_column_int(stmt, 4),
         .failed_by = df_store_hash(df_store_text(stmt, 5)),
         .adapters = df_store_hash(df_store_text(stmt, 6)),
+        .share = sqlite3_column_double(stmt, 7),
     };
 }
 
@@ -97,7 +98,8 @@ static df_code fill(df_store *s, df_store_window *w, df_err *err) {
                              "SELECT r.row, r.width, r.height, r.steps, p.lost,"
                              " CASE WHEN p.attempts > 0 THEN p.worker END,"
                              " CASE r.extras WHEN '' THEN NULL ELSE IFNULL(json_extract(r.extras, '$.lora'), '') ||"
-                             " IFNULL(json_extract(r.extras, '$.embedding'), '') END"
+                             " IFNULL(json_extract(r.extras, '$.embedding'), '') END,"
+                             " CASE r.extras WHEN '' THEN 1 ELSE IFNULL(json_extract(r.extras, '$.strength'), 1) END"
                              " FROM progress p JOIN rows r ON r.job = p.job AND r.row = p.row"
                              " WHERE p.job = ? AND p.state = 0 AND p.row >= ? ORDER BY p.row LIMIT ?",
                              "iii", w->job, (int64_t)w->next_row, (int64_t)room);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "coordinator/farm.h"
+#include "coordinator/row_extras.h"
 
 /* Looking through many leases is not done more often than pays: a look at one takes about 0.1 us. */
 enum { OVERDUE_TIMES = 2, GRACE_SHARE = 10, LOOK_LEASES_A_MS = 16 };
@@ -125,7 +126,8 @@ static bool is_harmless(df_farm *f, const df_job *job, uint64_t row, double *wor
     df_arena *arena = df_arena_new();
     bool yes =
         arena && !df_store_read_row(f->store, job->key, row, arena, &stored, NULL) && !stored.lost && !stored.attempts;
-    if (yes) *work = (double)stored.is.width * stored.is.height * stored.is.steps;
+    if (yes)
+        *work = (double)stored.is.width * stored.is.height * stored.is.steps * df_row_extras_share(stored.is.extras);
     df_arena_free(&arena);
     return yes;
 }

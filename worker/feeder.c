@@ -101,8 +101,9 @@ static void make_again(df_feeder *f, const live_row *row) {
     add_batch(f, b);
 }
 
+/* A row that begins with a picture leaves steps out. */
 static double work_of(const Diffarm__Row *row) {
-    return (double)row->width * row->height * row->steps;
+    return (double)row->width * row->height * row->steps * (row->strength > 0 ? row->strength : 1);
 }
 
 static void on_image(void *ctx, uint64_t id, const df_picture *picture) {

@@ -393,6 +393,43 @@ static void a_lease_is_measured_by_its_work(void **state) {
     assert_int_equal(bench_ask(b, "w1", 0, 0.5)->n_rows, 10);
 }
 
+/* A tenth of the steps of the first 100 rows is run. */
+static void begin_with_a_picture(Diffarm__Row *row) {
+    static Diffarm__Input image = { .base = PROTOBUF_C_MESSAGE_INIT(&diffarm__input__descriptor),
+                                    .path = (char *)"/data/a.png",
+                                    .sha256 = (char *)MODEL_B };
+    row->task = (char *)"img2img";
+    row->image = &image;
+    row->strength = row->row < 100 ? 0.1 : 1;
+}
+
+static void steps_that_are_left_out_are_no_work(void **state) {
+    bench *b = *state;
+    assert_int_equal(bench_submit(b, JOB_1, b->out, 310, begin_with_a_picture), DF_OK);
+    bench_hello(b, "w1", NULL, NULL);
+    b->work_per_second = ROW_WORK / 2.0;
+    assert_int_equal(bench_ask(b, "w1", 0, 0.5)->n_rows, 105); /* 20 s for the first 100, then two seconds each */
+    assert_int_equal(bench_ask(b, "w1", 0, 0.5)->n_rows, 15);
+}
+
+/* So does the lease of a copy. */
+static void a_copy_is_measured_by_the_steps_that_are_run(void **state) {
+    bench *b = *state;
+    assert_int_equal(bench_submit(b, JOB_1, b->out, 100, begin_with_a_picture), DF_OK);
+    bench_hello(b, "slow", NULL, NULL);
+    char *token = strdup(bench_ask(b, "slow", 0, 100)->token);
+    bench_hello(b, "fast", NULL, NULL);
+    b->work_per_second = ROW_WORK / 5.0; /* 60 of these in 30 s */
+    bench_ask(b, "fast", 0, 0.5);
+    for (int i = 0; i < 60 && !bench_count(b, "fast", DIFFARM__MESSAGE__BODY_LEASE); i++) {
+        bench_beat(b, "slow", token);
+        bench_beat(b, "fast", NULL);
+        bench_wait(b, 2000);
+    }
+    assert_int_equal(bench_heard(b, "fast", DIFFARM__MESSAGE__BODY_LEASE)->lease->n_rows, 60);
+    free(token);
+}
+
 static void one_row_is_lent_however_long_it_takes(void **state) {
     bench *b = *state;
     assert_int_equal(bench_submit(b, JOB_1, b->out, 3, NULL), DF_OK);
@@ -423,6 +460,8 @@ int main(void) {
         TEST(nobody_is_put_out_for_bad_rows),
         TEST(a_worker_near_its_end_gets_what_it_can_finish),
         TEST(a_lease_is_measured_by_its_work),
+        TEST(steps_that_are_left_out_are_no_work),
+        TEST(a_copy_is_measured_by_the_steps_that_are_run),
         TEST(one_row_is_lent_however_long_it_takes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

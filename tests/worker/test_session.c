@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include <math.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -127,6 +128,27 @@ static void same_pictures_on_any_number_of_ranks(void **state) {
             forget(&s);
     }
     forget(&first);
+}
+
+/* In pixels times steps that are run: strength is the share of them. */
+static void the_speed_is_one_of_work(void **state) {
+    ranks r;
+    (void)state;
+    start_ranks(&r, 1);
+    for (int half = 0; half < 2; half++) {
+        seen s = { 0 };
+        df_feeder *f = open_feeder(r.comm[0], 1, &s);
+        df_lease *l = lease_of(2, model_path, model_sha256);
+        for (size_t i = 0; half && i < l->n_rows; i++) l->rows[i]->strength = 0.5;
+        double work = 64 * 64 * l->rows[0]->steps * (half ? 0.5 : 1);
+        df_feeder_lease(f, &l);
+        work_off(f);
+        df_speed speed = df_feeder_speed(f);
+        assert_true(fabs(speed.work_per_second / speed.images_per_second / work - 1) < 1e-6);
+        df_feeder_close(&f);
+        forget(&s);
+    }
+    stop_ranks(&r);
 }
 
 static void bad_models_fail_their_rows_only(void **state) {
@@ -273,9 +295,9 @@ static void revoked_and_returned_rows_end_quietly(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(same_pictures_on_any_number_of_ranks),  cmocka_unit_test(bad_models_fail_their_rows_only),
-        cmocka_unit_test(a_job_is_computed_in_its_type),         cmocka_unit_test(int8_needs_the_scales_of_the_job),
-        cmocka_unit_test(revoked_and_returned_rows_end_quietly),
+        cmocka_unit_test(same_pictures_on_any_number_of_ranks), cmocka_unit_test(the_speed_is_one_of_work),
+        cmocka_unit_test(bad_models_fail_their_rows_only),      cmocka_unit_test(a_job_is_computed_in_its_type),
+        cmocka_unit_test(int8_needs_the_scales_of_the_job),     cmocka_unit_test(revoked_and_returned_rows_end_quietly),
     };
     return cmocka_run_group_tests(tests, hash_model, NULL);
 }
