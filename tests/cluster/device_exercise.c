@@ -5,7 +5,7 @@
 
 #include "base/clock.h"
 #include "cluster/channels.h"
-#include "tests/cluster/gpu_double.h"
+#include "tests/engine/backend/cuda/double/gpu_double.h"
 
 enum { ROUNDS = 40, BUFFERS = 3, BYTES = 3000 };
 

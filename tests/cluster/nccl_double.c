@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/cluster/gpu_double.h"
+#include "tests/engine/backend/cuda/double/gpu_double.h"
 
 enum { UP_AFTER = 3, LAUNCHED_AFTER = 2, NEVER = 1 << 30 };
 

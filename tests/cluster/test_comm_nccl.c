@@ -12,8 +12,8 @@
 #include "cluster/comm_nccl.h"
 #include "tests/cluster/comm_exercise.h"
 #include "tests/cluster/device_exercise.h"
-#include "tests/cluster/gpu_double.h"
 #include "tests/cluster/nccl_double.h"
+#include "tests/engine/backend/cuda/double/gpu_double.h"
 
 enum { MOST = 4, SOON_MS = 5000 };
 

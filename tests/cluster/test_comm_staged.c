@@ -12,7 +12,7 @@
 #include "cluster/comm_staged.h"
 #include "tests/cluster/comm_exercise.h"
 #include "tests/cluster/device_exercise.h"
-#include "tests/cluster/gpu_double.h"
+#include "tests/engine/backend/cuda/double/gpu_double.h"
 
 enum { MOST = RUN_RANKS_MOST };
 

@@ -14,7 +14,7 @@
 #include "cluster/nccl/load.h"
 #include "engine/backend/cuda/module.h"
 #include "engine/backend/cuda/runtime.h"
-#include "tests/cluster/gpu_double.h"
+#include "tests/engine/backend/cuda/double/gpu_double.h"
 
 static const df_nccl_api *loaded(void) {
     const df_nccl_api *nccl = NULL;

@@ -10,8 +10,8 @@
 #include "base/clock.h"
 #include "cluster/comm_nccl.h"
 #include "tests/cluster/album.h"
-#include "tests/cluster/gpu_double.h"
 #include "tests/cluster/nccl_double.h"
+#include "tests/engine/backend/cuda/double/gpu_double.h"
 
 enum { DEPTH_MOST = 4, PICTURES = 3, SIDE = 64, LATENT_SIDE = 16 };
 
