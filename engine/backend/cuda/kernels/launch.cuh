@@ -36,9 +36,9 @@ cudaError_t launch(void (*kernel)(P...), int64_t blocks, int threads, size_t sha
     kernel<<<(unsigned)blocks, (unsigned)threads, shared_bytes, stream>>>(P(args)...);
     return cudaGetLastError();
 #else
-    (void)stream;
-    simulator::run_grid((unsigned)blocks, (unsigned)threads, shared_bytes, [&] { kernel(P(args)...); });
-    return cudaSuccess;
+    return simulator::launch(stream, [=] {
+        simulator::run_grid((unsigned)blocks, (unsigned)threads, shared_bytes, [&] { kernel(P(args)...); });
+    });
 #endif
 }
 

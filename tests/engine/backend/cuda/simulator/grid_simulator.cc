@@ -223,4 +223,10 @@ void run_grid(unsigned grid, unsigned block, size_t shared_bytes, const std::fun
     }
 }
 
+cudaError_t launch(cudaStream_t stream, const std::function<void()> &kernel) {
+    if (stream && launch_on) return launch_on(stream, kernel);
+    kernel();
+    return cudaSuccess;
+}
+
 } // namespace simulator

@@ -69,6 +69,10 @@ void meet(barrier &b, int line);
 barrier &block_barrier();
 void run_grid(unsigned grid, unsigned block, size_t shared_bytes, const std::function<void()> &body);
 
+/* At once without a stream; else where that stream is made (tests/engine/backend/cuda/double), if anywhere. */
+cudaError_t launch(cudaStream_t stream, const std::function<void()> &kernel);
+__attribute__((weak)) cudaError_t launch_on(cudaStream_t stream, const std::function<void()> &kernel);
+
 /* The array declared at a place in the source, the same one for all threads of a block. */
 void *shared_array(const char *file, int line, size_t bytes);
 void *dynamic_shared();
