@@ -3,9 +3,8 @@
  * CONFIGS is a diffusers folder without weights and tokenizers (bench/models/ has the configs of published models),
  * TOKENIZER a folder with any tokenizer of the right kind that has no more tokens than the text encoders know
  * (models/starter/tokenizer). What weights there are, and their shapes, is asked of the graphs that
- * the configs build. Matrices have a deviation of 1 / sqrt(fan in), so that activations stay near 1 and what is timed
- * and measured is what trained weights would need; pictures are noise. One component is held in memory at a time. */
-#include <math.h>
+ * the configs build. The numbers are those of engine/weights/invented.h; pictures are noise. One component is held in
+ * memory at a time. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +13,7 @@
 #include "base/file.h"
 #include "engine/models/config_check.h"
 #include "engine/models/model_index.h"
+#include "engine/weights/invented.h"
 #include "engine/weights/safetensors.h"
 
 enum { MAX_JSON_BYTES = 16 << 20, LATENT = 32 };
@@ -22,24 +22,20 @@ typedef struct maker {
     const char *configs, *tokenizer, *out;
     df_dtype dtype;
     df_arena *arena; /* paths, configs */
-    uint64_t state; /* of the numbers */
 } maker;
-
-/* Sum of four uniform numbers of 16 bits: near enough to normal; deviation 1. */
-static double number(maker *m) {
-    m->state = m->state * 6364136223846793005u + 1442695040888963407u;
-    uint64_t x = m->state ^ m->state >> 29;
-    int64_t sum =
-        (int64_t)(x & 0xffff) + (int64_t)(x >> 16 & 0xffff) + (int64_t)(x >> 32 & 0xffff) + (int64_t)(x >> 48);
-    return ((double)sum / 65536 - 2) * 1.7320508;
-}
 
 static void *random_tensor(maker *m, const df_weight *w) {
     size_t n = (size_t)df_shape_elements(w->shape);
     void *data = malloc(n * df_dtype_bytes(m->dtype));
-    bool vector = w->shape.rank == 1, gamma = vector && strstr(w->name, ".weight");
-    double scale = vector ? 0.05 : 1 / sqrt((double)n / (double)w->shape.dim[0]);
-    for (size_t i = 0; data && i < n; i++) df_dtype_store(m->dtype, data, i, (gamma ? 1 : 0) + scale * number(m));
+    float *numbers = malloc(n * sizeof *numbers);
+    if (data && numbers) {
+        df_weights_invent(w->name, w->shape.dim, w->shape.rank, numbers);
+        for (size_t i = 0; i < n; i++) df_dtype_store(m->dtype, data, i, (double)numbers[i]);
+    } else {
+        free(data);
+        data = NULL;
+    }
+    free(numbers);
     return data;
 }
 
@@ -161,7 +157,7 @@ int main(int argc, char **argv) {
         fprintf(stderr, "usage: random_model CONFIGS TOKENIZER OUT f16|bf16\n");
         return 2;
     }
-    maker m = { argv[1], argv[2], argv[3], (df_dtype)dtype, df_arena_new(), 1 };
+    maker m = { argv[1], argv[2], argv[3], (df_dtype)dtype, df_arena_new() };
     df_code rc = m.arena ? make_model(&m, &err) : df_err_set(&err, DF_ENOMEM, "paths");
     df_arena_free(&m.arena);
     if (rc) fprintf(stderr, "random_model: %s\n", err.text);

@@ -41,7 +41,7 @@ static df_code open_tokenizers(df_model *m, df_err *err) {
     for (int i = 0; i < DF_MAX_TOKENIZERS && !rc; i++) {
         if (!m->index.has_tokenizer[i]) continue;
         const char *dir = df_model_path(m->arena, m, df_tokenizer_folder(i));
-        if (dir && m->options.tokenizer_optional && access(dir, F_OK)) continue;
+        if (dir && (m->options.tokenizer_optional || m->options.invented) && access(dir, F_OK)) continue;
         rc = dir ? open_tokenizer(m, i, dir, err) : no_memory(m, err);
     }
     return rc;
@@ -86,7 +86,9 @@ static df_code open_weights(df_model *m, df_err *err) {
         df_model_part *p = &m->part[i];
         if (!p->klass) continue;
         const char *dir = df_model_path(m->arena, m, m->index.pipeline->part[i].folder);
-        if (m->one_file)
+        if (m->options.invented)
+            rc = dir ? df_weights_open_invented(&p->weights, dir, err) : no_memory(m, err);
+        else if (m->one_file)
             rc = explain(m, df_checkpoint_open_part(&p->weights, m->path, (df_part)i, err),
                          m->index.pipeline->part[i].what, err);
         else
@@ -259,12 +261,27 @@ const df_weights *df_model_weights(const df_model *m, df_component c) {
     return c < DF_COMPONENT_COUNT ? m->part[df_component_part(c)].weights : NULL;
 }
 
+/* A prompt of no words, as long as one may be; its last id is the end of the text. */
+static df_code invent_ids(const df_model *m, df_component c, int32_t *ids, int max, int *n_tokens) {
+    int64_t vocab = df_model_facts(m, c)->text.vocab;
+    for (int i = 0; i < max; i++) ids[i] = vocab > 1 ? (int32_t)(i * INT64_C(7919) % (vocab - 1)) : 0;
+    if (max > 0) ids[max - 1] = (int32_t)(vocab - 1);
+    *n_tokens = max;
+    return DF_OK;
+}
+
+static bool has_tokenizer(const df_model *m, df_component c) {
+    int i = (int)df_component_part(c) - (int)DF_PART_TEXT;
+    return (c == DF_TEXT_ENCODER_3 && m->t5_tokenizer) || (i >= 0 && i < DF_MAX_TOKENIZERS && m->tokenizer[i]);
+}
+
 df_code df_model_tokenize(const df_model *m, df_component c, const char *text, int32_t *ids, int max, int *n_tokens,
                           df_err *err) {
     int i = (int)df_component_part(c) - (int)DF_PART_TEXT;
+    if (m->options.invented && df_model_has(m, c) && !has_tokenizer(m, c)) return invent_ids(m, c, ids, max, n_tokens);
     if (c == DF_TEXT_ENCODER_3 && m->t5_tokenizer)
         return df_t5_tokenizer_encode(m->t5_tokenizer, text, ids, max, n_tokens, err);
-    if (i < 0 || i >= DF_MAX_TOKENIZERS || !m->tokenizer[i])
+    if (!has_tokenizer(m, c))
         return df_err_set(err, DF_ENOTFOUND, "%s: the model has no tokenizer for its %s", m->dir,
                           df_model_component_name(m, c));
     return df_tokenizer_encode(m->tokenizer[i], text, ids, max, n_tokens, err);

@@ -65,6 +65,9 @@ typedef struct df_model_options {
                                      * whose tokens get their ids, in this order, and int8 scales of the denoiser */
     int n_adapters;
     bool no_t5; /* the third text encoder is left out though the model has it: zeros instead of its states */
+    /* For timing: it has configs alone. Weights are random numbers of the right shapes (engine/weights/invented.h),
+     * and where there is no tokenizer every prompt is the same ids. */
+    bool invented;
     bool tokenizer_optional; /* a tokenizer's folder may be absent; then df_model_tokenize is DF_ENOTFOUND */
 } df_model_options;
 

@@ -10,6 +10,7 @@
 #include "base/arena.h"
 #include "engine/config/json_config.h"
 #include "engine/weights/foreign.h"
+#include "engine/weights/invented.h"
 
 enum { MAX_SHARDS = 1024 };
 
@@ -29,6 +30,7 @@ struct df_weights {
     int n_files;
     entry *entries; /* in name order */
     int n_entries;
+    bool invented; /* no file */
     df_weights_patch_fn patch; /* NULL: none */
     void *patch_ctx;
 };
@@ -229,6 +231,17 @@ df_code df_weights_open(df_weights **out, const char *dir, const char *stem, df_
     return keep(out, w, rc ? rc : open_first(w, stem, err));
 }
 
+df_code df_weights_open_invented(df_weights **out, const char *dir, df_err *err) {
+    df_weights *w;
+    df_code rc = new_weights(&w, dir, err);
+    if (!rc) w->invented = true;
+    return keep(out, w, rc);
+}
+
+bool df_weights_are_invented(const df_weights *w) {
+    return w->invented;
+}
+
 df_code df_weights_open_renamed(df_weights **out, const char *path, df_weights_rename_fn rename_tensor, void *ctx,
                                 df_err *err) {
     df_weights *w;
@@ -384,6 +397,10 @@ static df_code transpose(float *x, int64_t rows, int64_t cols, df_err *err) {
 
 df_code df_weights_read_f32(const df_weights *w, const char *name, const int64_t *dim, int rank, float *dst,
                             df_err *err) {
+    if (w->invented) {
+        df_weights_invent(name, dim, rank, dst);
+        return DF_OK;
+    }
     const entry *e = find_any(w, name);
     if (!e) return missing(w, name, err);
     const char *path = w->path[e->file];

@@ -33,6 +33,10 @@ typedef void (*df_weights_rename_fn)(void *ctx, const char *file_name, df_weight
 df_code df_weights_open_renamed(df_weights **out, const char *path, df_weights_rename_fn rename_tensor, void *ctx,
                                 df_err *err);
 df_code df_weights_open(df_weights **out, const char *dir, const char *stem, df_err *err);
+/* Without a file: every tensor that is asked for is there, in the shape that is asked for (invented.h); none is
+ * listed. dir: for messages. */
+df_code df_weights_open_invented(df_weights **out, const char *dir, df_err *err);
+bool df_weights_are_invented(const df_weights *w);
 void df_weights_close(df_weights **w);
 
 /* For names, types and shapes; numbers are read with df_weights_read_f32. NULL if absent. Where `name` is absent and is

@@ -291,6 +291,30 @@ static void test_missing_files(void **state) {
     refused("/nowhere/at/all", DF_ENOTFOUND, (const char *const[]) { "/nowhere/at/all", NULL });
 }
 
+/* For timing: configs are enough, and a prompt has an end as encoders look for it. */
+static void test_invented(void **state) {
+    (void)state;
+    static const char *const weights[] = { "unet/diffusion_pytorch_model.safetensors",
+                                           "vae/diffusion_pytorch_model.safetensors",
+                                           "text_encoder/model.safetensors" };
+    const char *dir = model_folder_new("starter");
+    const df_model_options how = { .invented = true };
+    df_model *m = NULL;
+    df_err err = { 0 };
+    int32_t ids[77];
+    int n = 0;
+    for (int i = 0; i < 3; i++) model_folder_remove(dir, weights[i]);
+    model_folder_remove(dir, "tokenizer");
+    assert_int_not_equal(df_model_open(&m, dir, &err), DF_OK);
+    if (df_model_open_with(&m, dir, &how, &err)) fail_msg("%s", err.text);
+    assert_true(df_weights_are_invented(df_model_weights(m, DF_UNET)));
+    assert_int_equal(df_model_tokenize(m, DF_TEXT_ENCODER, "a cat", ids, 77, &n, &err), DF_OK);
+    assert_int_equal(n, 77);
+    assert_int_equal(df_model_pooled_position(m, ids, 77), 76);
+    for (int i = 0; i < 77; i++) assert_in_range(ids[i], 0, df_model_info_of(m)->vocab_size - 1);
+    df_model_close(&m);
+}
+
 static void test_file_for_folder(void **state) {
     (void)state;
     refused(golden_source_path("models/starter/model_index.json"), DF_EFORMAT,
@@ -342,6 +366,7 @@ int main(void) {
         cmocka_unit_test(test_configs_refused),
         cmocka_unit_test(test_configs_accepted),
         cmocka_unit_test(test_missing_files),
+        cmocka_unit_test(test_invented),
         cmocka_unit_test(test_file_for_folder),
         cmocka_unit_test(test_pickle_refused),
         cmocka_unit_test(test_cut_safetensors),
