@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "client/bench/gpu/gpu.h"
 #include "client/bench/measure.h"
 #include "client/bench/median.h"
 #include "client/bench/pipeline.h"
@@ -100,6 +101,10 @@ int df_cmd_bench(int argc, char **argv) {
     if (argc > 1 && !strcmp(argv[1], "pipeline")) {
         argv[1] = (char *)"diffarm bench pipeline";
         return df_bench_pipeline(argc - 1, argv + 1);
+    }
+    if (argc > 1 && !strcmp(argv[1], "gpu")) {
+        argv[1] = (char *)"diffarm bench gpu";
+        return df_bench_gpu(argc - 1, argv + 1);
     }
     if (argc > 1 && !strcmp(argv[1], "scale")) {
         argv[1] = (char *)"diffarm bench scale";

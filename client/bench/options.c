@@ -104,13 +104,14 @@ void df_bench_options_parse(df_bench_options *o, int argc, char **argv) {
     static const struct argp argp = {
         .options = option_table,
         .parser = parse,
-        .args_doc = "text|unet|transformer|vae\npipeline ...\nscale ...",
-        .doc = "Times one pass of a component of a model, weights loaded and kernels prepared.\vWith --output json one "
-               "line a run, {\"seconds\": s}, then {\"median\": s, \"peak_rss_bytes\": b}. Inputs are arbitrary "
-               "numbers. A text encoder takes the prompts of --batch, the VAE decodes as many latents. `pipeline` (a "
-               "pipeline "
-               "beside replicas) and `scale` (how a farm scales) have options of their own: see `diffarm bench "
-               "pipeline --help`, `diffarm bench scale --help`.",
+        .args_doc = "text|unet|transformer|vae\npipeline ...\nscale ...\ngpu ...",
+        .doc =
+            "Times one pass of a component of a model, weights loaded and kernels prepared.\vWith --output json one "
+            "line a run, {\"seconds\": s}, then {\"median\": s, \"peak_rss_bytes\": b}. Inputs are arbitrary "
+            "numbers. A text encoder takes the prompts of --batch, the VAE decodes as many latents. `pipeline` (a "
+            "pipeline "
+            "beside replicas), `scale` (how a farm scales) and `gpu` (what a GPU does) have options of their own: see "
+            "`diffarm bench gpu --help` and so on.",
         .children = children,
     };
     *o = (df_bench_options) {

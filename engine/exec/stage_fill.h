@@ -7,4 +7,7 @@
 /* All inputs of the graph, n_rows of each, in slot 0; activation: the type that the stage holds activations in. */
 void df_stage_fill_inputs(df_stage *s, const df_graph *g, df_dtype activation, int64_t n_rows);
 
+/* n numbers of a value that the graph has as `of` and that is held as `type`. */
+void df_stage_fill_value(void *data, size_t n, df_dtype of, df_dtype type);
+
 #endif

@@ -10,6 +10,8 @@
 #ifndef DF_ENGINE_BACKEND_CUDA_MODULE_H
 #define DF_ENGINE_BACKEND_CUDA_MODULE_H
 
+#include <stddef.h>
+
 #include "base/err.h"
 
 struct df_backend; /* engine/backend/backend.h */
@@ -20,9 +22,10 @@ typedef struct df_cuda_module {
     const struct df_backend *backend;
     const struct df_cuda_runtime_ops *runtime;
     int cuda_version; /* of the toolkit it is built with: 13000 is 13.0 */
+    df_code (*describe)(int gpu, char *out, size_t out_bytes, df_err *err); /* describe.h */
 } df_cuda_module;
 
-enum { DF_CUDA_MODULE_INTERFACE = 2 }; /* grows whenever a table it reaches changes */
+enum { DF_CUDA_MODULE_INTERFACE = 3 }; /* grows whenever a table it reaches changes */
 
 #define DF_CUDA_MODULE_FILE "libdiffarm_cuda.so"
 #define DF_CUDA_MODULE_SYMBOL "df_cuda_module_exported" /* a df_cuda_module */

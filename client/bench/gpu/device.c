@@ -1,0 +1,30 @@
+#include "client/bench/gpu/device.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/cores.h"
+#include "client/bench/scale/machine.h"
+#include "engine/backend/cuda/module.h"
+
+static df_code name_gpu(df_gpu_device *d, int gpu, df_err *err) {
+    const df_cuda_module *m;
+    df_code rc = df_cuda_module_load(&m, err);
+    return rc ? rc : m->describe(gpu, d->name, sizeof d->name, err);
+}
+
+static void name_processor(df_gpu_device *d, int threads) {
+    const df_scale_machine m = df_scale_this_machine("", false);
+    snprintf(d->name, sizeof d->name, "%.100s, %d threads", m.cpu, threads ? threads : df_cores_count());
+}
+
+df_code df_gpu_device_open(df_gpu_device *out, const df_gpu_options *o, df_err *err) {
+    bool cuda = !strcmp(o->backend, "cuda");
+    df_gpu_device d = { .backend = df_backend_find(o->backend) };
+    if (!d.backend) return df_err_set(err, DF_EINVAL, "--backend must be cuda, cpu or reference, not '%s'", o->backend);
+    df_code rc = df_backend_can_compute_in(d.backend, o->backend_cfg.dtype, err);
+    if (!rc && cuda) rc = name_gpu(&d, o->gpu, err);
+    if (!rc && !cuda) name_processor(&d, o->backend_cfg.threads);
+    if (!rc) *out = d;
+    return rc;
+}
