@@ -20,10 +20,12 @@ static void name_processor(df_gpu_device *d, int threads) {
 
 df_code df_gpu_device_open(df_gpu_device *out, const df_gpu_options *o, df_err *err) {
     bool cuda = !strcmp(o->backend, "cuda");
-    df_gpu_device d = { .backend = df_backend_find(o->backend) };
-    if (!d.backend) return df_err_set(err, DF_EINVAL, "--backend must be cuda, cpu or reference, not '%s'", o->backend);
-    df_code rc = df_backend_can_compute_in(d.backend, o->backend_cfg.dtype, err);
-    if (!rc && cuda) rc = name_gpu(&d, o->gpu, err);
+    df_gpu_device d = { .backend = NULL };
+    void *ctx = NULL;
+    df_code rc = df_backend_load(&d.backend, o->backend, err);
+    if (!rc) rc = d.backend->open(&ctx, &o->backend_cfg, err);
+    if (ctx) d.backend->close(&ctx);
+    if (!rc && cuda) rc = name_gpu(&d, o->backend_cfg.gpu, err);
     if (!rc && !cuda) name_processor(&d, o->backend_cfg.threads);
     if (!rc) *out = d;
     return rc;

@@ -114,7 +114,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     case OPT_PARTS: set_parts(state, o, arg); return 0;
     case OPT_BACKEND: o->backend = arg; return 0;
     case OPT_DTYPE: set_dtype(state, o, arg); return 0;
-    case OPT_GPU: o->gpu = (int)df_option_int(state, "gpu", arg, 0, 1023); return 0;
+    case OPT_GPU: o->backend_cfg.gpu = (int)df_option_int(state, "gpu", arg, 0, 1023); return 0;
     case OPT_THREADS: o->backend_cfg.threads = (int)df_option_int(state, "threads", arg, 1, 1024); return 0;
     case OPT_SIZE: set_size(state, o, arg); return 0;
     case OPT_STEPS: o->steps = (int)df_option_int(state, "steps", arg, 1, 1000); return 0;

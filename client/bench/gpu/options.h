@@ -19,7 +19,6 @@ typedef struct df_gpu_options {
     const char *configs; /* folder of the standard models' configs; NULL: where the program's source has them */
     const char *backend, *dtype_name;
     df_backend_cfg backend_cfg;
-    int gpu;
     bool part[DF_GPU_PARTS];
     int width, height, steps; /* 0: the model's standard setting */
     int micro_batch, pictures; /* pictures 0: four micro-batches */
