@@ -123,3 +123,7 @@ bool df_kept_still(df_kept *k, df_stage *s, int slot, int segment, int64_t n_row
 void df_kept_done(df_kept *k, int slot, int segment, int64_t n_rows) {
     k->rows[slot * k->n_segments + segment] = n_rows;
 }
+
+void df_kept_forget(df_kept *k) {
+    if (k->rows) memset(k->rows, 0, (size_t)k->n_slots * (size_t)k->n_segments * sizeof *k->rows);
+}

@@ -30,5 +30,6 @@ bool df_kept_has(const df_kept *k, int node);
 /* True if the results there are those of these operands. */
 bool df_kept_still(df_kept *k, df_stage *s, int slot, int segment, int64_t n_rows);
 void df_kept_done(df_kept *k, int slot, int segment, int64_t n_rows);
+void df_kept_forget(df_kept *k); /* all results of all slots */
 
 #endif

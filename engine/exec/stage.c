@@ -7,39 +7,10 @@
 
 #include "base/clock.h"
 #include "base/size.h"
-#include "engine/exec/kept.h"
-#include "engine/graph/memory_plan.h"
+#include "engine/exec/stage_impl.h"
 #include "engine/weights/packed.h"
 
 enum { ALIGN = 64 };
-
-struct df_stage {
-    df_stage_cfg cfg; /* .weights, .packed_dir and .packed_key are not used after open */
-    df_packed *packed; /* NULL: none; kernels may have their weights in it */
-    void *ctx; /* of the backend */
-    df_memory_plan *plan;
-    df_kernel **kernels; /* [n_nodes]; NULL for other stages' nodes and for reshapes */
-    size_t weight_bytes;
-
-    int64_t max_rows;
-    int n_slots;
-    char *slots; /* [n_slots][slot_bytes] */
-    size_t slot_bytes;
-    char *results; /* [n_slots][kept_bytes]: kept ones */
-    size_t kept_bytes;
-    df_kept *kept;
-    char *scratch; /* the plan's scratch for max_rows, then kernel_bytes for the kernel that runs */
-    size_t scratch_bytes, kernel_bytes;
-    size_t lane_bytes; /* of kernel_bytes, those of a lane */
-    int n_lanes; /* 1: rows run together */
-    df_err *lane_errs; /* [n_lanes] of the last run */
-    bool prepared[2][DF_MAX_ROWS + 1]; /* [in lanes][n_rows] */
-
-    df_stage_tap_fn tap;
-    void *tap_ctx;
-    df_stage_on_node_fn on_node;
-    void *on_node_ctx;
-};
 
 static df_code node_error(df_stage *s, const df_node *n, df_err *err) {
     return df_err_wrap(err, "graph '%s', stage %d, %s '%s'", s->cfg.graph->name, s->cfg.stage, df_op_name(n->op),
@@ -112,6 +83,26 @@ static void count_weights(df_stage *s) {
         if (runs_here(s, i)) s->weight_bytes += s->cfg.backend->node_weight_bytes(s->ctx, g, &g->nodes[i]);
 }
 
+static df_code open_space(df_stage *s, df_err *err) {
+    const df_stage_cfg *cfg = &s->cfg;
+    const df_space *space = df_stage_space(s);
+    if (!space) return DF_OK;
+    df_code rc = df_mirror_open(&s->mirror, cfg->graph, cfg->cut, cfg->stage, s->plan, space, s->ctx, err);
+    return rc ? rc : df_recordings_open(&s->recordings, space, s->ctx, err);
+}
+
+/* Before the first of them is read. */
+static df_code check_weights_fit(const df_stage *s, df_err *err) {
+    const double gib = (double)((size_t)1 << 30);
+    size_t left = df_stage_space(s) ? df_stage_space(s)->free_bytes(s->ctx) : 0;
+    if (!left || s->weight_bytes <= left) return DF_OK;
+    return df_err_set(
+        err, DF_ENOMEM,
+        "graph '%s', stage %d: its weights take %.3f GiB, %.3f GiB are free: more ranks (--pipeline) or a "
+        "smaller --dtype make them fit",
+        s->cfg.graph->name, s->cfg.stage, (double)s->weight_bytes / gib, (double)left / gib);
+}
+
 static df_code open_packed(df_stage *s, df_err *err) {
     df_stage_cfg *cfg = &s->cfg;
     if (!cfg->packed_dir || !cfg->backend->keeps_packed) return DF_OK;
@@ -135,9 +126,11 @@ static df_code open_stage(df_stage *s, df_err *err) {
     if (!s->lane_errs) return df_err_set(err, DF_ENOMEM, "stage %d: %d lanes", cfg->stage, s->n_lanes);
     rc = df_memory_plan_new(&s->plan, cfg->graph, cfg->cut, cfg->stage, cfg->backend_cfg.dtype, err);
     if (!rc) rc = df_kept_open(&s->kept, cfg->graph, cfg->cut, cfg->stage, s->plan, err);
+    if (!rc) rc = open_space(s, err);
     if (rc) return rc;
     count_weights(s);
-    rc = open_kernels(s, err);
+    rc = check_weights_fit(s, err);
+    if (!rc) rc = open_kernels(s, err);
     if (!rc) save_packed(s);
     s->cfg.weights = NULL;
     return rc;
@@ -163,16 +156,18 @@ df_code df_stage_open(df_stage **out, const df_stage_cfg *cfg, df_err *err) {
 void df_stage_close(df_stage **stage) {
     if (!stage || !*stage) return;
     df_stage *s = *stage;
+    df_recordings_close(&s->recordings);
     for (int i = 0; s->kernels && i < s->cfg.graph->n_nodes; i++)
         if (s->kernels[i]) s->cfg.backend->node_close(&s->kernels[i]);
     free(s->kernels);
     df_memory_plan_free(&s->plan);
     df_kept_close(&s->kept);
-    free(s->results);
+    df_mirror_close(&s->mirror);
+    df_stage_give_back(s, &s->results);
+    df_stage_give_back(s, &s->slots);
+    df_stage_give_back(s, &s->scratch);
     if (s->ctx) s->cfg.backend->close(&s->ctx);
     df_packed_close(&s->packed);
-    free(s->slots);
-    free(s->scratch);
     free(s->lane_errs);
     free(s);
     *stage = NULL;
@@ -180,14 +175,22 @@ void df_stage_close(df_stage **stage) {
 
 /* Reserve: memory, and kernels for a number of rows */
 
-/* In place of *old: `bytes` at a multiple of ALIGN, with nothing of the old content. */
-static df_code renew(char **old, size_t bytes, df_err *err) {
+void df_stage_give_back(df_stage *s, char **block) {
+    if (df_stage_space(s) && *block)
+        df_stage_space(s)->free(s->ctx, *block);
+    else
+        free(*block);
+    *block = NULL;
+}
+
+df_code df_stage_renew(df_stage *s, char **block, size_t bytes, df_err *err) {
     size_t rounded;
-    free(*old);
-    *old = NULL;
+    if (s->recordings) df_recordings_forget(s->recordings); /* they write there */
+    df_stage_give_back(s, block);
     if (!df_size_align(&rounded, bytes ? bytes : 1, ALIGN)) return df_err_set(err, DF_ELIMIT, "%zu bytes", bytes);
-    *old = aligned_alloc(ALIGN, rounded);
-    return *old ? DF_OK : df_err_set(err, DF_ENOMEM, "%zu bytes of activations", rounded);
+    if (df_stage_space(s)) return df_stage_space(s)->alloc(s->ctx, (void **)block, rounded, err);
+    *block = aligned_alloc(ALIGN, rounded);
+    return *block ? DF_OK : df_err_set(err, DF_ENOMEM, "%zu bytes of activations", rounded);
 }
 
 static df_code reserve_slots(df_stage *s, int64_t max_rows, int n_slots, df_err *err) {
@@ -198,7 +201,8 @@ static df_code reserve_slots(df_stage *s, int64_t max_rows, int n_slots, df_err 
         !df_size_mul(&bytes, slot_bytes, (size_t)n_slots))
         return df_err_set(err, DF_ELIMIT, "%d slots of %lld rows of %zu bytes", n_slots, (long long)max_rows,
                           s->plan->slot_bytes);
-    df_code rc = renew(&s->slots, bytes, err);
+    df_code rc = df_stage_renew(s, &s->slots, bytes, err);
+    if (!rc && s->mirror) rc = df_mirror_reserve(s->mirror, bytes, err);
     if (rc) return rc;
     s->slot_bytes = slot_bytes;
     s->n_slots = n_slots;
@@ -211,7 +215,7 @@ static df_code reserve_kept(df_stage *s, int64_t max_rows, int n_slots, df_err *
         !df_size_mul(&bytes, s->kept_bytes, (size_t)n_slots))
         return df_err_set(err, DF_ELIMIT, "%d slots of %lld rows keep %zu bytes each", n_slots, (long long)max_rows,
                           s->plan->kept_bytes);
-    df_code rc = renew(&s->results, bytes, err);
+    df_code rc = df_stage_renew(s, &s->results, bytes, err);
     return rc ? rc : df_kept_reserve(s->kept, s, max_rows, n_slots, err);
 }
 
@@ -220,7 +224,7 @@ static df_code reserve_scratch(df_stage *s, int64_t max_rows, size_t kernel_byte
     if (!df_size_mul(&bytes, s->plan->scratch_bytes, (size_t)max_rows) || !df_size_add(&bytes, bytes, kernel_bytes))
         return df_err_set(err, DF_ELIMIT, "scratch of %lld rows of %zu bytes", (long long)max_rows,
                           s->plan->scratch_bytes);
-    df_code rc = renew(&s->scratch, bytes, err);
+    df_code rc = df_stage_renew(s, &s->scratch, bytes, err);
     if (rc) {
         s->scratch_bytes = 0;
         s->max_rows = 0; /* nothing runs until a later df_stage_reserve has succeeded */
@@ -275,12 +279,16 @@ df_code df_stage_reserve(df_stage *s, int64_t max_rows, int n_slots, df_err *err
     if (max_rows < 1 || max_rows > DF_MAX_ROWS || n_slots < 1)
         return df_err_set(err, DF_EINVAL, "stage %d: %d slots of %lld rows; rows must be 1 to %lld", s->cfg.stage,
                           n_slots, (long long)max_rows, (long long)DF_MAX_ROWS);
-    df_code rc = reserve_slots(s, max_rows, n_slots, err);
-    if (!rc) rc = reserve_kept(s, max_rows, n_slots, err);
-    if (!rc) rc = reserve_scratch(s, max_rows, s->kernel_bytes, err);
-    if (rc) return rc;
-    s->max_rows = max_rows;
-    return df_stage_prepare(s, max_rows, err);
+    df_err why = { 0 };
+    df_code rc = reserve_slots(s, max_rows, n_slots, &why);
+    if (!rc) rc = reserve_kept(s, max_rows, n_slots, &why);
+    if (!rc) rc = reserve_scratch(s, max_rows, s->kernel_bytes, &why);
+    if (!rc) {
+        s->max_rows = max_rows;
+        rc = df_stage_prepare(s, max_rows, &why);
+    }
+    if (rc == DF_ENOMEM && df_stage_space(s)) return df_stage_no_room(s, max_rows, n_slots, &why, err);
+    return rc ? df_err_set(err, rc, "%s", why.text) : DF_OK;
 }
 
 df_stage_memory df_stage_memory_of(const df_stage *s) {
@@ -317,10 +325,16 @@ static bool in_range(const df_stage *s, int slot, int64_t n_rows) {
     return slot >= 0 && slot < s->n_slots && n_rows >= 1 && n_rows <= s->max_rows;
 }
 
+bool df_stage_offset(const df_stage *s, int slot, df_value_id v, int64_t n_rows, size_t *offset) {
+    if (v < 0 || v >= s->cfg.graph->n_values || !in_range(s, slot, n_rows)) return false;
+    *offset = (size_t)slot * s->slot_bytes + s->plan->of[v].offset * (size_t)n_rows;
+    return s->plan->of[v].region == DF_REGION_SLOT;
+}
+
 void *df_stage_value(df_stage *s, int slot, df_value_id v, int64_t n_rows) {
-    if (v < 0 || v >= s->cfg.graph->n_values || !in_range(s, slot, n_rows)) return NULL;
-    const part all = all_rows(slot, n_rows);
-    return s->plan->of[v].region == DF_REGION_SLOT ? value_at(s, &all, v) : NULL;
+    size_t offset;
+    if (!df_stage_offset(s, slot, v, n_rows, &offset)) return NULL;
+    return (s->mirror ? df_mirror_memory(s->mirror) : s->slots) + offset;
 }
 
 size_t df_stage_value_bytes(const df_stage *s, df_value_id v, int64_t n_rows) {
@@ -374,13 +388,11 @@ static df_code run_kernel(df_stage *s, const part *p, int lane, int index, void 
     return rc && err ? node_error(s, n, err) : rc;
 }
 
-static df_code run_node(df_stage *s, const part *p, int lane, int index, df_err *err) {
+static df_code run_node(df_stage *s, const part *p, int lane, int index, void **out, df_err *err) {
     const df_node *n = &s->cfg.graph->nodes[index];
-    void *out = value_at(s, p, n->out);
+    *out = value_at(s, p, n->out);
     /* a reshape's result is its input's memory already */
-    df_code rc = n->op == DF_OP_RESHAPE ? DF_OK : run_kernel(s, p, lane, index, out, err);
-    if (!rc && s->tap) s->tap(s->tap_ctx, n, out, p->count);
-    return rc;
+    return n->op == DF_OP_RESHAPE ? DF_OK : run_kernel(s, p, lane, index, *out, err);
 }
 
 static df_code check_run(const df_stage *s, int slot, int segment, int64_t n_rows, df_err *err) {
@@ -394,42 +406,43 @@ static df_code check_run(const df_stage *s, int slot, int segment, int64_t n_row
     return DF_OK;
 }
 
-df_code df_stage_run(df_stage *s, int slot, int segment, int64_t n_rows, df_err *err) {
-    return df_stage_run_timed(s, slot, segment, n_rows, NULL, err);
-}
-
-/* One run of a segment. */
-typedef struct pass {
-    df_stage *s;
-    int slot, segment;
-    int64_t n_rows;
-    bool still; /* kept results stand */
-    int64_t *ns; /* NULL, or the time of each node */
-} pass;
-
-static df_code run_part(const pass *a, const part *p, int lane, int64_t *ns, df_err *err) {
+static df_code run_part(const df_stage_pass *a, const part *p, int lane, int64_t *ns, df_stage_node_end_fn end,
+                        df_err *err) {
     const df_segment *seg = &a->s->cfg.cut->segments[a->segment];
     for (int i = seg->first_node; i < seg->end_node; i++) {
+        void *out;
         if (a->still && df_kept_has(a->s->kept, i)) continue;
         if (lane <= 0) tell_node(a->s, i); /* the first lane is the owner's */
         int64_t start = ns ? df_clock_ns() : 0;
-        df_code rc = run_node(a->s, p, lane, i, err);
+        df_code rc = run_node(a->s, p, lane, i, &out, err);
+        if (!rc && end) rc = end(a, i, out, err);
         if (rc) return rc;
         if (ns) ns[i] += df_clock_ns() - start;
     }
     return DF_OK;
 }
 
+df_code df_stage_run_nodes(const df_stage_pass *a, df_stage_node_end_fn end, df_err *err) {
+    const part all = all_rows(a->slot, a->n_rows);
+    return run_part(a, &all, WHOLE, a->ns, end, err);
+}
+
+static df_code show(const df_stage_pass *a, int node, void *out, df_err *err) {
+    (void)err;
+    a->s->tap(a->s->tap_ctx, &a->s->cfg.graph->nodes[node], out, a->n_rows);
+    return DF_OK;
+}
+
 static void run_lane(void *arg, int lane) {
-    const pass *a = arg;
+    const df_stage_pass *a = arg;
     int64_t first = a->n_rows * lane / a->s->n_lanes, end = a->n_rows * (lane + 1) / a->s->n_lanes;
     const part mine = { a->slot, a->n_rows, first, end - first };
     df_err *err = &a->s->lane_errs[lane];
     err->code = DF_OK;
-    run_part(a, &mine, lane, lane ? NULL : a->ns, err); /* lanes are alike: one is timed */
+    run_part(a, &mine, lane, lane ? NULL : a->ns, NULL, err); /* lanes are alike: one is timed */
 }
 
-static df_code run_lanes(const pass *a, df_err *err) {
+static df_code run_lanes(const df_stage_pass *a, df_err *err) {
     df_stage *s = a->s;
     s->cfg.backend->each_lane(s->ctx, run_lane, (void *)(uintptr_t)a);
     for (int i = 0; i < s->n_lanes; i++)
@@ -437,16 +450,33 @@ static df_code run_lanes(const pass *a, df_err *err) {
     return DF_OK;
 }
 
-df_code df_stage_run_timed(df_stage *s, int slot, int segment, int64_t n_rows, int64_t *ns, df_err *err) {
+static df_code enqueue(df_stage *s, int slot, int segment, int64_t n_rows, int64_t *ns, df_err *err) {
     df_code rc = s->tap ? df_stage_prepare(s, n_rows, err) : DF_OK; /* a tap may have come after the last prepare */
     if (!rc) rc = check_run(s, slot, segment, n_rows, err);
+    if (!rc && s->mirror) rc = df_mirror_fetch_kept(s->mirror, s, segment, slot, n_rows, err);
     if (rc) return rc;
     bool still = df_kept_still(s->kept, s, slot, segment, n_rows) && !s->tap; /* a tap sees every node */
-    const pass a = { s, slot, segment, n_rows, still, ns };
-    const part all = all_rows(slot, n_rows);
-    rc = runs_in_lanes(s, n_rows) ? run_lanes(&a, err) : run_part(&a, &all, WHOLE, ns, err);
+    const df_stage_pass a = { s, slot, segment, n_rows, still, ns };
+    if (s->mirror)
+        rc = df_stage_enqueue_pass(&a, err);
+    else
+        rc = runs_in_lanes(s, n_rows) ? run_lanes(&a, err) : df_stage_run_nodes(&a, s->tap ? show : NULL, err);
     if (!rc) df_kept_done(s->kept, slot, segment, n_rows);
     return rc;
+}
+
+df_code df_stage_enqueue(df_stage *s, int slot, int segment, int64_t n_rows, df_err *err) {
+    return enqueue(s, slot, segment, n_rows, NULL, err);
+}
+
+df_code df_stage_run(df_stage *s, int slot, int segment, int64_t n_rows, df_err *err) {
+    df_code rc = enqueue(s, slot, segment, n_rows, NULL, err);
+    return rc || !s->mirror || !df_mirror_has_down(s->mirror, segment) ? rc : df_stage_wait(s, err);
+}
+
+df_code df_stage_run_timed(df_stage *s, int slot, int segment, int64_t n_rows, int64_t *ns, df_err *err) {
+    df_code rc = enqueue(s, slot, segment, n_rows, ns, err);
+    return rc ? rc : df_stage_wait(s, err);
 }
 
 void df_stage_set_tap(df_stage *s, df_stage_tap_fn fn, void *ctx) {

@@ -12,7 +12,12 @@
  * A value is addressed for the number of rows it was written with: use the same n_rows for a slot from input to
  * output. Every kernel is prepared for each n_rows given to df_stage_reserve or df_stage_prepare; df_stage_run for
  * another n_rows is DF_EINVAL.
- * Numbers are checked by the caller (df_stage_all_finite), not here. Threads: one owner. */
+ * Numbers are checked by the caller (df_stage_all_finite), not here. Threads: one owner.
+ *
+ * On a backend with memory of its own (space.h) slots, kept results and scratch lie there, and df_stage_value is an
+ * image of the slots on the host: what a segment reads of it goes up before the segment, what it makes for the outside
+ * comes down behind it, on one stream, with one wait (mirror.h). A segment that runs again is recorded and then
+ * enqueued at one go (recordings.h). */
 #ifndef DF_ENGINE_EXEC_STAGE_H
 #define DF_ENGINE_EXEC_STAGE_H
 
@@ -46,9 +51,16 @@ df_code df_stage_prepare(df_stage *s, int64_t n_rows, df_err *err);
 void *df_stage_value(df_stage *s, int slot, df_value_id v, int64_t n_rows);
 size_t df_stage_value_bytes(const df_stage *s, df_value_id v, int64_t n_rows);
 
+/* Returns when the outputs and edges of the segment are there. */
 df_code df_stage_run(df_stage *s, int slot, int segment, int64_t n_rows, df_err *err);
 
-/* The same, timing each node: ns[node index] is added to for the nodes of the segment. For calibration and benches. */
+/* The two halves of it: enqueue may return early, and then df_stage_value is to be left alone until df_stage_wait has
+ * returned, which also tells errors of the device. In the host's memory the first does all, the second nothing. */
+df_code df_stage_enqueue(df_stage *s, int slot, int segment, int64_t n_rows, df_err *err);
+df_code df_stage_wait(df_stage *s, df_err *err);
+
+/* The same, timing each node: ns[node index] is added to for the nodes of the segment, which are then waited for one
+ * by one. For calibration and benches. */
 df_code df_stage_run_timed(df_stage *s, int slot, int segment, int64_t n_rows, int64_t *ns, df_err *err);
 
 /* Runs fn after each node of the segment with its result (tests: inner activations; calibration). While it is set rows
@@ -64,6 +76,17 @@ void df_stage_set_on_node(df_stage *s, df_stage_on_node_fn fn, void *ctx);
 /* True if no element of the value is NaN or infinite; *bad_row (may be NULL): the first row that has one. False too
  * for a value that is not in the slot region. */
 bool df_stage_all_finite(df_stage *s, int slot, df_value_id v, int64_t n_rows, int64_t *bad_row);
+
+/* For a transport that moves data between devices (comm.h, compute_on). NULL, or nothing happens, where the backend
+ * works in the host's memory. */
+void *df_stage_device_value(df_stage *s, int slot, df_value_id v, int64_t n_rows); /* as df_stage_value */
+void *df_stage_stream(const df_stage *s); /* that all of the stage is enqueued on: a cudaStream_t */
+/* From now on values that cross come and go by df_stage_device_value, and neither go up nor come down by themselves:
+ * before inputs are sent on they are uploaded, behind the last message outputs that came are downloaded, both
+ * enqueued. */
+void df_stage_keep_edges_on_device(df_stage *s);
+df_code df_stage_upload_crossing(df_stage *s, int slot, int64_t n_rows, df_err *err);
+df_code df_stage_download_outputs(df_stage *s, int slot, int64_t n_rows, df_err *err);
 
 typedef struct df_stage_memory {
     size_t weight_bytes; /* as the backend packs them */

@@ -1,0 +1,220 @@
+#include "engine/exec/mirror.h"
+
+#include <stdlib.h>
+
+typedef enum direction { UP, DOWN, FETCH } direction;
+
+/* Whether values that cross lie on the host or on the device. */
+typedef enum condition { ALWAYS, EDGES_ON_HOST, EDGES_ON_DEVICE } condition;
+
+typedef struct move {
+    int segment;
+    df_value_id value;
+    direction to;
+    condition when;
+    bool kept_alone; /* within the segment it is read by kept nodes and by no others */
+} move;
+
+struct df_mirror {
+    const df_space *space;
+    void *ctx;
+    char *memory;
+    move *moves;
+    int n_moves, cap_moves;
+    bool skips_edges;
+};
+
+/* The graph as one stage sees it. */
+typedef struct view {
+    const df_graph *g;
+    const df_cut *cut;
+    int stage;
+    const df_memory_plan *plan;
+} view;
+
+static bool is_kept_node(const view *v, int node) {
+    return v->plan->of[v->g->nodes[node].out].region == DF_REGION_KEPT;
+}
+
+static move *find(df_mirror *m, int segment, df_value_id value, direction to) {
+    for (int i = 0; i < m->n_moves; i++) {
+        move *a = &m->moves[i];
+        if (a->segment == segment && a->value == value && a->to == to) return a;
+    }
+    return NULL;
+}
+
+static bool add(df_mirror *m, move a) {
+    move *known = find(m, a.segment, a.value, a.to);
+    if (known) {
+        if (known->when != a.when) known->when = ALWAYS;
+        known->kept_alone &= a.kept_alone;
+        return true;
+    }
+    if (m->n_moves == m->cap_moves) {
+        int cap = m->cap_moves ? 2 * m->cap_moves : 16;
+        move *moves = reallocarray(m->moves, (size_t)cap, sizeof *moves);
+        if (!moves) return false;
+        m->moves = moves;
+        m->cap_moves = cap;
+    }
+    m->moves[m->n_moves++] = a;
+    return true;
+}
+
+/* Graph inputs are the host's on stage 0; to others they cross. */
+static bool add_reads(df_mirror *m, const view *v, int segment) {
+    const df_segment *seg = &v->cut->segments[segment];
+    for (int i = seg->first_node; i < seg->end_node; i++) {
+        df_value_id reads[DF_NODE_MAX_READS];
+        int n_reads = df_node_reads(&v->g->nodes[i], reads);
+        for (int r = 0; r < n_reads; r++) {
+            if (v->stage || v->g->values[reads[r]].producer >= 0) continue;
+            if (!add(m, (move) { segment, reads[r], UP, ALWAYS, is_kept_node(v, i) })) return false;
+        }
+    }
+    return true;
+}
+
+static bool is_read_by_kept(const view *v, int segment, df_value_id value) {
+    const df_segment *seg = &v->cut->segments[segment];
+    for (int i = seg->first_node; i < seg->end_node; i++) {
+        df_value_id reads[DF_NODE_MAX_READS];
+        int n_reads = is_kept_node(v, i) ? df_node_reads(&v->g->nodes[i], reads) : 0;
+        for (int r = 0; r < n_reads; r++)
+            if (reads[r] == value) return true;
+    }
+    return false;
+}
+
+/* Any segment of the stage may keep what is made of a value that came for an earlier one. */
+static bool add_fetches(df_mirror *m, const view *v, df_value_id value) {
+    for (int s = 0; s < v->cut->n_segments; s++)
+        if (v->cut->segments[s].stage == v->stage && is_read_by_kept(v, s, value) &&
+            !add(m, (move) { s, value, FETCH, EDGES_ON_DEVICE, false }))
+            return false;
+    return true;
+}
+
+static bool add_edge(df_mirror *m, const view *v, const df_edge *e) {
+    if (e->to_stage == v->stage && e->to_segment < v->cut->n_segments) /* else an output */
+        return add(m, (move) { e->to_segment, e->value, UP, EDGES_ON_HOST, false }) && add_fetches(m, v, e->value);
+    if (e->from_stage != v->stage) return true;
+    return e->from_segment < 0 ? add(m, (move) { -1, e->value, UP, EDGES_ON_DEVICE, false })
+                               : add(m, (move) { e->from_segment, e->value, DOWN, EDGES_ON_HOST, false });
+}
+
+static int segment_of(const df_cut *cut, int node) {
+    int s = 0;
+    while (node >= cut->segments[s].end_node) s++;
+    return s;
+}
+
+/* One that came from elsewhere is the host's with the edge that brought it, or, on the device, at the end. */
+static bool add_outputs(df_mirror *m, const view *v) {
+    for (int i = 0; i < v->g->n_outputs && !v->stage; i++) {
+        df_value_id value = v->g->outputs[i].value;
+        int producer = v->g->values[value].producer;
+        if (producer < 0) continue;
+        bool own = v->cut->stage_of[producer] == 0;
+        if (!add(m, (move) { own ? segment_of(v->cut, producer) : v->cut->n_segments, value, DOWN,
+                             own ? ALWAYS : EDGES_ON_DEVICE, false }))
+            return false;
+    }
+    return true;
+}
+
+static bool list_moves(df_mirror *m, const view *v) {
+    for (int s = 0; s < v->cut->n_segments; s++)
+        if (v->cut->segments[s].stage == v->stage && !add_reads(m, v, s)) return false;
+    for (int i = 0; i < v->cut->n_edges; i++)
+        if (!add_edge(m, v, &v->cut->edges[i])) return false;
+    return add_outputs(m, v);
+}
+
+df_code df_mirror_open(df_mirror **out, const df_graph *g, const df_cut *cut, int stage, const df_memory_plan *plan,
+                       const df_space *space, void *ctx, df_err *err) {
+    const view v = { g, cut, stage, plan };
+    df_mirror *m = calloc(1, sizeof *m);
+    if (!m || !list_moves(m, &v)) {
+        df_mirror_close(&m);
+        return df_err_set(err, DF_ENOMEM, "graph '%s': values on the host", g->name);
+    }
+    m->space = space;
+    m->ctx = ctx;
+    *out = m;
+    return DF_OK;
+}
+
+void df_mirror_close(df_mirror **mirror) {
+    if (!mirror || !*mirror) return;
+    df_mirror *m = *mirror;
+    if (m->memory) m->space->host_free(m->ctx, m->memory);
+    free(m->moves);
+    free(m);
+    *mirror = NULL;
+}
+
+df_code df_mirror_reserve(df_mirror *m, size_t bytes, df_err *err) {
+    if (m->memory) m->space->host_free(m->ctx, m->memory);
+    m->memory = NULL;
+    return m->space->host_alloc(m->ctx, (void **)&m->memory, bytes ? bytes : 1, err);
+}
+
+char *df_mirror_memory(const df_mirror *m) {
+    return m->memory;
+}
+
+void df_mirror_skip_edges(df_mirror *m) {
+    m->skips_edges = true;
+}
+
+bool df_mirror_skips_edges(const df_mirror *m) {
+    return m->skips_edges;
+}
+
+static bool applies(const df_mirror *m, const move *a, int segment, direction to) {
+    bool now = a->when == ALWAYS || (a->when == EDGES_ON_DEVICE) == m->skips_edges;
+    return now && a->segment == segment && a->to == to;
+}
+
+static df_code enqueue(const df_mirror *m, const move *a, df_stage *s, int slot, int64_t n_rows, df_err *err) {
+    void *host = df_stage_value(s, slot, a->value, n_rows), *device = df_stage_device_value(s, slot, a->value, n_rows);
+    size_t bytes = df_stage_value_bytes(s, a->value, n_rows);
+    if (!host) return DF_OK; /* of no use to anybody: it has no place */
+    return a->to == UP ? m->space->upload(m->ctx, device, host, bytes, err)
+                       : m->space->download(m->ctx, host, device, bytes, err);
+}
+
+static df_code enqueue_all(const df_mirror *m, df_stage *s, direction to, int segment, int slot, int64_t n_rows,
+                           bool still, df_err *err) {
+    df_code rc = DF_OK;
+    for (int i = 0; i < m->n_moves && !rc; i++)
+        if (applies(m, &m->moves[i], segment, to) && !(still && m->moves[i].kept_alone))
+            rc = enqueue(m, &m->moves[i], s, slot, n_rows, err);
+    return rc;
+}
+
+df_code df_mirror_up(const df_mirror *m, df_stage *s, int segment, int slot, int64_t n_rows, bool still, df_err *err) {
+    return enqueue_all(m, s, UP, segment, slot, n_rows, still, err);
+}
+
+df_code df_mirror_down(const df_mirror *m, df_stage *s, int segment, int slot, int64_t n_rows, df_err *err) {
+    return enqueue_all(m, s, DOWN, segment, slot, n_rows, false, err);
+}
+
+static bool has(const df_mirror *m, int segment, direction to) {
+    for (int i = 0; i < m->n_moves; i++)
+        if (applies(m, &m->moves[i], segment, to)) return true;
+    return false;
+}
+
+bool df_mirror_has_down(const df_mirror *m, int segment) {
+    return has(m, segment, DOWN);
+}
+
+df_code df_mirror_fetch_kept(const df_mirror *m, df_stage *s, int segment, int slot, int64_t n_rows, df_err *err) {
+    if (!has(m, segment, FETCH)) return DF_OK;
+    df_code rc = enqueue_all(m, s, FETCH, segment, slot, n_rows, false, err);
+    return rc ? rc : m->space->wait(m->ctx, err);
+}
