@@ -120,7 +120,7 @@ int df_cmd_submit(int argc, char **argv) {
     df_draft *job = df_draft_from_options(&o.job, &code);
     if (!job) return code;
     if (o.job.dry_run) {
-        code = df_plan_report(job, &o.job);
+        code = df_plan_report(job, &o.job, 1);
     } else {
         df_err err;
         df_link *l = NULL;

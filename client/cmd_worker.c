@@ -15,6 +15,7 @@
 #include "client/costs_options.h"
 #include "client/exit_code.h"
 #include "client/options.h"
+#include "client/split_options.h"
 #include "cluster/timeline.h"
 #include "worker/child.h"
 #include "worker/defaults.h"
@@ -59,6 +60,7 @@ typedef struct worker_options {
     const char *inputs_dir, *input_cache_dir;
     int64_t input_cache_mib;
     df_costs_options costs;
+    df_split_options split;
     df_log_level level;
 } worker_options;
 
@@ -125,7 +127,10 @@ static error_t parse_more(int key, char *arg, struct argp_state *state, worker_o
 static error_t parse(int key, char *arg, struct argp_state *state) {
     worker_options *o = state->input;
     switch (key) {
-    case ARGP_KEY_INIT: state->child_inputs[0] = &o->costs; return 0;
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &o->costs;
+        state->child_inputs[1] = &o->split;
+        return 0;
     case OPT_CONNECT:
         if (!strstr(arg, "://")) argp_error(state, "--connect must be like %s, not '%s'", DF_DEFAULT_ENDPOINT, arg);
         o->endpoint = arg;
@@ -172,7 +177,7 @@ static const struct argp_option options[] = {
     { "log", OPT_LOG, "LEVEL", 0, "debug, info, warn, error or off (info)", 0 },
     { 0 },
 };
-static const struct argp_child children[] = { { &df_costs_argp, 0, NULL, 0 }, { 0 } };
+static const struct argp_child children[] = { { &df_costs_argp, 0, NULL, 0 }, { &df_split_argp, 0, NULL, 0 }, { 0 } };
 static const struct argp argp = {
     .options = options,
     .parser = parse,
@@ -228,6 +233,8 @@ static int run_ranks(df_comm *comm, const worker_options *o, df_pulse *pulse, co
                                 .micro_batch = o->micro_batch,
                                 .packed_dir = o->packed_dir,
                                 .costs = df_costs_options_cfg(&o->costs),
+                                .split = o->split.split,
+                                .aim = o->split.aim,
                                 .inputs_dir = o->inputs_dir,
                                 .input_cache_dir = o->input_cache_dir,
                                 .input_cache_bytes = (uint64_t)o->input_cache_mib << 20,
@@ -253,6 +260,7 @@ static int run_launched(const worker_options *o, int size, const df_log *log) {
         fprintf(stderr, "diffarm: error: --pipeline %d, but the launcher started %d ranks\n", o->pipeline, size);
         return DF_EXIT_USAGE;
     }
+    if (!df_split_check(&o->split, size)) return DF_EXIT_USAGE;
     prctl(PR_SET_PDEATHSIG, SIGKILL); /* the launcher's death is ours: no rank may stay behind */
     if (df_comm_mpi_open(&comm, &err)) return df_exit_with(&err);
     if (o->pulse && !comm->rank && df_pulse_start(&pulse, STDOUT_FILENO, &err)) return df_exit_with(&err);
@@ -277,12 +285,15 @@ static int run_alone(const worker_options *o, const df_log *log) {
 
 static int run_supervised(const worker_options *o, char **argv, const df_log *log) {
     df_err err;
-    char threads[16], end_time[32];
+    char threads[16], ranks[16], end_time[32];
     const char *args[256] = { "worker" };
     int n = 1;
     for (char **a = argv + 1; *a && n < 250; a++) args[n++] = *a;
+    snprintf(ranks, sizeof ranks, "%d", o->pipeline);
     snprintf(threads, sizeof threads, "%d", o->threads ? o->threads : df_cores_each(o->pipeline));
     args[n++] = "--pulse";
+    args[n++] = "--pipeline"; /* which --split may have said */
+    args[n++] = ranks;
     if (!o->hosts) { /* else each rank counts the cores where it is */
         args[n++] = "--threads";
         args[n++] = threads;
@@ -332,5 +343,7 @@ int df_cmd_worker(int argc, char **argv) {
         return DF_EXIT_USAGE;
     }
     if (launched) return run_launched(&o, size, &log);
+    if (!o.pipeline && o.split.split == DF_SPLIT_CFG) o.pipeline = 2;
+    if (!df_split_check(&o.split, o.pipeline)) return DF_EXIT_USAGE;
     return o.pipeline > 1 ? run_supervised(&o, argv, &log) : run_alone(&o, &log);
 }

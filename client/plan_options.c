@@ -6,6 +6,8 @@
 
 #include "base/cores.h"
 #include "client/options.h"
+#include "client/split_options.h"
+#include "cluster/halves.h"
 #include "worker/defaults.h"
 
 enum {
@@ -17,7 +19,8 @@ enum {
     OPT_MICRO_BATCH,
     OPT_SLOTS,
     OPT_UNGUIDED,
-    OPT_THREADS
+    OPT_THREADS,
+    OPT_SPLIT
 };
 
 static const struct argp_option option_table[] = {
@@ -33,7 +36,11 @@ static const struct argp_option option_table[] = {
     { "steps", OPT_STEPS, "N", 0, "Denoising steps of a picture (25)", 2 },
     { "unguided", OPT_UNGUIDED, NULL, 0, "Pictures without guidance: a step is one row", 2 },
     { "micro-batch", OPT_MICRO_BATCH, "B", 0, "Pictures computed together (4; of small ones 8)", 2 },
-    { "slots", OPT_SLOTS, "S", 0, "Micro-batches in flight of a pipeline (twice its ranks)", 2 },
+    { "slots", OPT_SLOTS, "S", 0, "Micro-batches in flight of a pipeline (twice its stages)", 2 },
+    { "split", OPT_SPLIT, "layers|cfg", 0,
+      "How ranks share the model: its layers, or in two halves, one for the conditional rows of guided pictures, one "
+      "for the others (layers)",
+      2 },
     { 0 },
 };
 
@@ -87,6 +94,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     case OPT_STEPS: o->steps = (int)df_option_int(state, "steps", arg, 1, 1000); return 0;
     case OPT_UNGUIDED: o->unguided = true; return 0;
     case OPT_MICRO_BATCH: o->micro_batch = (int)df_option_int(state, "micro-batch", arg, 1, 64); return 0;
+    case OPT_SPLIT: o->split = df_split_option(state, arg); return 0;
     case OPT_SLOTS: o->slots = (int)df_option_int(state, "slots", arg, 1, 256); return 0;
     default: return ARGP_ERR_UNKNOWN;
     }
@@ -127,22 +135,31 @@ void df_plan_costs_learn(df_cost_book *book, const df_plan_options *o, const df_
         if (df_cost_book_learn(book, model, &sizes[i], &terms, &err)) df_costs_warn(NULL, err.text);
 }
 
-df_code df_plan_setup_open(df_plan_setup *s, const df_plan_options *o, const df_model *model, int n_ranks,
+int df_plan_halves(const df_plan_options *o) {
+    return o->split == DF_SPLIT_CFG ? 2 : 1;
+}
+
+df_code df_plan_setup_open(df_plan_setup *s, const df_plan_options *o, const df_model *model, int n_ranks, int n_halves,
                            df_err *err) {
     int rows = o->unguided ? 1 : DF_PLAN_ROWS;
+    if (n_ranks % n_halves)
+        return df_err_set(err, DF_EINVAL, "--split cfg makes two halves of the ranks of a pipeline: %d are odd",
+                          n_ranks);
     df_code rc = df_hops_open(&s->hops, n_ranks, err);
+    s->n_halves = n_halves;
+    s->micro_batch = micro_batch_of(o, model);
     for (int i = 0; i < o->n_links && !rc; i++) rc = df_hops_set(&s->hops, o->link[i], err);
     for (int r = 0; r < n_ranks && o->n_speeds; r++) s->speed[r] = o->speed[r < o->n_speeds ? r : o->n_speeds - 1];
     s->terms = (df_plan_terms) {
-        .n_ranks = n_ranks,
+        .n_ranks = n_ranks / n_halves,
         .backend_cfg = o->backend_cfg,
         .steps = o->steps ? o->steps : DF_PLAN_STEPS,
         .rows_per_step = rows,
         .speed = o->n_speeds ? s->speed : NULL,
         .hops = o->n_links ? &s->hops : NULL,
         .device_bytes = o->device_bytes,
-        .max_rows = rows * micro_batch_of(o, model),
-        .n_slots = o->slots ? o->slots : df_worker_slots(n_ranks),
+        .max_rows = (int)df_halves_most(n_halves, rows * s->micro_batch),
+        .n_slots = o->slots ? o->slots : df_worker_slots(n_ranks, n_halves),
     };
     return rc;
 }

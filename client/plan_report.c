@@ -7,6 +7,7 @@
 
 #include "client/exit_code.h"
 #include "client/report.h"
+#include "cluster/halves.h"
 #include "cluster/model_plan.h"
 #include "coordinator/tar_shard.h"
 #include "engine/backend/backend.h"
@@ -22,7 +23,7 @@ typedef struct rank_need {
 } rank_need;
 
 typedef struct needs {
-    int n_ranks, n_slots, n_rows;
+    int n_ranks, n_halves, n_slots, n_rows; /* n_rows: of a micro-batch */
     df_backend_cfg cfg; /* weights and activations are of its dtype */
     rank_need *rank;
 } needs;
@@ -30,9 +31,10 @@ typedef struct needs {
 static void add_component(needs *n, const df_model_plan *plan, df_component c) {
     const df_component_plan *of = &plan->component[c];
     for (int r = 0; of->plan && r < n->n_ranks; r++) {
-        n->rank[r].weights += (double)of->plan->stage[r].weight_bytes;
-        n->rank[r].activations += (double)of->activation_bytes[r];
-        if (c == DF_DENOISER) n->rank[r].share = of->plan->stage[r].share;
+        int stage = r % plan->n_ranks;
+        n->rank[r].weights += (double)of->plan->stage[stage].weight_bytes;
+        n->rank[r].activations += (double)of->activation_bytes[stage];
+        if (c == DF_DENOISER) n->rank[r].share = of->plan->stage[stage].share;
     }
 }
 
@@ -40,10 +42,10 @@ static void add_component(needs *n, const df_model_plan *plan, df_component c) {
 static df_code find_needs(needs *n, const df_draft *job, df_err *err) {
     int f = df_model_info_of(job->model)->vae_factor;
     const df_graph_size size = { .latent_h = job->max_height / f, .latent_w = job->max_width / f };
-    const df_plan_terms terms = { .n_ranks = n->n_ranks,
+    const df_plan_terms terms = { .n_ranks = n->n_ranks / n->n_halves,
                                   .backend = &df_backend_cpu,
                                   .backend_cfg = n->cfg,
-                                  .max_rows = n->n_rows,
+                                  .max_rows = (int)df_halves_most(n->n_halves, n->n_rows),
                                   .n_slots = n->n_slots };
     df_model_plan *plan = NULL;
     df_code rc = df_model_plan_new(&plan, job->model, &size, &terms, DF_COMPONENT_COUNT, err);
@@ -75,9 +77,9 @@ static void print_text(const df_draft *job, const needs *n, int n_workers, doubl
     printf("pictures  %" PRIu64 ", %.1f steps each, up to %dx%d\n", job->n_rows,
            (double)job->total_steps / (double)job->n_rows, job->max_width, job->max_height);
     printf("model     %s (%s)\n", s->model_path, s->model_sha256);
-    printf("plan      %d worker%s of %d rank%s, %d pictures together, %d in flight\n", n_workers,
-           n_workers == 1 ? "" : "s", n->n_ranks, n->n_ranks == 1 ? "" : "s", n->n_rows / 2,
-           n->n_rows / 2 * n->n_slots);
+    printf("plan      %d worker%s of %d rank%s%s, %d pictures together, %d in flight\n", n_workers,
+           n_workers == 1 ? "" : "s", n->n_ranks, n->n_ranks == 1 ? "" : "s", n->n_halves > 1 ? " in two halves" : "",
+           n->n_rows / 2, n->n_rows / 2 * n->n_slots);
     for (int i = 0; i < n->n_ranks; i++)
         printf("  rank %d  %.1f %% of the U-Net, weights %.1f MiB, activations %.1f MiB\n", i, 100 * n->rank[i].share,
                n->rank[i].weights / MIB, n->rank[i].activations / MIB);
@@ -107,7 +109,7 @@ static double disk_bytes(const df_draft *job) {
     return pictures + in_one_shard + lists + SAMPLE_BYTES * rows;
 }
 
-int df_plan_report(const df_draft *job, const df_job_options *o) {
+int df_plan_report(const df_draft *job, const df_job_options *o, int n_halves) {
     df_err err;
     df_code rc = DF_OK;
     df_arithmetic arithmetic = { 0 };
@@ -115,7 +117,8 @@ int df_plan_report(const df_draft *job, const df_job_options *o) {
     int P = o->render.pipeline ? o->render.pipeline : 1, workers = o->render.workers ? o->render.workers : 1;
     needs n = {
         .n_ranks = P,
-        .n_slots = df_worker_slots(P),
+        .n_halves = n_halves,
+        .n_slots = df_worker_slots(P, n_halves),
         .n_rows = 2 * df_worker_micro_batch(o->render.micro_batch, df_model_info_of(job->model)),
         .cfg = { .dtype = arithmetic.dtype, .threads = 1, .int8 = arithmetic.int8, .fast_conv = job->spec.fast_conv }
     };

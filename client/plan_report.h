@@ -4,7 +4,7 @@
 
 #include "client/job_options.h"
 
-/* Prints to stdout; returns an exit code. */
-int df_plan_report(const df_draft *job, const df_job_options *o);
+/* Prints to stdout; returns an exit code. n_halves: of each worker's ranks (cluster/halves.h). */
+int df_plan_report(const df_draft *job, const df_job_options *o, int n_halves);
 
 #endif

@@ -79,19 +79,22 @@ static df_code listen_first(df_pipeline *p, df_err *err) {
     return rc;
 }
 
-static df_code check_cfg(const df_pipeline_cfg *cfg, df_err *err) {
+static df_code check_cfg(const df_pipeline_cfg *cfg, int n_ranks, df_err *err) {
     if (cfg->max_rows < 1 || cfg->max_rows > MAX_ROWS)
         return df_err_set(err, DF_EINVAL, "micro-batches of %d rows: 1 to %d are possible", cfg->max_rows, MAX_ROWS);
     if (cfg->max_pictures < 0 || cfg->max_pictures > cfg->max_rows)
         return df_err_set(err, DF_EINVAL, "micro-batches of %d pictures in %d rows", cfg->max_pictures, cfg->max_rows);
     if (cfg->n_slots < 1 || cfg->n_slots > MAX_SLOTS)
         return df_err_set(err, DF_EINVAL, "%d micro-batches in flight: 1 to %d are possible", cfg->n_slots, MAX_SLOTS);
+    if (cfg->n_halves < 0 || cfg->n_halves > DF_MOST_HALVES || (cfg->n_halves == 2 && n_ranks % 2))
+        return df_err_set(err, DF_EINVAL, "%d ranks in %d halves: two halves of equally many are possible", n_ranks,
+                          cfg->n_halves);
     return DF_OK;
 }
 
 df_code df_pipeline_open(df_pipeline **out, df_comm *comm, const df_model *model, const df_pipeline_cfg *cfg,
                          df_err *err) {
-    df_code rc = check_cfg(cfg, err);
+    df_code rc = check_cfg(cfg, comm->size, err);
     if (rc) return rc;
     df_pipeline *p = calloc(1, sizeof *p);
     if (!p) return df_err_set(err, DF_ENOMEM, "pipeline: %zu bytes", sizeof *p);
@@ -113,6 +116,7 @@ df_code df_pipeline_open(df_pipeline **out, df_comm *comm, const df_model *model
         .backend_cfg = cfg->backend_cfg,
         .rank = comm->rank,
         .n_ranks = comm->size,
+        .n_halves = cfg->n_halves ? cfg->n_halves : 1,
         .max_rows = cfg->max_rows,
         .max_pictures = cfg->max_pictures ? cfg->max_pictures : cfg->max_rows,
         .n_slots = cfg->n_slots,
@@ -123,6 +127,7 @@ df_code df_pipeline_open(df_pipeline **out, df_comm *comm, const df_model *model
         .costs = &p->costs,
         .hops = cfg->hops,
     };
+    p->half = comm->rank / df_program_depth(&p->cfg);
     rc = alloc_all(p, err);
     if (!rc) rc = listen_first(p, err);
     if (rc) {
@@ -175,6 +180,10 @@ bool df_pipeline_is_broken(const df_pipeline *p) {
 
 int df_pipeline_ranks(const df_pipeline *p) {
     return p->n_ranks;
+}
+
+int df_pipeline_halves(const df_pipeline *p) {
+    return p->cfg.n_halves;
 }
 
 int df_pipeline_slots(const df_pipeline *p) {

@@ -13,6 +13,7 @@
  *                  out = df_pipeline_output(p, slot, program, "out", n); slot is free again
  *              df_pipeline_close(&p);                                    stops the other ranks
  *
+ * With two halves (halves.h) ranks 0..n/2-1 and n/2..n-1 each hold the whole model, and a micro-batch has rows in both.
  * Each rank runs whatever segment is ready, oldest command first; receives are posted straight into the slot's memory.
  * No barrier, no collective, nothing allocated per step.
  * Order: on every channel (an edge of a program) messages go in the order of the commands on both sides, because
@@ -26,6 +27,7 @@
 
 #include "cluster/comm.h"
 #include "cluster/cost_book.h"
+#include "cluster/halves.h"
 #include "cluster/hop.h"
 #include "cluster/plan.h"
 #include "cluster/trace.h"
@@ -41,6 +43,7 @@ typedef struct df_pipeline_cfg {
     int max_rows; /* rows of a micro-batch as the model sees them: twice the images under guidance */
     int max_pictures; /* of a micro-batch: rows of autoencoders; 0: max_rows */
     int n_slots; /* micro-batches in flight */
+    int n_halves; /* 2: of an even number of ranks; 0, 1: all ranks are one pipeline */
     /* Packed weights are kept in packed_dir (engine/weights/packed.h) for models of the same key: text that says what
      * the model's weights are, to the byte. Either NULL: they are not. Both borrowed, outlive the pipeline. */
     const char *packed_dir, *model_key;
@@ -84,6 +87,7 @@ const df_graph *df_pipeline_graph(const df_pipeline *p, int program);
 
 bool df_pipeline_is_broken(const df_pipeline *p); /* every further call returns the same error */
 int df_pipeline_ranks(const df_pipeline *p);
+int df_pipeline_halves(const df_pipeline *p); /* 1 or 2 */
 int df_pipeline_slots(const df_pipeline *p);
 int df_pipeline_max_rows(const df_pipeline *p);
 int df_pipeline_max_pictures(const df_pipeline *p);
@@ -102,12 +106,20 @@ df_stage_memory df_pipeline_memory(const df_pipeline *p);
 
 /* A slot that is not busy, or -1. */
 int df_pipeline_free_slot(const df_pipeline *p);
-/* Dense [n_rows][row], in the type that df_value_held_as names for the pipeline's dtype; NULL if no such port. */
+/* Dense [n_rows][row] of a half, in the type that df_value_held_as names for the pipeline's dtype; NULL if no such
+ * port.
+ */
+void *df_pipeline_half_input(df_pipeline *p, int slot, int program, int half, const char *port, int64_t n_rows);
+const void *df_pipeline_half_output(df_pipeline *p, int slot, int program, int half, const char *port, int64_t n_rows);
+/* The first half's. */
 void *df_pipeline_input(df_pipeline *p, int slot, int program, const char *port, int64_t n_rows);
 const void *df_pipeline_output(df_pipeline *p, int slot, int program, const char *port, int64_t n_rows);
 /* At which steps the rows of the slot's next micro-batch are, from least to greatest: traces and errors tell. */
 void df_pipeline_set_steps(df_pipeline *p, int slot, int first, int last);
-df_code df_pipeline_start(df_pipeline *p, int slot, int program, int64_t n_rows, df_err *err);
+/* n_rows: of each half; the first has one at least. */
+df_code df_pipeline_start_halves(df_pipeline *p, int slot, int program, const int64_t n_rows[DF_MOST_HALVES],
+                                 df_err *err);
+df_code df_pipeline_start(df_pipeline *p, int slot, int program, int64_t n_rows, df_err *err); /* all in the first */
 /* Does what work there is on rank 0, for at most one segment; *slot is a slot whose program has ended, else -1. With an
  * error and *slot >= 0 that command alone has failed. */
 df_code df_pipeline_advance(df_pipeline *p, int64_t timeout_us, int *slot, df_err *err);

@@ -18,7 +18,7 @@ typedef enum df_command_op { DF_COMMAND_LOAD = 1, DF_COMMAND_UNLOAD, DF_COMMAND_
 
 typedef struct df_command {
     int64_t seq; /* 1, 2, ...: the order of all commands */
-    int64_t n_rows; /* RUN */
+    int64_t n_rows[DF_MOST_HALVES]; /* RUN: of each half; a half of none is not told */
     int32_t op;
     int32_t program; /* index */
     int32_t component; /* LOAD, as is the size */
@@ -56,7 +56,8 @@ typedef struct df_slot {
     df_command command; /* also the send buffer of rank 0 */
     df_program *program;
     int next_local; /* index into program->local of the next segment to run */
-    df_comm_request **edge; /* [DF_PROGRAM_MAX_EDGES] posted send or receive of each edge; NULL: not posted, or done */
+    df_comm_request *
+        *edge; /* [DF_PROGRAM_MAX_EDGES] of each crossing: its send or receive; NULL: not posted, or done */
     int64_t *posted_ns; /* [DF_PROGRAM_MAX_EDGES] when that was, where there is a trace */
     int n_posted;
     df_err failure; /* code DF_OK: none */
@@ -93,6 +94,7 @@ struct df_pipeline {
     df_costs_cfg costs_cfg; /* of the cfg */
     df_cost_book costs; /* the same on all ranks where a program is cut by it */
     int rank, n_ranks;
+    int half; /* this rank's */
     df_program *programs[DF_MAX_PROGRAMS];
     df_slot *slots;
     df_turn *turns; /* [n_slots] what the next segment is chosen from */
@@ -128,6 +130,11 @@ bool df_slot_finished(const df_slot *s); /* all segments run, all messages moved
 /* The oldest command that runs; on rank 0 of those that have not ended on a rank (-1: on some). NULL: none. */
 const df_slot *df_slot_oldest(const df_pipeline *p, int rank);
 
+/* This rank's end of a crossing, and its bytes. */
+void *df_slot_value(const df_pipeline *p, const df_slot *s, const df_crossing *c, size_t *bytes);
+/* Has the rank rows of this command to run? */
+bool df_command_concerns(const df_pipeline *p, const df_command *c, int rank);
+
 /* pipeline_rank0.c and pipeline_serve.c: what a rank does with what the other kind sends. */
 df_code df_rank0_poll(df_pipeline *p, bool *moved, df_err *err);
 df_code df_serve_poll(df_pipeline *p, bool *moved, df_err *err);
@@ -151,7 +158,7 @@ df_code df_costs_receive(df_pipeline *p, const df_command *c, df_err *err);
 /* pipeline_trace.c: spans of this rank's trace; nothing without one. */
 int64_t df_pipeline_now(const df_pipeline *p); /* df_clock_ns; 0 without a trace */
 void df_pipeline_trace_slot(df_pipeline *p, const df_slot *s, df_span_kind kind, int segment, int64_t start_ns);
-void df_pipeline_trace_message(df_pipeline *p, const df_slot *s, int edge);
+void df_pipeline_trace_message(df_pipeline *p, const df_slot *s, int crossing);
 void df_pipeline_trace_other(df_pipeline *p, df_span_kind kind, int64_t start_ns);
 
 /* pipeline_sign.c: signs of life, from ranks other than 0 while a micro-batch is on them, at most a few a second:

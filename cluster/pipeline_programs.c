@@ -38,8 +38,8 @@ df_code df_pipeline_open_program(df_pipeline *p, const df_command *c, df_err *er
     df_code rc = df_program_open(q, &p->cfg, (df_component)c->component, &c->size, err);
     if (rc) return rc;
     df_stage_set_on_node((*q)->stage, df_sign_of_node, p);
-    /* Of each slot: all edges, a command to each rank or a status; costs; a sign of life, and what listens. */
-    int most = p->n_slots * ((*q)->cut->n_edges + p->n_ranks) + 3 * p->n_ranks + 3;
+    /* Of each slot: all crossings, a command to each rank or a status; costs; a sign of life, and what listens. */
+    int most = p->n_slots * ((*q)->n_crossings + p->n_ranks) + 3 * p->n_ranks + 3;
     rc = p->comm->ops->reserve(p->comm, most, err);
     if (!rc && p->confirm && c->component == DF_DENOISER) rc = p->confirm(p->confirm_ctx, err);
     if (rc) df_program_close(q);

@@ -12,7 +12,8 @@ df_code df_rank0_listen(df_pipeline *p, int rank, df_err *err) {
 df_code df_rank0_broadcast(df_pipeline *p, const df_command *c, df_comm_request **sent, df_err *err) {
     df_code rc = DF_OK;
     for (int r = 1; r < p->n_ranks && !rc; r++)
-        rc = p->comm->ops->send(p->comm, r, DF_CHANNEL_COMMAND, c, sizeof *c, &sent[r], err);
+        if (df_command_concerns(p, c, r))
+            rc = p->comm->ops->send(p->comm, r, DF_CHANNEL_COMMAND, c, sizeof *c, &sent[r], err);
     return rc;
 }
 

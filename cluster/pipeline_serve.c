@@ -60,8 +60,11 @@ static bool is_sane(const df_pipeline *p, const df_command *c) {
     if (c->op < DF_COMMAND_LOAD || c->op > DF_COMMAND_STOP || c->program < 0 || c->program >= DF_MAX_PROGRAMS)
         return false;
     if (c->op != DF_COMMAND_RUN) return c->component >= 0 && c->component < DF_COMPONENT_COUNT;
-    return p->programs[c->program] && c->slot >= 0 && c->slot < p->n_slots && c->n_rows >= 1 &&
-           c->n_rows <= p->programs[c->program]->max_rows && p->slots[c->slot].state == DF_SLOT_FREE;
+    if (!p->programs[c->program] || c->slot < 0 || c->slot >= p->n_slots || p->slots[c->slot].state != DF_SLOT_FREE)
+        return false;
+    for (int half = 0; half < DF_MOST_HALVES; half++)
+        if (c->n_rows[half] < 0 || c->n_rows[half] > p->programs[c->program]->max_rows) return false;
+    return c->n_rows[p->half] >= 1;
 }
 
 static df_code obey(df_pipeline *p, df_err *err) {

@@ -4,42 +4,59 @@
 
 #include "cluster/pipeline_impl.h"
 
-static int channel_of(const df_slot *s, int edge) {
-    return DF_CHANNEL_DATA + s->command.program * DF_PROGRAM_MAX_EDGES + edge;
+static int channel_of(const df_slot *s, int crossing) {
+    return DF_CHANNEL_DATA + s->command.program * DF_PROGRAM_MAX_EDGES + crossing;
 }
 
-static df_code post_edge(df_pipeline *p, df_slot *s, int edge, df_err *err) {
-    const df_edge *e = &s->program->cut->edges[edge];
-    int64_t n = s->command.n_rows;
+bool df_command_concerns(const df_pipeline *p, const df_command *c, int rank) {
+    return c->op != DF_COMMAND_RUN || c->n_rows[rank / df_program_depth(&p->cfg)] > 0;
+}
+
+/* Of this rank. */
+static int64_t rows_of(const df_pipeline *p, const df_slot *s) {
+    return s->command.n_rows[p->half];
+}
+
+/* What goes to the other half and comes from there, rank 0 keeps apart. */
+void *df_slot_value(const df_pipeline *p, const df_slot *s, const df_crossing *c, size_t *bytes) {
+    int64_t n = s->command.n_rows[c->half];
     int slot = (int)(s - p->slots);
-    void *data = df_stage_value(s->program->stage, slot, e->value, n);
-    size_t bytes = df_stage_value_bytes(s->program->stage, e->value, n);
+    *bytes = df_stage_value_bytes(s->program->stage, c->value, n);
+    return c->half == p->half ? df_stage_value(s->program->stage, slot, c->value, n)
+                              : df_portal_value(s->program->portal, slot, c->value);
+}
+
+static df_code post(df_pipeline *p, df_slot *s, int crossing, df_err *err) {
+    const df_crossing *c = &s->program->crossings[crossing];
+    int channel = channel_of(s, crossing);
+    size_t bytes;
+    if (!s->command.n_rows[c->half]) return DF_OK;
+    void *data = df_slot_value(p, s, c, &bytes);
     if (!data)
         return df_err_set(err, DF_EINTERNAL, "rank %d: '%s' crosses but has no place", p->rank,
-                          s->program->graph->values[e->value].name);
-    s->posted_ns[edge] = df_pipeline_now(p);
-    df_code rc =
-        e->from_stage == p->rank
-            ? p->comm->ops->send(p->comm, e->to_stage, channel_of(s, edge), data, bytes, &s->edge[edge], err)
-            : p->comm->ops->recv(p->comm, e->from_stage, channel_of(s, edge), data, bytes, &s->edge[edge], err);
+                          s->program->graph->values[c->value].name);
+    s->posted_ns[crossing] = df_pipeline_now(p);
+    df_code rc = c->from_rank == p->rank
+                     ? p->comm->ops->send(p->comm, c->to_rank, channel, data, bytes, &s->edge[crossing], err)
+                     : p->comm->ops->recv(p->comm, c->from_rank, channel, data, bytes, &s->edge[crossing], err);
     s->n_posted += !rc;
     return rc;
 }
 
 static df_code post_receives(df_pipeline *p, df_slot *s, df_err *err) {
-    const df_cut *cut = s->program->cut;
+    const df_program *q = s->program;
     df_code rc = DF_OK;
-    for (int i = 0; i < cut->n_edges && !rc; i++)
-        if (cut->edges[i].to_stage == p->rank) rc = post_edge(p, s, i, err);
+    for (int i = 0; i < q->n_crossings && !rc; i++)
+        if (q->crossings[i].to_rank == p->rank) rc = post(p, s, i, err);
     return rc;
 }
 
 static df_code post_sends(df_pipeline *p, df_slot *s, int from_segment, df_err *err) {
-    const df_cut *cut = s->program->cut;
+    const df_program *q = s->program;
     df_code rc = DF_OK;
-    for (int i = 0; i < cut->n_edges && !rc; i++)
-        if (cut->edges[i].from_stage == p->rank && cut->edges[i].from_segment == from_segment)
-            rc = post_edge(p, s, i, err);
+    for (int i = 0; i < q->n_crossings && !rc; i++)
+        if (q->crossings[i].from_rank == p->rank && q->crossings[i].from_segment == from_segment)
+            rc = post(p, s, i, err);
     return rc;
 }
 
@@ -63,9 +80,9 @@ df_code df_slot_begin(df_pipeline *p, const df_command *c, df_err *err) {
     s->state = DF_SLOT_RUNNING;
     s->next_local = s->n_posted = s->n_ended = 0;
     s->failure = (df_err) { 0 };
-    memset(s->edge, 0, (size_t)s->program->cut->n_edges * sizeof *s->edge);
+    memset(s->edge, 0, (size_t)s->program->n_crossings * sizeof *s->edge);
     p->running = s;
-    if (df_stage_prepare(s->program->stage, c->n_rows, &why)) fail_command(p, s, &why);
+    if (df_stage_prepare(s->program->stage, rows_of(p, s), &why)) fail_command(p, s, &why);
     p->running = NULL;
     int64_t start = df_pipeline_now(p);
     df_code rc = df_comm_group_begin(p->comm, err);
@@ -79,7 +96,7 @@ df_code df_slot_begin(df_pipeline *p, const df_command *c, df_err *err) {
 
 df_code df_slot_test(df_pipeline *p, df_slot *s, bool *moved, df_err *err) {
     df_code rc = DF_OK;
-    for (int i = 0; s->n_posted && i < s->program->cut->n_edges && !rc; i++) {
+    for (int i = 0; s->n_posted && i < s->program->n_crossings && !rc; i++) {
         if (!s->edge[i]) continue;
         bool done = false;
         rc = df_pipeline_test(p, &s->edge[i], &done, err);
@@ -104,10 +121,10 @@ const df_slot *df_slot_oldest(const df_pipeline *p, int rank) {
 static bool has_arrived(const void *ctx, int slot) {
     const df_pipeline *p = ctx;
     const df_slot *s = &p->slots[slot];
-    const df_cut *cut = s->program->cut;
-    int segment = s->program->local[s->next_local];
-    for (int i = 0; i < cut->n_edges; i++)
-        if (cut->edges[i].to_segment == segment && cut->edges[i].to_stage == p->rank && s->edge[i]) return false;
+    const df_program *q = s->program;
+    int segment = q->local[s->next_local];
+    for (int i = 0; i < q->n_crossings; i++)
+        if (q->crossings[i].to_segment == segment && q->crossings[i].to_rank == p->rank && s->edge[i]) return false;
     return true;
 }
 
@@ -133,7 +150,7 @@ df_code df_slots_run_one(df_pipeline *p, bool *ran, df_err *err) {
     int64_t start = df_pipeline_now(p);
     p->running = s;
     /* After a failure the others still expect their messages: send what is there, the command's result is dropped. */
-    if (!s->failure.code && df_stage_run(s->program->stage, (int)(s - p->slots), segment, s->command.n_rows, &why))
+    if (!s->failure.code && df_stage_run(s->program->stage, (int)(s - p->slots), segment, rows_of(p, s), &why))
         fail_command(p, s, &why);
     df_sign_of_node(p, -1); /* the last one has ended */
     p->running = NULL;

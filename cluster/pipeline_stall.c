@@ -96,26 +96,35 @@ static void name_place(const df_pipeline *p, int rank, const df_slot *s, char *o
         snprintf(out, out_bytes, ", waiting when last heard");
 }
 
+/* "stage 1", or "stage 1 of the second half" */
+static void name_stage(const df_pipeline *p, int rank, char *out, size_t out_bytes) {
+    static const char *const halves[DF_MOST_HALVES] = { " of the first half", " of the second half" };
+    int depth = df_program_depth(&p->cfg);
+    snprintf(out, out_bytes, "stage %d%s", rank % depth, p->cfg.n_halves > 1 ? halves[rank / depth] : "");
+}
+
 char *df_pipeline_where(const df_pipeline *p, int rank, char *out, size_t out_bytes) {
-    char what[128];
+    char what[128], stage[48];
     const df_slot *owed = df_slot_oldest(p, rank);
     bool asked = is_asked(p) && !p->reply.ended[rank];
     name_command(p, owed, what, sizeof what);
+    name_stage(p, rank, stage, sizeof stage);
     if (owed)
-        snprintf(out, out_bytes, "stage %d of %s", rank, what);
+        snprintf(out, out_bytes, "%s of %s", stage, what);
     else
         snprintf(out, out_bytes, "%s", asked ? what : "idle");
     return out;
 }
 
 static df_code fail_silent(const df_pipeline *p, int rank, int64_t silent, int n_silent, df_err *err) {
-    char what[128], place[160], more[32] = "";
+    char what[128], stage[48], place[160], more[32] = "";
     const df_slot *owed = df_slot_oldest(p, rank);
     name_command(p, owed, what, sizeof what);
+    name_stage(p, rank, stage, sizeof stage);
     name_place(p, rank, owed, place, sizeof place);
     if (n_silent > 1) snprintf(more, sizeof more, "; so are %d more", n_silent - 1);
-    return df_err_set(err, DF_ETIMEOUT, "rank %d hangs: silent for %.1f s in stage %d of %s%s%s", rank,
-                      (double)silent / 1000, rank, what, place, more);
+    return df_err_set(err, DF_ETIMEOUT, "rank %d hangs: silent for %.1f s in %s of %s%s%s", rank, (double)silent / 1000,
+                      stage, what, place, more);
 }
 
 static df_code fail_if_silent(const df_pipeline *p, int64_t patience, df_err *err) {

@@ -6,7 +6,7 @@ int64_t df_pipeline_now(const df_pipeline *p) {
     return p->trace ? df_clock_ns() : 0;
 }
 
-static df_span span_of(const df_slot *s, df_span_kind kind, int64_t start_ns) {
+static df_span span_of(const df_pipeline *p, const df_slot *s, df_span_kind kind, int64_t start_ns) {
     const df_command *c = &s->command;
     return (df_span) {
         .start_ns = start_ns,
@@ -17,7 +17,7 @@ static df_span span_of(const df_slot *s, df_span_kind kind, int64_t start_ns) {
         .latent_h = s->program->size.latent_h,
         .latent_w = s->program->size.latent_w,
         .slot = c->slot,
-        .n_rows = (int32_t)c->n_rows,
+        .n_rows = (int32_t)c->n_rows[p->half],
         .first_step = c->first_step,
         .last_step = c->last_step,
     };
@@ -25,19 +25,22 @@ static df_span span_of(const df_slot *s, df_span_kind kind, int64_t start_ns) {
 
 void df_pipeline_trace_slot(df_pipeline *p, const df_slot *s, df_span_kind kind, int segment, int64_t start_ns) {
     if (!p->trace) return;
-    df_span span = span_of(s, kind, start_ns);
+    df_span span = span_of(p, s, kind, start_ns);
     span.segment = segment;
     df_trace_add(p->trace, &span);
 }
 
-void df_pipeline_trace_message(df_pipeline *p, const df_slot *s, int edge) {
+void df_pipeline_trace_message(df_pipeline *p, const df_slot *s, int crossing) {
     if (!p->trace) return;
-    const df_edge *e = &s->program->cut->edges[edge];
-    bool out = e->from_stage == p->rank;
-    df_span span = span_of(s, out ? DF_SPAN_OUTGOING : DF_SPAN_INCOMING, s->posted_ns[edge]);
-    span.segment = e->from_segment;
-    span.peer = out ? e->to_stage : e->from_stage;
-    span.bytes = (int64_t)df_stage_value_bytes(s->program->stage, e->value, s->command.n_rows);
+    const df_crossing *c = &s->program->crossings[crossing];
+    bool out = c->from_rank == p->rank;
+    size_t bytes;
+    df_slot_value(p, s, c, &bytes);
+    df_span span = span_of(p, s, out ? DF_SPAN_OUTGOING : DF_SPAN_INCOMING, s->posted_ns[crossing]);
+    span.segment = c->from_segment;
+    span.peer = out ? c->to_rank : c->from_rank;
+    span.bytes = (int64_t)bytes;
+    span.n_rows = (int32_t)s->command.n_rows[c->half];
     df_trace_add(p->trace, &span);
 }
 

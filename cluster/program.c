@@ -7,6 +7,8 @@
 
 void df_program_close(df_program **p) {
     if (!p || !*p) return;
+    df_portal_close(&(*p)->portal);
+    free((*p)->crossings);
     df_stage_close(&(*p)->stage);
     df_cut_free(&(*p)->cut);
     df_graph_free(&(*p)->graph);
@@ -27,6 +29,7 @@ static uint64_t fingerprint_of(const df_graph *g, const df_cut *cut, const df_pr
     hash = mix(hash, &cfg->max_rows, sizeof cfg->max_rows);
     hash = mix(hash, &cfg->max_pictures, sizeof cfg->max_pictures);
     hash = mix(hash, &cfg->n_slots, sizeof cfg->n_slots);
+    hash = mix(hash, &cfg->n_halves, sizeof cfg->n_halves);
     hash = mix(hash, &cfg->backend_cfg.dtype, sizeof cfg->backend_cfg.dtype);
     hash = mix(hash, &cfg->backend_cfg.fast_conv, sizeof cfg->backend_cfg.fast_conv);
     for (const char *c = cfg->backend->name; *c; c++) hash = mix(hash, c, 1);
@@ -50,9 +53,10 @@ static df_code make_whole(df_program *p, const df_program_cfg *cfg, df_err *err)
 /* Every rank plans by itself, from what all know. */
 static df_code make_cut(df_program *p, const df_program_cfg *cfg, df_err *err) {
     df_model_plan *plan = NULL;
-    if (cfg->n_ranks == 1) return make_whole(p, cfg, err);
+    int depth = df_program_depth(cfg);
+    if (depth == 1) return make_whole(p, cfg, err);
     const df_plan_terms terms = {
-        .n_ranks = cfg->n_ranks, .backend_cfg = cfg->backend_cfg, .costs = cfg->costs, .hops = cfg->hops
+        .n_ranks = depth, .backend_cfg = cfg->backend_cfg, .costs = cfg->costs, .hops = cfg->hops
     };
     df_code rc = df_model_plan_new(&plan, cfg->model, &p->size, &terms, p->component, err);
     if (rc) return rc;
@@ -62,27 +66,37 @@ static df_code make_cut(df_program *p, const df_program_cfg *cfg, df_err *err) {
     mine->graph = NULL;
     mine->cut = NULL;
     df_model_plan_free(&plan);
-    if (p->cut->n_edges <= DF_PROGRAM_MAX_EDGES) return DF_OK;
+    return DF_OK;
+}
+
+static df_code list_crossings(df_program *p, const df_program_cfg *cfg, df_err *err) {
+    df_code rc = df_crossings_list(&p->crossings, &p->n_crossings, p->graph, p->cut, cfg->n_halves, err);
+    if (rc || p->n_crossings <= DF_PROGRAM_MAX_EDGES) return rc;
     return df_err_set(err, DF_ELIMIT, "%s: %d values cross between %d ranks, %d are possible", p->graph->name,
-                      p->cut->n_edges, cfg->n_ranks, DF_PROGRAM_MAX_EDGES);
+                      p->n_crossings, cfg->n_ranks, DF_PROGRAM_MAX_EDGES);
+}
+
+static int stage_of(const df_program_cfg *cfg) {
+    return cfg->rank % df_program_depth(cfg);
 }
 
 static df_code list_local(df_program *p, const df_program_cfg *cfg, df_err *err) {
     p->local = calloc((size_t)p->cut->n_segments + 1, sizeof *p->local);
     if (!p->local) return df_err_set(err, DF_ENOMEM, "%s: program", p->graph->name);
     for (int i = 0; i < p->cut->n_segments; i++)
-        if (p->cut->segments[i].stage == cfg->rank) p->local[p->n_local++] = i;
+        if (p->cut->segments[i].stage == stage_of(cfg)) p->local[p->n_local++] = i;
     return DF_OK;
 }
 
 static df_code open_stage(df_program *p, const df_program_cfg *cfg, df_err *err) {
     char key[2048];
     int length = snprintf(key, sizeof key, "model %s\n%s, rank %d of %d, %016llx", cfg->model_key ? cfg->model_key : "",
-                          df_component_name(p->component), cfg->rank, cfg->n_ranks, (unsigned long long)p->fingerprint);
+                          df_component_name(p->component), stage_of(cfg), df_program_depth(cfg),
+                          (unsigned long long)p->fingerprint);
     df_stage_cfg stage = {
         .graph = p->graph,
         .cut = p->cut,
-        .stage = cfg->rank,
+        .stage = stage_of(cfg),
         .weights = df_model_weights(cfg->model, p->component),
         .backend = cfg->backend,
         .backend_cfg = cfg->backend_cfg,
@@ -98,10 +112,13 @@ df_code df_program_open(df_program **out, const df_program_cfg *cfg, df_componen
                         df_err *err) {
     df_program *p = calloc(1, sizeof *p);
     if (!p) return df_err_set(err, DF_ENOMEM, "%s: program", df_component_name(c));
-    *p =
-        (df_program) { .component = c, .size = *size, .max_rows = c > DF_DENOISER ? cfg->max_pictures : cfg->max_rows };
+    int all = c > DF_DENOISER ? cfg->max_pictures : cfg->max_rows;
+    *p = (df_program) { .component = c, .size = *size, .max_rows = (int)df_halves_most(cfg->n_halves, all) };
     df_code rc = make_cut(p, cfg, err);
+    if (!rc) rc = list_crossings(p, cfg, err);
     if (!rc) rc = list_local(p, cfg, err);
+    if (!rc && cfg->n_halves > 1 && !cfg->rank)
+        rc = df_portal_open(&p->portal, p->graph, cfg->backend_cfg.dtype, p->max_rows, cfg->n_slots, err);
     if (!rc) {
         p->fingerprint = fingerprint_of(p->graph, p->cut, cfg);
         rc = open_stage(p, cfg, err);

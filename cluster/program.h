@@ -4,7 +4,10 @@
 #define DF_CLUSTER_PROGRAM_H
 
 #include "cluster/cost_book.h"
+#include "cluster/crossing.h"
+#include "cluster/halves.h"
 #include "cluster/hop.h"
+#include "cluster/portal.h"
 #include "engine/exec/stage.h"
 #include "engine/models/model.h"
 
@@ -13,9 +16,12 @@ enum { DF_PROGRAM_MAX_EDGES = 1024 };
 typedef struct df_program {
     df_component component;
     df_graph_size size;
-    int max_rows; /* that run together: an autoencoder has one for each picture */
+    int max_rows; /* that run together in a half: an autoencoder has one for each picture */
     df_graph *graph;
-    df_cut *cut;
+    df_cut *cut; /* of the ranks of a half */
+    df_crossing *crossings; /* [n_crossings] of all ranks */
+    int n_crossings;
+    df_portal *portal; /* rank 0, where there is another half; else NULL */
     df_stage *stage; /* this rank's */
     int *local; /* [n_local] segments of this rank, in run order */
     int n_local;
@@ -30,7 +36,7 @@ typedef struct df_program_cfg {
     const df_model *model;
     const df_backend *backend;
     df_backend_cfg backend_cfg;
-    int rank, n_ranks, max_rows, max_pictures, n_slots; /* of df_pipeline_cfg; none is 0 */
+    int rank, n_ranks, n_halves, max_rows, max_pictures, n_slots; /* of df_pipeline_cfg; none is 0 */
     const char *packed_dir, *model_key; /* of df_pipeline_cfg */
     df_stage_tap_fn denoiser_tap; /* of the denoiser's stage on this rank; NULL: none */
     void *tap_ctx;
@@ -41,6 +47,10 @@ typedef struct df_program_cfg {
 df_code df_program_open(df_program **out, const df_program_cfg *cfg, df_component c, const df_graph_size *size,
                         df_err *err);
 void df_program_close(df_program **p);
+
+static inline int df_program_depth(const df_program_cfg *cfg) {
+    return cfg->n_ranks / cfg->n_halves;
+}
 
 /* "unet 16x16" into out[out_bytes]; returns out. */
 char *df_program_name(const df_program *p, char *out, size_t out_bytes);

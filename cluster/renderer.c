@@ -18,7 +18,8 @@ static df_code alloc_batches(df_renderer *r, df_err *err) {
         df_batch *b = &r->batches[i];
         b->prompts = calloc(max, sizeof(df_prompt *));
         b->rows = calloc(max, sizeof(df_row *));
-        ok = b->prompts && b->rows;
+        b->place = calloc(2 * max, sizeof *b->place);
+        ok = b->prompts && b->rows && b->place;
     }
     return ok ? DF_OK : df_err_set(err, DF_ENOMEM, "renderer of %d slots", n_slots);
 }
@@ -98,6 +99,7 @@ void df_renderer_close(df_renderer **renderer) {
     for (int i = 0; r->batches && i < df_pipeline_slots(r->pipeline); i++) {
         free(r->batches[i].prompts);
         free(r->batches[i].rows);
+        free(r->batches[i].place);
     }
     free(r->batches);
     free(r->rgb);

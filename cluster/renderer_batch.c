@@ -52,19 +52,27 @@ static int share(const df_renderer *r, const df_row *like) {
     int n = 0;
     for (const df_row *row = r->rows; row; row = row->next)
         n += same_size(row, like, &stepping) && (row->state == DF_ROW_READY || row->state == DF_ROW_IN_FLIGHT);
-    return df_batch_share(n, df_pipeline_ranks(r->pipeline), df_pipeline_slots(r->pipeline), r->cfg.micro_batch);
+    const df_pipeline *p = r->pipeline;
+    return df_batch_share(n, df_pipeline_ranks(p), df_pipeline_halves(p), df_pipeline_slots(p), r->cfg.micro_batch);
 }
 
 static void gather(df_batch *b, df_row *first, const stage *s, int max) {
     const df_err *failure;
     b->n = 0;
-    b->n_rows = 0;
     for (df_row *row = first; row && b->n < max; row = row->next) {
         if (row->state != s->waiting || (s == &decoding && row->in_tiles) || !same_size(row, first, s)) continue;
         if (s == &stepping && (!df_row_has_text(row, &failure) || failure)) continue;
         b->rows[b->n++] = row;
-        b->n_rows += s == &stepping ? row->n_model_rows : 1;
     }
+}
+
+/* Which half of the pipeline has which of its model rows. */
+static void deal(const df_renderer *r, df_batch *b, const stage *s) {
+    int n_halves = df_pipeline_halves(r->pipeline);
+    memset(b->n_rows, 0, sizeof b->n_rows);
+    if (s != &stepping) df_halves_split(b->n_rows, n_halves, b->n);
+    for (int i = 0; s == &stepping && i < b->n; i++)
+        df_halves_put(b->n_rows, n_halves, b->rows[i]->n_model_rows, &b->place[2 * i]);
 }
 
 static void set_states(df_batch *b, df_row_state state) {
@@ -81,7 +89,7 @@ df_code df_batch_load(df_renderer *r, df_batch *b, df_component c, const df_grap
 
 df_code df_batch_run(df_renderer *r, df_batch *b, int slot, bool *started, df_err *err) {
     df_renderer_trace(r);
-    df_code rc = df_pipeline_start(r->pipeline, slot, b->program, b->n_rows, err);
+    df_code rc = df_pipeline_start_halves(r->pipeline, slot, b->program, b->n_rows, err);
     r->since_ns = df_clock_ns();
     if (rc) return rc;
     r->n_busy++;
@@ -105,37 +113,49 @@ static size_t input_bytes(const df_renderer *r, const df_batch *b, const char *p
     return row_bytes(r, b, df_graph_find_input(df_pipeline_graph(r->pipeline, b->program), port));
 }
 
-static size_t output_bytes(const df_renderer *r, const df_batch *b, const char *port) {
-    return row_bytes(r, b, df_graph_find_output(df_pipeline_graph(r->pipeline, b->program), port));
+const void *df_batch_output(const df_renderer *r, const df_batch *b, int slot, const char *port, df_half_place at) {
+    size_t bytes = row_bytes(r, b, df_graph_find_output(df_pipeline_graph(r->pipeline, b->program), port));
+    const char *rows = df_pipeline_half_output(r->pipeline, slot, b->program, at.half, port, b->n_rows[at.half]);
+    return rows + (size_t)at.at * bytes;
 }
 
-static void *input(df_renderer *r, const df_batch *b, int slot, const char *port) {
-    return df_pipeline_input(r->pipeline, slot, b->program, port, b->n_rows);
+static void *input(df_renderer *r, const df_batch *b, int slot, int half, const char *port) {
+    return df_pipeline_half_input(r->pipeline, slot, b->program, half, port, b->n_rows[half]);
+}
+
+static df_row_ports ports_of(df_renderer *r, const df_batch *b, int slot, int half) {
+    return (df_row_ports) {
+        .sample = input(r, b, slot, half, "sample"),
+        .timestep = input(r, b, slot, half, "timestep"),
+        .text = input(r, b, slot, half, "encoder_hidden_states"),
+        .pooled = input(r, b, slot, half, "pooled"),
+        .time_ids = input(r, b, slot, half, "time_ids"),
+        .class_labels = input(r, b, slot, half, "class_labels"),
+    };
 }
 
 static void fill_step(df_renderer *r, df_batch *b, int slot) {
-    df_row_ports ports = {
-        .sample = input(r, b, slot, "sample"),
-        .timestep = input(r, b, slot, "timestep"),
-        .text = input(r, b, slot, "encoder_hidden_states"),
-        .pooled = input(r, b, slot, "pooled"),
-        .time_ids = input(r, b, slot, "time_ids"),
-        .class_labels = input(r, b, slot, "class_labels"),
-    };
-    for (int i = 0, at = 0; i < b->n; at += b->rows[i]->n_model_rows, i++)
-        df_row_write_input(b->rows[i], &ports, at, r->dtype);
+    const df_row_ports ports[DF_MOST_HALVES] = { ports_of(r, b, slot, 0), ports_of(r, b, slot, 1) };
+    for (int i = 0; i < b->n; i++) {
+        const df_half_place *place = &b->place[2 * i];
+        df_row_begin_step(b->rows[i]);
+        for (int k = 0; k < b->rows[i]->n_model_rows; k++)
+            df_row_write_input(b->rows[i], k, &ports[place[k].half], place[k].at, r->dtype);
+    }
+}
+
+/* Of row i of those that have no partners. */
+static char *input_row(df_renderer *r, const df_batch *b, int slot, const char *port, int i) {
+    df_half_place at = df_halves_place(b->n_rows, i);
+    return (char *)input(r, b, slot, at.half, port) + (size_t)at.at * input_bytes(r, b, port);
 }
 
 static void fill_encode(df_renderer *r, df_batch *b, int slot) {
-    char *image = input(r, b, slot, "image");
-    size_t bytes = input_bytes(r, b, "image");
-    for (int i = 0; i < b->n; i++) df_row_write_picture(b->rows[i], image + (size_t)i * bytes, r->dtype);
+    for (int i = 0; i < b->n; i++) df_row_write_picture(b->rows[i], input_row(r, b, slot, "image", i), r->dtype);
 }
 
 static void fill_decode(df_renderer *r, df_batch *b, int slot) {
-    char *z = input(r, b, slot, "z");
-    size_t bytes = input_bytes(r, b, "z");
-    for (int i = 0; i < b->n; i++) df_row_write_latents(b->rows[i], z + (size_t)i * bytes, r->dtype);
+    for (int i = 0; i < b->n; i++) df_row_write_latents(b->rows[i], input_row(r, b, slot, "z", i), r->dtype);
 }
 
 static int step_of(const df_row *row) {
@@ -176,6 +196,7 @@ static df_code start(df_renderer *r, const stage *s, int slot, bool *started, df
         return DF_OK;
     }
     b->kind = s->kind;
+    deal(r, b, s);
     fill(r, b, slot);
     set_states(b, s->running);
     return df_batch_run(r, b, slot, started, err);
@@ -207,7 +228,7 @@ static bool go_on(df_renderer *r, df_row *row, df_code rc, const df_err *why) {
     return false;
 }
 
-static void finish_row_step(df_renderer *r, df_row *row, const void *out) {
+static void finish_row_step(df_renderer *r, df_row *row, const void *const out[]) {
     df_err why;
     uint64_t id = row->id;
     df_code rc = row->cancelled ? DF_OK : df_row_take_output(row, out, r->dtype, &why);
@@ -216,22 +237,20 @@ static void finish_row_step(df_renderer *r, df_row *row, const void *out) {
 }
 
 static void finish_step(df_renderer *r, df_batch *b, int slot) {
-    size_t bytes = output_bytes(r, b, "out");
-    const char *out = df_pipeline_output(r->pipeline, slot, b->program, "out", b->n_rows);
     for (int i = 0; i < b->n; i++) {
-        size_t rows = (size_t)b->rows[i]->n_model_rows; /* the row may be gone afterwards */
+        const void *out[2] = { NULL, NULL };
+        for (int k = 0; k < b->rows[i]->n_model_rows; k++)
+            out[k] = df_batch_output(r, b, slot, "out", b->place[2 * i + k]);
         finish_row_step(r, b->rows[i], out);
-        out += rows * bytes;
     }
 }
 
 static void finish_encode(df_renderer *r, df_batch *b, int slot) {
-    size_t bytes = output_bytes(r, b, "moments");
-    const char *moments = df_pipeline_output(r->pipeline, slot, b->program, "moments", b->n_rows);
     for (int i = 0; i < b->n; i++) {
         df_row *row = b->rows[i];
         df_err why;
-        df_code rc = row->cancelled ? DF_OK : df_row_take_moments(row, moments + (size_t)i * bytes, r->dtype, &why);
+        const void *moments = df_batch_output(r, b, slot, "moments", df_halves_place(b->n_rows, i));
+        df_code rc = row->cancelled ? DF_OK : df_row_take_moments(row, moments, r->dtype, &why);
         go_on(r, row, rc, &why);
     }
 }

@@ -13,7 +13,8 @@ typedef struct df_batch {
     df_batch_kind kind;
     int encoder; /* text: which of the prompt cache's */
     int program;
-    int64_t n_rows; /* model rows */
+    int64_t n_rows[DF_MOST_HALVES]; /* model rows */
+    df_half_place *place; /* [2 * max_rows] steps: of image i's model rows, 2i and 2i + 1 */
     int n; /* prompts or images */
     df_prompt **prompts; /* [max_rows] */
     df_row **rows; /* [max_rows] */
@@ -56,6 +57,8 @@ df_code df_batch_finish(df_renderer *r, int slot, const df_err *failure, df_err 
 df_code df_batch_load(df_renderer *r, df_batch *b, df_component c, const df_graph_size *size, bool *later, df_err *why,
                       df_err *err);
 void df_renderer_trace(df_renderer *r); /* what was done since since_ns, which is now */
+/* What one row of a micro-batch has made of a port, in the activation type. */
+const void *df_batch_output(const df_renderer *r, const df_batch *b, int slot, const char *port, df_half_place at);
 df_code df_batch_run(df_renderer *r, df_batch *b, int slot, bool *started, df_err *err);
 
 /* renderer_text.c: micro-batches of prompts, as above. */

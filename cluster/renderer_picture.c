@@ -57,10 +57,9 @@ df_code df_renderer_finish_picture(df_renderer *r, df_row *row, const void *imag
 }
 
 df_code df_renderer_finish_decode(df_renderer *r, df_batch *b, int slot, df_err *err) {
-    size_t n_pixels = pixels_of(r, b->rows[0]), bytes = 3 * n_pixels * df_dtype_bytes(r->dtype);
-    const char *image = df_pipeline_output(r->pipeline, slot, b->program, "image", b->n_rows);
-    df_code rc = reserve(r, n_pixels, err);
-    for (int i = 0; i < b->n && !rc; i++) finish(r, b->rows[i], image + (size_t)i * bytes, r->dtype);
+    df_code rc = reserve(r, pixels_of(r, b->rows[0]), err);
+    for (int i = 0; i < b->n && !rc; i++)
+        finish(r, b->rows[i], df_batch_output(r, b, slot, "image", df_halves_place(b->n_rows, i)), r->dtype);
     return rc;
 }
 

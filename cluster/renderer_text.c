@@ -10,9 +10,12 @@ static size_t tokens_of(const df_renderer *r, const df_batch *b) {
 
 static void fill(df_renderer *r, df_batch *b, int slot) {
     size_t tokens = tokens_of(r, b);
-    int32_t *ids = df_pipeline_input(r->pipeline, slot, b->program, "ids", b->n_rows);
-    for (int i = 0; i < b->n; i++)
-        memcpy(ids + (size_t)i * tokens, b->prompts[i]->ids[b->encoder], tokens * sizeof *ids);
+    df_halves_split(b->n_rows, df_pipeline_halves(r->pipeline), b->n);
+    for (int i = 0; i < b->n; i++) {
+        df_half_place at = df_halves_place(b->n_rows, i);
+        int32_t *ids = df_pipeline_half_input(r->pipeline, slot, b->program, at.half, "ids", b->n_rows[at.half]);
+        memcpy(ids + (size_t)at.at * tokens, b->prompts[i]->ids[b->encoder], tokens * sizeof *ids);
+    }
 }
 
 static void fail(df_batch *b, const df_err *why) {
@@ -35,7 +38,6 @@ static df_code start(df_renderer *r, int encoder, int slot, bool *started, df_er
     }
     b->kind = DF_BATCH_TEXT;
     b->encoder = encoder;
-    b->n_rows = b->n;
     fill(r, b, slot);
     return df_batch_run(r, b, slot, started, err);
 }
@@ -47,37 +49,26 @@ df_code df_text_batch_start(df_renderer *r, int slot, bool *started, df_err *err
     return rc;
 }
 
-/* Rows of an output: [tokens][width] for each prompt. */
-typedef struct states {
-    const char *data;
-    size_t bytes; /* of one prompt */
-} states;
-
-static states states_of(df_renderer *r, const df_batch *b, int slot, const char *port) {
-    const df_graph *g = df_pipeline_graph(r->pipeline, b->program);
-    df_shape shape = df_graph_shape(g, df_graph_find_output(g, port));
-    return (states) {
-        .data = df_pipeline_output(r->pipeline, slot, b->program, port, b->n_rows),
-        .bytes = (size_t)df_shape_elements(shape) * df_dtype_bytes(r->dtype),
-    };
+/* [tokens][width] of prompt i. */
+static const void *states_of(const df_renderer *r, const df_batch *b, int slot, const char *port, int i) {
+    return df_batch_output(r, b, slot, port, df_halves_place(b->n_rows, i));
 }
 
 static void take_context(df_renderer *r, df_batch *b, int slot) {
     char name[DF_TEXT_PORT_BYTES];
     df_component c = r->encoder[b->encoder];
     const df_graph *g = df_pipeline_graph(r->pipeline, b->program);
-    states s = states_of(r, b, slot, df_text_context_port(r->model, c, g, name));
+    const char *port = df_text_context_port(r->model, c, g, name);
     for (int i = 0; i < b->n; i++)
-        df_text_context_put(r->model, c, b->prompts[i], s.data + (size_t)i * s.bytes, r->dtype);
+        df_text_context_put(r->model, c, b->prompts[i], states_of(r, b, slot, port, i), r->dtype);
 }
 
 static void take_pooled(df_renderer *r, df_batch *b, int slot) {
     df_component c = r->encoder[b->encoder];
     const char *port = df_text_pooled_port(r->model, c);
     if (!port) return;
-    states s = states_of(r, b, slot, port);
     for (int i = 0; i < b->n; i++)
-        df_text_pooled_put(r->model, c, b->prompts[i], b->prompts[i]->ids[b->encoder], s.data + (size_t)i * s.bytes,
+        df_text_pooled_put(r->model, c, b->prompts[i], b->prompts[i]->ids[b->encoder], states_of(r, b, slot, port, i),
                            r->dtype);
 }
 

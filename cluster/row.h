@@ -58,10 +58,12 @@ typedef struct df_row_ports {
     int32_t *class_labels;
 } df_row_ports;
 
-/* Fills model rows at..at + n_model_rows - 1. */
-void df_row_write_input(df_row *row, const df_row_ports *ports, int at, df_dtype dtype);
-/* Takes the denoiser's output, from the row's first on: guidance, then a step. DF_ENUMERIC if it is not finite. */
-df_code df_row_take_output(df_row *row, const void *out, df_dtype dtype, df_err *err);
+/* What all of its model rows have in common: before the first of a step is written. */
+void df_row_begin_step(df_row *row);
+/* Fills row `at` of a micro-batch with its model row k of n_model_rows. */
+void df_row_write_input(df_row *row, int k, const df_row_ports *ports, int64_t at, df_dtype dtype);
+/* Takes the denoiser's output of each model row: guidance, then a step. DF_ENUMERIC if it is not finite. */
+df_code df_row_take_output(df_row *row, const void *const out[], df_dtype dtype, df_err *err);
 
 void df_row_write_picture(df_row *row, void *image, df_dtype dtype); /* the VAE encoder's input, one row */
 df_code df_row_take_moments(df_row *row, const void *moments, df_dtype dtype, df_err *err);

@@ -5,7 +5,7 @@
 #include "cluster/row.h"
 #include "cluster/text_context.h"
 
-static void *row_at(void *base, int row, size_t bytes) {
+static void *row_at(void *base, int64_t row, size_t bytes) {
     return (char *)base + (size_t)row * bytes;
 }
 
@@ -46,7 +46,7 @@ static int class_of(const df_row *row, bool uncond) {
     return uncond ? df_model_info_of(row->model)->n_classes - 1 : row->class_label;
 }
 
-static void write_conditions(const df_row *row, const df_row_ports *ports, int at, bool uncond, df_dtype dtype) {
+static void write_conditions(const df_row *row, const df_row_ports *ports, int64_t at, bool uncond, df_dtype dtype) {
     df_row_text *t = uncond ? row->uncond : row->cond;
     int chunks = row->cond ? df_row_text_chunks(row->cond) : 1;
     size_t text = (size_t)chunks * df_text_context_bytes(row->model, dtype),
@@ -57,24 +57,24 @@ static void write_conditions(const df_row *row, const df_row_ports *ports, int a
     if (ports->class_labels) ports->class_labels[at] = class_of(row, uncond);
 }
 
-void df_row_write_input(df_row *row, const df_row_ports *ports, int at, df_dtype dtype) {
-    size_t C = (size_t)df_model_info_of(row->model)->input_channels, plane = plane_of(row);
-    size_t unit = df_dtype_bytes(dtype);
+void df_row_begin_step(df_row *row) {
     begin(row);
     df_walk_write_sample(row->walk, row->work);
-    for (int k = 0; k < row->n_model_rows; k++) {
-        df_activations_write(row_at(ports->sample, at + k, C * plane * unit), row->work, C, plane, dtype);
-        ports->timestep[at + k] = (double)df_walk_timestep(row->walk);
-        write_conditions(row, ports, at + k, row->n_model_rows == 2 && k == 0, dtype);
-    }
 }
 
-df_code df_row_take_output(df_row *row, const void *out, df_dtype dtype, df_err *err) {
+void df_row_write_input(df_row *row, int k, const df_row_ports *ports, int64_t at, df_dtype dtype) {
+    size_t C = (size_t)df_model_info_of(row->model)->input_channels, plane = plane_of(row);
+    df_activations_write(row_at(ports->sample, at, C * plane * df_dtype_bytes(dtype)), row->work, C, plane, dtype);
+    ports->timestep[at] = (double)df_walk_timestep(row->walk);
+    write_conditions(row, ports, at, row->n_model_rows == 2 && k == 0, dtype);
+}
+
+df_code df_row_take_output(df_row *row, const void *const out[], df_dtype dtype, df_err *err) {
     size_t C = (size_t)df_model_facts(row->model, DF_DENOISER)->denoiser.out_channels, plane = plane_of(row);
     float *first = row->work, *second = row->work + C * plane;
     bool guided = row->n_model_rows == 2;
-    df_activations_read(first, out, C, plane, dtype);
-    if (guided) df_activations_read(second, (const char *)out + C * plane * df_dtype_bytes(dtype), C, plane, dtype);
+    df_activations_read(first, out[0], C, plane, dtype);
+    if (guided) df_activations_read(second, out[1], C, plane, dtype);
     df_walk_guide(row->walk, guided ? second : first, guided ? first : NULL);
     df_code rc = df_walk_step(row->walk, err);
     if (!rc) df_walk_blend(row->walk);

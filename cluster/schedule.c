@@ -21,8 +21,8 @@ int df_turn_next(const df_turn *turns, int n_turns, df_turn_ready_fn is_ready, c
     return best;
 }
 
-int df_batch_share(int n_pictures, int n_ranks, int n_slots, int micro_batch) {
-    int useful = n_ranks == 1 ? 1 : n_ranks + 1; /* one for each rank, one on the way between them */
+int df_batch_share(int n_pictures, int n_ranks, int n_halves, int n_slots, int micro_batch) {
+    int useful = n_ranks == 1 ? 1 : n_ranks / n_halves + 1; /* one for each stage, one on the way between them */
     if (useful > n_slots) useful = n_slots;
     int each = (n_pictures + useful - 1) / useful;
     return each < 1 ? 1 : each < micro_batch ? each : micro_batch;

@@ -34,7 +34,7 @@ typedef enum df_batch_kind {
 } df_batch_kind;
 
 /* Pictures of a micro-batch of steps, when so many are between their first and last: all slots that help get an equal
- * share, of at least 1 and at most micro_batch. */
-int df_batch_share(int n_pictures, int n_ranks, int n_slots, int micro_batch);
+ * share, of at least 1 and at most micro_batch. n_ranks: of all halves. */
+int df_batch_share(int n_pictures, int n_ranks, int n_halves, int n_slots, int micro_batch);
 
 #endif

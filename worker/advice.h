@@ -10,9 +10,7 @@
 #include <stddef.h>
 
 #include "cluster/cost_book.h"
-#include "cluster/hop.h"
-#include "engine/backend/backend.h"
-#include "engine/models/model.h"
+#include "cluster/strategy.h"
 
 typedef struct df_advice_question {
     const df_model *model;
@@ -24,7 +22,13 @@ typedef struct df_advice_question {
     const df_hops *hops; /* [n_ranks] between them; NULL: nothing to pay */
     const df_cost_book *costs; /* measured ones; NULL, or not of the size: modelled */
     int64_t rank_bytes; /* of memory that a rank has; 0: any */
+    df_split split; /* asked for */
+    df_strategy_aim aim;
 } df_advice_question;
+
+/* Into how many halves (cluster/halves.h) each pipeline goes, 1 or 2: as asked for, else for latency in the faster of
+ * both. 1 where no plan can be made, and with an odd depth. */
+int df_advice_halves(const df_advice_question *q);
 
 /* False, and nothing is written, if there is nothing to tell; also if no plan can be made: who renders will say why. */
 bool df_advice_slower(const df_advice_question *q, char *out, size_t out_bytes);

@@ -15,9 +15,10 @@ static inline int df_worker_micro_batch(int wanted, const df_model_info *model) 
     return wanted > 0 ? wanted : small ? 8 : 4;
 }
 
-/* Micro-batches in flight: a folded plan visits every rank twice, so that twice as many as ranks keep all busy. */
-static inline int df_worker_slots(int n_ranks) {
-    return n_ranks == 1 ? 1 : 2 * n_ranks;
+/* Micro-batches in flight: a folded plan visits every rank twice, so that twice as many as stages keep all busy; in
+ * halves of one stage the second computes one while rank 0 makes another ready. */
+static inline int df_worker_slots(int n_ranks, int n_halves) {
+    return n_ranks == 1 ? 1 : 2 * n_ranks / n_halves;
 }
 
 #endif

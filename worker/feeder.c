@@ -214,6 +214,8 @@ static void advise(const df_feeder *f, const df_session_want *want) {
         .costs = df_pipeline_costs(pipeline),
         .depth = n_ranks,
         .rank_bytes = df_advice_rank_bytes(n_ranks), /* as if all were here: on several hosts each has more */
+        .split = df_session_halves(f->session) > 1 ? DF_SPLIT_CFG : DF_SPLIT_LAYERS,
+        .aim = f->cfg.session.aim,
     };
     if (df_advice_slower(&q, why, sizeof why))
         df_log_event(f->cfg.log, DF_LOG_WARN, "slower_than_planned", "path=%s ranks=%d why=\"%s\"", want->path, n_ranks,
@@ -239,8 +241,8 @@ static df_code open_session(df_feeder *f, const df_session_want *want, df_err *e
         return rc;
     }
     df_log_event(f->cfg.log, DF_LOG_INFO, opened ? "model_open" : "model_resumed",
-                 "path=%s adapters=%zu dtype=%s micro_batch=%d ms=%lld", want->path, want->n_adapters, want->dtype,
-                 rc_cfg.micro_batch, (long long)(df_clock_ms() - start));
+                 "path=%s adapters=%zu dtype=%s micro_batch=%d halves=%d ms=%lld", want->path, want->n_adapters,
+                 want->dtype, rc_cfg.micro_batch, df_session_halves(f->session), (long long)(df_clock_ms() - start));
     if (opened) advise(f, want);
     return DF_OK;
 }

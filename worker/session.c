@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "cluster/channels.h"
 #include "engine/text/tokenizer.h"
+#include "worker/advice.h"
 #include "worker/content.h"
 #include "worker/defaults.h"
 
@@ -31,6 +32,7 @@ typedef struct adapter {
 /* Of one size, both ways, so that the receiver always knows it. All ranks run one build on one kind of machine. */
 typedef struct control {
     int32_t op, place, micro_batch, dtype, code;
+    int32_t n_halves; /* GO */
     char path[PATH_MAX], config_dir[PATH_MAX];
     char sha256[DF_SHA256_HEX_BYTES];
     adapter adapters[DF_SESSION_MAX_ADAPTERS];
@@ -49,7 +51,7 @@ struct df_session {
     adapter adapters[DF_SESSION_MAX_ADAPTERS];
     int n_adapters;
     bool no_t5, int8, fast_conv;
-    int wanted_micro_batch, micro_batch, n_slots;
+    int wanted_micro_batch, micro_batch, n_slots, n_halves;
     df_dtype dtype;
     df_buf key; /* what the weights are: the model and its adapters */
 };
@@ -120,16 +122,21 @@ static df_code make_key(df_session *s, df_err *err) {
     return s->key.failed ? df_err_set(err, DF_ENOMEM, "%s", s->path) : DF_OK;
 }
 
+static df_backend_cfg arithmetic_of(const df_session *s, const df_session_cfg *cfg) {
+    return (df_backend_cfg) { .dtype = s->dtype, .threads = cfg->threads, .int8 = s->int8, .fast_conv = s->fast_conv };
+}
+
 static df_code open_pipeline(df_session *s, df_comm *comm, const df_session_cfg *cfg, df_err *err) {
     df_code rc = make_key(s, err);
     if (rc) return rc;
-    s->n_slots = df_worker_slots(comm->size);
+    s->n_slots = df_worker_slots(comm->size, s->n_halves);
     const df_pipeline_cfg pc = {
         .backend = cfg->backend,
-        .backend_cfg = { .dtype = s->dtype, .threads = cfg->threads, .int8 = s->int8, .fast_conv = s->fast_conv },
+        .backend_cfg = arithmetic_of(s, cfg),
         .max_rows = 2 * s->micro_batch,
         .max_pictures = s->micro_batch,
         .n_slots = s->n_slots,
+        .n_halves = s->n_halves,
         .packed_dir = cfg->packed_dir,
         .model_key = s->key.data,
         .costs = cfg->costs,
@@ -164,6 +171,30 @@ static df_code all_ready(df_comm *comm, df_code mine, control *m, df_err *err) {
         if (m->code && !rc) rc = df_err_set(err, (df_code)m->code, "rank %d: %s", r, m->text);
     }
     return rc;
+}
+
+/* Where the plan decides it decides by costs that are known, or measured now: the pipeline asks for them as well. */
+static int choose_halves(const df_session *s, const df_comm *comm, const df_session_cfg *cfg) {
+    df_advice_question q = { .model = s->model,
+                             .backend = cfg->backend,
+                             .backend_cfg = arithmetic_of(s, cfg),
+                             .micro_batch = s->micro_batch,
+                             .n_ranks = comm->size,
+                             .depth = comm->size,
+                             .hops = cfg->hops,
+                             .rank_bytes = df_advice_rank_bytes(comm->size),
+                             .split = cfg->split,
+                             .aim = cfg->aim };
+    df_cost_book book = { 0 };
+    const df_costs_terms terms = {
+        .cfg = cfg->costs, .backend = q.backend, .backend_cfg = q.backend_cfg, .max_rows = 2 * s->micro_batch
+    };
+    const df_graph_size own = df_model_own_size(s->model);
+    bool by_plan = comm->size > 1 && q.split == DF_SPLIT_BEST && q.aim == DF_FOR_LATENCY;
+    if (by_plan && !df_cost_book_learn(&book, s->model, &own, &terms, NULL)) q.costs = &book;
+    int n_halves = df_advice_halves(&q);
+    df_cost_book_free(&book);
+    return n_halves;
 }
 
 static bool kind_of(const Diffarm__Adapter *a, int32_t *kind) {
@@ -224,6 +255,7 @@ df_code df_session_open(df_session **out, df_comm *comm, const df_session_cfg *c
     if ((rc = send_to_all(comm, m, err))) goto fail;
     rc = all_ready(comm, open_model(s, cfg, m, err), m, err);
     m->op = rc ? CONTROL_ABANDON : CONTROL_GO;
+    if (!rc) m->n_halves = s->n_halves = choose_halves(s, comm, cfg);
     if ((link = send_to_all(comm, m, rc ? NULL : err)) && !rc) rc = link;
     if (!rc) rc = open_pipeline(s, comm, cfg, err);
     if (rc) goto fail;
@@ -309,6 +341,10 @@ int df_session_micro_batch(const df_session *s) {
     return s->micro_batch;
 }
 
+int df_session_halves(const df_session *s) {
+    return s->n_halves;
+}
+
 int df_session_capacity(const df_session *s) {
     return s->micro_batch * s->n_slots;
 }
@@ -328,6 +364,7 @@ static df_code follow_open(df_session **out, df_comm *comm, const df_session_cfg
     rc = send_control(comm, 0, m, err);
     if (!rc) rc = recv_control(comm, 0, m, err);
     bool go = !rc && m->op == CONTROL_GO;
+    s->n_halves = m->n_halves;
     if (go) rc = open_pipeline(s, comm, cfg, err);
     if (go && !rc)
         *out = s;

@@ -16,6 +16,7 @@
 
 #include "base/sha256.h"
 #include "cluster/renderer.h"
+#include "cluster/strategy.h"
 #include "farm.pb-c.h"
 
 typedef struct df_session df_session;
@@ -30,6 +31,8 @@ typedef struct df_session_cfg {
     void *watch_ctx;
     df_trace *trace; /* borrowed; NULL: none */
     int64_t stall_timeout_ms; /* of df_pipeline_cfg */
+    df_split split; /* with aim: how the ranks share a model, as rank 0 has it */
+    df_strategy_aim aim;
 } df_session_cfg;
 
 typedef struct df_session_want {
@@ -55,6 +58,7 @@ bool df_session_fits(const df_session *s, const df_session_want *want); /* false
 df_pipeline *df_session_pipeline(const df_session *s);
 const df_model *df_session_model(const df_session *s);
 int df_session_micro_batch(const df_session *s);
+int df_session_halves(const df_session *s); /* of the pipeline, 1 or 2 */
 int df_session_capacity(const df_session *s); /* pictures in flight */
 
 void df_session_dismiss(df_comm *comm);

@@ -75,6 +75,8 @@ static df_session_cfg session_cfg(const df_worker_cfg *cfg, const df_hops *hops,
                          .threads = cfg->threads,
                          .packed_dir = cfg->packed_dir,
                          .costs = cfg->costs,
+                         .split = cfg->split,
+                         .aim = cfg->aim,
                          .hops = hops,
                          .trace = trace,
                          .stall_timeout_ms = cfg->stall_timeout_ms };

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "cluster/comm.h"
 #include "cluster/node_costs.h"
+#include "cluster/strategy.h"
 #include "engine/backend/backend.h"
 #include "worker/pulse.h"
 
@@ -25,6 +26,8 @@ typedef struct df_worker_cfg {
     int micro_batch; /* 0: the job's, else a default */
     const char *packed_dir; /* packed weights are kept there; NULL: nowhere */
     df_costs_cfg costs; /* what a pipeline is cut by; its warnings go to the log */
+    df_split split; /* with aim: how the ranks share a model */
+    df_strategy_aim aim;
     const char *inputs_dir; /* files that rows name are opened below it alone; NULL: anywhere */
     const char *input_cache_dir; /* copies of those that are not there; NULL: a private folder */
     uint64_t input_cache_bytes; /* at most */

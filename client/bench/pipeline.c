@@ -28,6 +28,7 @@ typedef struct bench {
 static df_code open_replica(bench *b, const df_steady_cfg *cfg, df_err *err) {
     df_steady_cfg alone = *cfg;
     alone.n_slots = 1;
+    alone.n_halves = 1;
     df_code rc = df_comm_self_open(&b->self, err);
     return rc ? rc : df_steady_open(&b->replica, b->self, b->model, &alone, err);
 }
@@ -42,6 +43,7 @@ static df_code open_all(bench *b, df_err *err) {
                                 .backend_cfg = o->backend_cfg,
                                 .micro_batch = o->micro_batch,
                                 .n_slots = o->slots,
+                                .n_halves = o->n_halves,
                                 .width = o->width,
                                 .height = o->height,
                                 .costs = costs,

@@ -1,5 +1,6 @@
 #include "client/bench/pipeline_options.h"
 
+#include "client/split_options.h"
 #include "worker/defaults.h"
 
 enum {
@@ -11,7 +12,8 @@ enum {
     OPT_RUNS,
     OPT_PASSES,
     OPT_SLOTS,
-    OPT_TRACE
+    OPT_TRACE,
+    OPT_SPLIT
 };
 
 static const struct argp_option option_table[] = {
@@ -19,6 +21,8 @@ static const struct argp_option option_table[] = {
     { "pipeline", OPT_RANKS, "P", 0, "Ranks: of the pipeline, and replicas beside it (2)", 1 },
     { "micro-batch", OPT_MICRO_BATCH, "B", 0, "Pictures computed together (1)", 1 },
     { "slots", OPT_SLOTS, "N", 0, "Micro-batches in flight (a worker's choice)", 1 },
+    { "split", OPT_SPLIT, "layers|cfg", 0,
+      "How the pipeline's ranks share the model: its layers, or guidance in two halves (layers)", 1 },
     { "size", OPT_SIZE, "WxH", 0, "Size of the pictures in pixels (the model's)", 1 },
     { "dtype", OPT_DTYPE, "D", 0, "Arithmetic: f32 or bf16 (f32)", 1 },
     { "threads", OPT_THREADS, "T", 0, "Threads of each rank (1)", 1 },
@@ -55,6 +59,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     case OPT_RUNS: o->runs = (int)df_option_int(state, "runs", arg, 1, 1000); return 0;
     case OPT_PASSES: o->passes = (int)df_option_int(state, "passes", arg, 1, 100000); return 0;
     case OPT_TRACE: o->trace = arg; return 0;
+    case OPT_SPLIT: o->n_halves = df_split_option(state, arg) == DF_SPLIT_CFG ? 2 : 1; return 0;
     case ARGP_KEY_ARG: argp_error(state, "'%s' is one argument too many", arg); return 0;
     case ARGP_KEY_END:
         if (!o->model) argp_error(state, "give a model (-m MODEL)");
@@ -75,10 +80,13 @@ void df_bench_pipeline_options_parse(df_bench_pipeline_options *o, int argc, cha
                "line a run, {\"replicas\": r, \"pipeline\": p, \"ratio\": p/r}, then {\"median_ratio\": x}.",
         .children = children,
     };
-    *o = (df_bench_pipeline_options) {
-        .ranks = 2, .micro_batch = 1, .runs = 5, .passes = 8, .backend_cfg = { .dtype = DF_F32, .threads = 1 }
-    };
+    *o = (df_bench_pipeline_options) { .ranks = 2,
+                                       .n_halves = 1,
+                                       .micro_batch = 1,
+                                       .runs = 5,
+                                       .passes = 8,
+                                       .backend_cfg = { .dtype = DF_F32, .threads = 1 } };
     df_costs_options_init(&o->costs, DF_COSTS_MEASURED);
     df_options_parse(&argp, argc, argv, o);
-    if (!o->slots) o->slots = df_worker_slots(o->ranks);
+    if (!o->slots) o->slots = df_worker_slots(o->ranks, o->n_halves);
 }

@@ -10,6 +10,7 @@ typedef struct df_bench_pipeline_options {
     const char *model;
     const char *trace; /* NULL: none */
     int ranks, micro_batch, runs, passes, slots;
+    int n_halves; /* of the pipeline's ranks */
     int width, height; /* of the picture; 0: the model's */
     df_backend_cfg backend_cfg;
     df_costs_options costs;

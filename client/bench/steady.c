@@ -23,6 +23,7 @@ df_code df_steady_open(df_steady **out, df_comm *comm, const df_model *model, co
                                  .max_rows = 2 * cfg->micro_batch,
                                  .max_pictures = cfg->micro_batch,
                                  .n_slots = cfg->n_slots,
+                                 .n_halves = cfg->n_halves,
                                  .costs = cfg->costs,
                                  .trace = cfg->trace };
     df_steady *s = calloc(1, sizeof *s);

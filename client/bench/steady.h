@@ -16,7 +16,7 @@ typedef struct df_steady df_steady;
 typedef struct df_steady_cfg {
     const df_backend *backend;
     df_backend_cfg backend_cfg;
-    int micro_batch, n_slots;
+    int micro_batch, n_slots, n_halves;
     int width, height; /* 0: the model's */
     df_costs_cfg costs; /* of df_pipeline_cfg */
     df_trace *trace; /* borrowed; NULL: none */

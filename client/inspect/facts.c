@@ -88,11 +88,11 @@ static df_code set_size(df_facts *f, const df_inspect_options *o, df_err *err) {
 
 /* The fewest ranks beyond those asked for that hold the model; 0: even the most do not. */
 static int smallest_that_fits(const df_facts *f, const df_inspect_options *o, const df_graph_size *size) {
-    for (int n = f->n_ranks + 1; n <= SEARCHED_RANKS; n++) {
+    for (int n = f->n_halves * (f->n_ranks + 1); n <= SEARCHED_RANKS; n += f->n_halves) {
         df_plan_setup setup;
         df_model_plan *p = NULL;
         df_err err;
-        df_code rc = df_plan_setup_open(&setup, &o->plan, f->model, n, &err);
+        df_code rc = df_plan_setup_open(&setup, &o->plan, f->model, n, f->n_halves, &err);
         setup.terms.costs = &f->costs;
         if (!rc) rc = df_model_plan_new(&p, f->model, size, &setup.terms, DF_COMPONENT_COUNT, &err);
         df_model_plan_free(&p);
@@ -104,7 +104,7 @@ static int smallest_that_fits(const df_facts *f, const df_inspect_options *o, co
 }
 
 static df_code make_plan(df_facts *f, const df_inspect_options *o, const df_graph_size *size, df_err *err) {
-    df_code rc = df_plan_setup_open(&f->setup, &o->plan, f->model, f->n_ranks, err);
+    df_code rc = df_plan_setup_open(&f->setup, &o->plan, f->model, o->pipeline, f->n_halves, err);
     f->setup.terms.costs = &f->costs;
     if (!rc) rc = df_model_plan_new(&f->plan, f->model, size, &f->setup.terms, DF_COMPONENT_COUNT, err);
     if (rc == DF_ELIMIT) {
@@ -130,11 +130,9 @@ static df_code make_plan(df_facts *f, const df_inspect_options *o, const df_grap
 static df_code weigh(df_facts *f, const df_inspect_options *o, const df_graph_size *size, df_err *err) {
     int n_ranks = o->ranks ? o->ranks : o->pipeline;
     df_plan_setup setup;
-    df_code rc = df_plan_setup_open(&setup, &o->plan, f->model, n_ranks, err);
+    df_code rc = df_plan_setup_open(&setup, &o->plan, f->model, n_ranks, 1, err);
     setup.terms.costs = &f->costs;
-    const df_strategy_cfg cfg = { .terms = setup.terms,
-                                  .micro_batch = df_worker_micro_batch(o->plan.micro_batch, df_model_info_of(f->model)),
-                                  .slots = df_worker_slots };
+    const df_strategy_cfg cfg = { .terms = setup.terms, .micro_batch = setup.micro_batch, .slots = df_worker_slots };
     if (!rc) rc = df_strategies_weigh(&f->strategies, f->model, size, &cfg, err);
     df_plan_setup_close(&setup);
     return rc;
@@ -149,7 +147,8 @@ static df_code plan_all(df_facts *f, const df_inspect_options *o, df_err *err) {
 }
 
 df_code df_facts_gather(df_facts *f, const df_inspect_options *o, df_err *err) {
-    *f = (df_facts) { .n_ranks = o->pipeline, .aim = o->aim };
+    *f = (df_facts) { .n_halves = df_plan_halves(&o->plan), .aim = o->aim };
+    f->n_ranks = (o->pipeline + f->n_halves - 1) / f->n_halves;
     const df_model_options how = { .config_dir = o->config_dir, .no_t5 = o->no_t5 };
     df_code rc = df_model_open_with(&f->model, o->model, &how, err);
     if (!rc) rc = set_size(f, o, err);
@@ -193,5 +192,6 @@ void df_facts_choice(const df_facts *f, char *choice, char *warning, size_t byte
     choice[0] = warning[0] = '\0';
     if (!best) return;
     df_strategy_explain(&f->strategies, best, f->aim, choice, bytes_each);
-    df_strategy_slower(&f->strategies, f->n_ranks, f->aim, warning, bytes_each);
+    df_strategy_slower(&f->strategies, f->n_halves > 1 ? DF_STRATEGY_HALVES : DF_STRATEGY_PIPELINES,
+                       f->n_halves * f->n_ranks, f->aim, warning, bytes_each);
 }

@@ -37,7 +37,8 @@ typedef struct df_facts {
     df_model *model;
     int width, height; /* pixels that costs are for */
     int latent_w, latent_h;
-    int n_ranks; /* 0: no plan */
+    int n_ranks; /* of the plan, which is that of each half; 0: no plan */
+    int n_halves;
     df_cost_book costs; /* measured ones, where they are known */
     df_plan_setup setup; /* of the plan */
     df_model_plan *plan;

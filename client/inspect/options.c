@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "client/commands.h"
+#include "client/split_options.h"
 
 enum {
     OPT_PIPELINE = 0x1000,
@@ -23,7 +24,8 @@ enum {
 
 static const struct argp_option option_table[] = {
     { "pipeline", OPT_PIPELINE, "P", 0, "Also show the plan for P ranks, component by component", 0 },
-    { "ranks", OPT_RANKS, "R", 0, "Ranks there are in all: weigh replicas and pipelines of every depth on them", 0 },
+    { "ranks", OPT_RANKS, "R", 0,
+      "Ranks there are in all: weigh replicas, and pipelines of every depth, also in halves, on them", 0 },
     { "optimize", OPT_OPTIMIZE, "throughput|latency", 0, "What to choose for (throughput)", 0 },
     { "size", OPT_SIZE, "WxH", 0, "Picture size that costs and bytes are for (default: the model's own)", 0 },
     { "values", OPT_VALUES, NULL, 0, "With --pipeline: list every value that crosses between ranks", 0 },
@@ -64,18 +66,12 @@ static void parse_output(struct argp_state *state, df_inspect_options *o, const 
     if (!o->json && strcmp(text, "text") != 0) argp_error(state, "--output must be text or json, not '%s'", text);
 }
 
-static void parse_aim(struct argp_state *state, df_inspect_options *o, const char *text) {
-    if (strcmp(text, "throughput") != 0 && strcmp(text, "latency") != 0)
-        argp_error(state, "--optimize must be throughput or latency, not '%s'", text);
-    o->aim = text[0] == 'l' ? DF_FOR_LATENCY : DF_FOR_THROUGHPUT;
-}
-
 static error_t parse(int key, char *arg, struct argp_state *state) {
     df_inspect_options *o = state->input;
     switch (key) {
     case OPT_PIPELINE: o->pipeline = parse_int(state, "--pipeline", arg, DF_PLAN_MOST_RANKS); return 0;
     case OPT_RANKS: o->ranks = parse_int(state, "--ranks", arg, DF_PLAN_MOST_RANKS); return 0;
-    case OPT_OPTIMIZE: parse_aim(state, o, arg); return 0;
+    case OPT_OPTIMIZE: o->aim = df_aim_option(state, arg); return 0;
     case ARGP_KEY_INIT: state->child_inputs[0] = &o->plan; return 0;
     case OPT_SIZE: parse_size(state, o, arg); return 0;
     case OPT_OUTPUT: parse_output(state, o, arg); return 0;

@@ -57,10 +57,13 @@ static json_t *json_of_component(const df_component_facts *c) {
 
 static json_t *json_of_ranks(const df_facts *f) {
     json_t *a = json_array();
-    for (int r = 0; r < f->n_ranks; r++)
-        json_array_append_new(a, json_pack("{s:i, s:f, s:f, s:I}", "rank", r, "busy_seconds", f->plan->busy_seconds[r],
-                                           "receive_seconds", f->plan->receive_seconds[r], "memory_bytes",
-                                           (json_int_t)f->plan->memory_bytes[r]));
+    for (int r = 0; r < f->n_halves * f->n_ranks; r++) {
+        int stage = r % f->n_ranks; /* each half makes a half of the rows */
+        json_array_append_new(a, json_pack("{s:i, s:f, s:f, s:I}", "rank", r, "busy_seconds",
+                                           f->plan->busy_seconds[stage] / f->n_halves, "receive_seconds",
+                                           f->plan->receive_seconds[stage] / f->n_halves, "memory_bytes",
+                                           (json_int_t)f->plan->memory_bytes[stage]));
+    }
     return a;
 }
 
@@ -68,9 +71,9 @@ static json_t *json_of_strategies(const df_facts *f) {
     json_t *a = json_array();
     for (int i = 0; i < f->strategies.n; i++) {
         const df_strategy *s = &f->strategies.of[i];
-        json_t *o = json_pack("{s:s, s:i, s:i, s:b, s:b}", "kind",
-                              s->kind == DF_STRATEGY_HALVES ? "guidance halves" : "pipelines", "depth", s->depth,
-                              "replicas", s->replicas, "fits", s->fits, "runs", df_strategy_runs(s));
+        json_t *o =
+            json_pack("{s:s, s:i, s:i, s:b}", "kind", s->kind == DF_STRATEGY_HALVES ? "guidance halves" : "pipelines",
+                      "depth", s->depth, "replicas", s->replicas, "fits", s->fits);
         if (s->fits) {
             json_object_set_new(o, "pictures_per_second", json_real(s->pictures_per_second));
             json_object_set_new(o, "seconds_per_picture", json_real(s->seconds_per_picture));
@@ -106,6 +109,7 @@ static json_t *json_of_facts(const df_facts *f) {
     bool measured = f->n_ranks ? f->plan->measured : f->strategies.measured;
     if (f->n_ranks || f->strategies.n) json_object_set_new(o, "costs", json_string(measured ? "measured" : "modelled"));
     if (f->n_ranks) json_object_set_new(o, "ranks", json_of_ranks(f));
+    if (f->n_ranks) json_object_set_new(o, "halves", json_integer(f->n_halves));
     if (f->strategies.n) add_choice(o, f);
     if (f->sha256[0]) json_object_set_new(o, "sha256", json_string(f->sha256));
     return o;

@@ -136,10 +136,10 @@ static void print_balance(const df_plan *p) {
     printf(", %.1f %% above the mean; predicted efficiency %.1f %%\n", 100 * p->imbalance, 100 * p->efficiency);
 }
 
-static void print_plan(const df_component_facts *c, bool values) {
+static void print_plan(const df_component_facts *c, int n_halves, bool values) {
     const df_plan *p = c->plan;
-    printf("\n%s on %d rank%s: %s plan\n", c->graph->name, p->n_stages, p->n_stages == 1 ? "" : "s",
-           p->kind == DF_PLAN_FOLDED ? "folded" : "linear");
+    printf("\n%s on %d rank%s%s: %s plan\n", c->graph->name, p->n_stages, p->n_stages == 1 ? "" : "s",
+           n_halves > 1 ? " of each half" : "", p->kind == DF_PLAN_FOLDED ? "folded" : "linear");
     print_stages(c);
     if (values) print_values(c);
     print_traffic(p);
@@ -152,9 +152,10 @@ static void print_ranks(const df_facts *f) {
     double pace = df_model_plan_pace(f->plan);
     printf("\nfor a picture of %d steps of %d row%s\n  rank     busy      memory\n", t->steps, t->rows_per_step,
            t->rows_per_step == 1 ? "" : "s");
-    for (int r = 0; r < f->n_ranks; r++)
-        printf("  %4d  %5.1f %%  %10s\n", r, 100 * f->plan->busy_seconds[r] / pace,
-               bytes(a, (double)f->plan->memory_bytes[r]));
+    for (int r = 0; r < f->n_halves * f->n_ranks; r++)
+        printf("  %4d  %5.1f %%  %10s\n", r, 100 * f->plan->busy_seconds[r % f->n_ranks] / pace,
+               bytes(a, (double)f->plan->memory_bytes[r % f->n_ranks]));
+    if (f->n_halves > 1) printf("  two halves, each with one of a guided picture's two rows\n");
     printf("  costs: %s\n", f->plan->measured ? "measured on this machine" : "modelled from shapes");
     printf("  memory: weights, and activations of %d rows in each of %d micro-batches in flight; efficiency %.1f %%\n",
            t->max_rows, t->n_slots, 100 * df_model_plan_efficiency(f->plan));
@@ -162,14 +163,14 @@ static void print_ranks(const df_facts *f) {
 
 static void print_strategies(const df_facts *f) {
     char name[64], a[CELL];
-    printf("\n%d ranks  %30s %16s %14s   (costs: %s)\n", f->strategies.n_ranks, "pictures/s", "s for one alone",
+    printf("\n%3d ranks  %45s %16s %14s   (costs: %s)\n", f->strategies.n_ranks, "pictures/s", "s for one alone",
            "fullest rank", f->strategies.measured ? "measured" : "modelled");
     for (int i = 0; i < f->strategies.n; i++) {
         const df_strategy *s = &f->strategies.of[i];
-        printf("  %-28s ", df_strategy_name(s, name, sizeof name));
+        printf("  %-44s ", df_strategy_name(s, name, sizeof name));
         if (s->fits)
-            printf("%10.3g %16.3g %14s%s\n", s->pictures_per_second, s->seconds_per_picture,
-                   bytes(a, (double)s->memory_bytes), df_strategy_runs(s) ? "" : "  not run yet");
+            printf("%10.3g %16.3g %14s\n", s->pictures_per_second, s->seconds_per_picture,
+                   bytes(a, (double)s->memory_bytes));
         else
             printf("%10s\n", "no room");
     }
@@ -186,7 +187,7 @@ void df_report_text(const df_facts *f, bool values) {
     print_model(f);
     print_components(f);
     for (int i = 0; i < DF_COMPONENT_COUNT && f->n_ranks; i++)
-        if (f->component[i].graph) print_plan(&f->component[i], values);
+        if (f->component[i].graph) print_plan(&f->component[i], f->n_halves, values);
     if (f->n_ranks) print_ranks(f);
     if (f->strategies.n) print_strategies(f);
     print_choice(f);

@@ -12,6 +12,7 @@
 #include "base/cores.h"
 #include "base/file.h"
 #include "client/render/log_tail.h"
+#include "client/split_options.h"
 #include "worker/keeper.h"
 #include "worker/start_env.h"
 
@@ -60,10 +61,8 @@ static void write_command_lines(df_farm_host *f) {
     snprintf(f->pipeline, sizeof f->pipeline, "%d", f->cfg.pipeline);
     snprintf(f->threads, sizeof f->threads, "%d", f->cfg.threads);
     snprintf(f->micro_batch, sizeof f->micro_batch, "%d", f->cfg.micro_batch);
-    const char *worker[] = { f->self,     "worker",    "--connect", f->endpoint, "--pipeline",
-                             f->pipeline, "--threads", f->threads,  "--backend", f->cfg.backend,
-                             NULL,        NULL,        NULL,        NULL,        NULL,
-                             NULL,        NULL,        NULL,        NULL };
+    const char *worker[24] = { f->self,     "worker",    "--connect", f->endpoint, "--pipeline",
+                               f->pipeline, "--threads", f->threads,  "--backend", f->cfg.backend };
     int n = 10;
     if (f->cfg.micro_batch) {
         worker[n++] = "--micro-batch";
@@ -77,8 +76,14 @@ static void write_command_lines(df_farm_host *f) {
     worker[n++] = df_costs_mode_name(f->cfg.costs.mode);
     if (f->cfg.costs.dir) {
         worker[n++] = "--plan-cache";
-        worker[n] = f->cfg.costs.dir;
+        worker[n++] = f->cfg.costs.dir;
     }
+    if (df_split_name(f->cfg.split)) {
+        worker[n++] = "--split";
+        worker[n++] = df_split_name(f->cfg.split);
+    }
+    worker[n++] = "--optimize";
+    worker[n] = df_aim_name(f->cfg.aim);
     memcpy(f->worker_argv, worker, sizeof worker);
 }
 

@@ -13,6 +13,7 @@
 
 #include "base/err.h"
 #include "cluster/node_costs.h"
+#include "cluster/strategy.h"
 
 typedef struct df_farm_host df_farm_host;
 
@@ -22,6 +23,8 @@ typedef struct df_farm_cfg {
     const char *backend;
     const char *packed_dir; /* of the workers; NULL: none */
     df_costs_cfg costs; /* likewise: its mode and folder */
+    df_split split; /* with aim: likewise */
+    df_strategy_aim aim;
     const char *trace; /* of the first worker; the others' have its number before the last dot; NULL: none */
 } df_farm_cfg;
 

@@ -17,6 +17,7 @@
 #include "client/render/out_state.h"
 #include "client/report.h"
 #include "client/send.h"
+#include "client/split_options.h"
 #include "cluster/model_plan.h"
 #include "engine/backend/backend.h"
 #include "worker/advice.h"
@@ -31,6 +32,7 @@ typedef struct render_options {
     int threads;
     const char *contact_sheet, *backend, *packed_dir, *trace;
     df_costs_options costs;
+    df_split_options split;
 } render_options;
 
 static error_t parse(int key, char *arg, struct argp_state *state) {
@@ -39,6 +41,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     case ARGP_KEY_INIT:
         state->child_inputs[0] = &o->job;
         state->child_inputs[1] = &o->costs;
+        state->child_inputs[2] = &o->split;
         return 0;
     case OPT_THREADS: o->threads = (int)df_option_int(state, "threads", arg, 1, 1024); return 0;
     case OPT_TRACE: o->trace = arg; return 0;
@@ -61,7 +64,9 @@ static const struct argp_option options[] = {
     { "packed-cache", OPT_PACKED_CACHE, "DIR", 0, "Keep packed weights there, and start from them the next time", 2 },
     { 0 },
 };
-static const struct argp_child children[] = { { &df_job_argp, 0, NULL, 0 }, { &df_costs_argp, 0, NULL, 0 }, { 0 } };
+static const struct argp_child children[] = {
+    { &df_job_argp, 0, NULL, 0 }, { &df_costs_argp, 0, NULL, 0 }, { &df_split_argp, 0, NULL, 0 }, { 0 }
+};
 static const struct argp argp = {
     .options = options,
     .parser = parse,
@@ -126,6 +131,8 @@ static df_code start(render *r, df_err *err) {
     const df_farm_cfg cfg = { .state_dir = state_dir,
                               .n_workers = o->workers,
                               .pipeline = o->pipeline,
+                              .split = r->o->split.split,
+                              .aim = r->o->split.aim,
                               .threads = threads_of(r->o),
                               .micro_batch = o->micro_batch,
                               .backend = r->o->backend,
@@ -283,6 +290,8 @@ static void advise(const render_options *o, df_arithmetic arithmetic, const df_d
         .costs = &known,
         .depth = r->pipeline,
         .rank_bytes = df_advice_rank_bytes(n_ranks),
+        .split = o->split.split,
+        .aim = o->split.aim,
     };
     if (r->pipeline > 1) look_up(&known, o, &q);
     if (df_advice_slower(&q, why, sizeof why))
@@ -301,11 +310,12 @@ int df_cmd_render(int argc, char **argv) {
     if (!df_arithmetic_of(o.job.render.dtype, &arithmetic)) return DF_EXIT_USAGE; /* the options have looked */
     if (df_backend_can_do(df_backend_find(o.backend), arithmetic, &err)) return df_exit_with(&err);
     if (!o.job.render.workers) o.job.render.workers = 1;
-    if (!o.job.render.pipeline) o.job.render.pipeline = 1;
+    if (!o.job.render.pipeline) o.job.render.pipeline = o.split.split == DF_SPLIT_CFG ? 2 : 1;
+    if (!df_split_check(&o.split, o.job.render.pipeline)) return DF_EXIT_USAGE;
     df_draft *job = df_draft_from_options(&o.job, &code);
     if (!job) return code;
     advise(&o, arithmetic, job);
-    code = o.job.dry_run ? df_plan_report(job, &o.job) : look_and_run(&o, job);
+    code = o.job.dry_run ? df_plan_report(job, &o.job, o.split.split == DF_SPLIT_CFG ? 2 : 1) : look_and_run(&o, job);
     df_draft_free(&job);
     return code;
 }

@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "client/json_fields.h"
+#include "cluster/halves.h"
 
 enum { LEAST = -1, MOST = INT32_MAX }; /* ranks and segments: which there are is df_pipesim_costs_check's to say */
 
@@ -91,6 +92,10 @@ static df_code read_all(df_pipesim_costs *c, const json_t *file, const char *pat
     const json_t *programs;
     const df_json_place top = { .path = path };
     df_code rc = df_json_int(file, &top, "ranks", 1, DF_PIPESIM_MOST_RANKS, &c->n_ranks, err);
+    if (!rc && json_object_get(file, "halves"))
+        rc = df_json_int(file, &top, "halves", 1, DF_MOST_HALVES, &c->n_halves, err);
+    if (!rc && c->n_halves && c->n_ranks % c->n_halves)
+        rc = df_json_refuse(&top, "halves", "are of an odd number of ranks", err);
     if (!rc) rc = read_thread(&c->thread, file, path, err);
     if (!rc) rc = read_memory(c, file, &top, err);
     if (!rc) rc = df_json_array(file, &top, "programs", &programs, err);
@@ -142,6 +147,7 @@ static json_t *json_of_costs(const df_pipesim_costs *c) {
     json_t *file = json_pack("{s:i, s:{s:f, s:f, s:f, s:f}, s:o}", "ranks", c->n_ranks, "thread", "prepare_row_seconds",
                              t->prepare_row, "finish_row_seconds", t->finish_row, "message_seconds", t->message,
                              "byte_seconds", t->byte, "programs", programs);
+    if (c->n_halves > 1) json_object_set_new(file, "halves", json_integer(c->n_halves));
     if (c->memory_bytes)
         json_object_set_new(file, "memory_bytes", memory);
     else

@@ -22,10 +22,10 @@ static df_code plan(scene *s, const df_model *model, const df_simulate_options *
     int width = o->width, height = o->height, n_ranks = o->pipeline ? o->pipeline : 2;
     df_code rc = df_plan_size(&size, model, o->model, &width, &height, err);
     if (!rc) df_plan_costs_learn(&costs, &o->plan, model, &size, n_ranks);
-    if (!rc) rc = df_plan_setup_open(&s->setup, &o->plan, model, n_ranks, err);
+    if (!rc) rc = df_plan_setup_open(&s->setup, &o->plan, model, n_ranks, df_plan_halves(&o->plan), err);
     s->setup.terms.costs = &costs;
     if (!rc) rc = df_model_plan_new(&p, model, &size, &s->setup.terms, DF_COMPONENT_COUNT, err);
-    if (!rc) rc = df_pipesim_costs_of_plan(&s->costs, p, o->plan.backend_cfg.dtype, err);
+    if (!rc) rc = df_pipesim_costs_of_plan(&s->costs, p, s->setup.n_halves, o->plan.backend_cfg.dtype, err);
     s->costs.latent_h = size.latent_h;
     s->costs.latent_w = size.latent_w;
     df_model_plan_free(&p);
@@ -51,14 +51,16 @@ static df_code open_costs(scene *s, const df_simulate_options *o, df_err *err) {
     if (!rc && s->costs.n_ranks > DF_PLAN_MOST_RANKS)
         rc = df_err_set(err, DF_EINVAL, "%s: %d ranks, up to %d are possible", o->costs, s->costs.n_ranks,
                         DF_PLAN_MOST_RANKS);
-    return rc ? rc : df_plan_setup_open(&s->setup, &o->plan, NULL, s->costs.n_ranks, err);
+    return rc ? rc
+              : df_plan_setup_open(&s->setup, &o->plan, NULL, s->costs.n_ranks,
+                                   s->costs.n_halves > 1 ? s->costs.n_halves : 1, err);
 }
 
 static df_code open_scene(scene *s, const df_simulate_options *o, df_err *err) {
     df_code rc = o->costs ? open_costs(s, o, err) : open_model(s, o, err);
     if (rc) return rc;
     const df_plan_terms *t = &s->setup.terms;
-    int micro_batch = t->max_rows / t->rows_per_step;
+    int micro_batch = s->setup.micro_batch;
     s->cfg = (df_pipesim_cfg) { .costs = &s->costs,
                                 .hops = t->hops,
                                 .speed = t->speed,

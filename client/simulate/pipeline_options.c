@@ -43,8 +43,8 @@ static void set_cores(struct argp_state *state, df_simulate_options *o, const ch
 
 static void check(struct argp_state *state, const df_simulate_options *o) {
     if (!o->model == !o->costs) argp_error(state, "give a model (-m MODEL), or costs (--costs FILE)");
-    if (o->costs && (o->width || o->config_dir || o->plan.device_bytes))
-        argp_error(state, "--size, --config and --device-memory are for a model: costs are what they are");
+    if (o->costs && (o->width || o->config_dir || o->plan.device_bytes || o->plan.split))
+        argp_error(state, "--size, --config, --split and --device-memory are for a model: costs are what they are");
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state) {

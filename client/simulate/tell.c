@@ -34,11 +34,12 @@ static void tell_rank(const df_simulated *s, int rank) {
 void df_simulated_tell(const df_simulated *s) {
     const df_pipesim_cfg *c = s->cfg;
     const df_pipesim_report *r = s->report;
-    printf("simulated  %d pipeline%s of %d rank%s; %d micro-batch%s of up to %d picture%s in flight; %d pictures of %d "
-           "steps, %d row%s a step\n",
-           s->replicas, s->replicas == 1 ? "" : "s", c->costs->n_ranks, c->costs->n_ranks == 1 ? "" : "s", c->n_slots,
-           c->n_slots == 1 ? "" : "es", c->micro_batch, c->micro_batch == 1 ? "" : "s", c->n_rows, c->steps,
-           c->rows_per_step, c->rows_per_step == 1 ? "" : "s");
+    printf(
+        "simulated  %d pipeline%s of %d rank%s%s; %d micro-batch%s of up to %d picture%s in flight; %d pictures of %d "
+        "steps, %d row%s a step\n",
+        s->replicas, s->replicas == 1 ? "" : "s", c->costs->n_ranks, c->costs->n_ranks == 1 ? "" : "s",
+        c->costs->n_halves > 1 ? " in two halves" : "", c->n_slots, c->n_slots == 1 ? "" : "es", c->micro_batch,
+        c->micro_batch == 1 ? "" : "s", c->n_rows, c->steps, c->rows_per_step, c->rows_per_step == 1 ? "" : "s");
     printf(
         "pace       %.4g pictures/s in the steady state (%.4g steps/s); %.4g from the first to the last, in %.4g s\n",
         steady_rows(s), s->replicas * r->steps_per_second, s->replicas * r->rows_per_second, r->seconds);
@@ -65,10 +66,11 @@ df_code df_simulated_tell_json(const df_simulated *s, df_err *err) {
     json_t *ranks = json_array();
     for (int i = 0; i < c->costs->n_ranks; i++) json_array_append_new(ranks, json_of_rank(s, i));
     json_t *o =
-        json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:I, s:o}", "pipeline",
-                  c->costs->n_ranks, "replicas", s->replicas, "micro_batch", c->micro_batch, "slots", c->n_slots,
-                  "pictures", c->n_rows, "steps", c->steps, "rows_per_step", c->rows_per_step, "seconds", r->seconds,
-                  "pictures_per_second", s->replicas * r->rows_per_second, "steady_pictures_per_second", steady_rows(s),
+        json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:I, s:o}",
+                  "pipeline", c->costs->n_ranks, "halves", c->costs->n_halves > 1 ? c->costs->n_halves : 1, "replicas",
+                  s->replicas, "micro_batch", c->micro_batch, "slots", c->n_slots, "pictures", c->n_rows, "steps",
+                  c->steps, "rows_per_step", c->rows_per_step, "seconds", r->seconds, "pictures_per_second",
+                  s->replicas * r->rows_per_second, "steady_pictures_per_second", steady_rows(s),
                   "steady_steps_per_second", s->replicas * r->steps_per_second, "latency_median_seconds",
                   r->latency_median, "latency_most_seconds", r->latency_most, "efficiency", efficiency_of(r->line),
                   "passes", (json_int_t)r->n_passes, "messages", (json_int_t)r->n_messages, "ranks", ranks);

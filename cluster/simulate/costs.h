@@ -40,19 +40,25 @@ typedef struct df_pipesim_thread {
 
 typedef struct df_pipesim_costs {
     int n_ranks;
+    int n_halves; /* of the ranks (cluster/halves.h), each with half of a micro-batch's rows; 0, 1: none */
     df_pipesim_program program[DF_COMPONENT_COUNT];
     df_pipesim_thread thread;
     int64_t *memory_bytes; /* [n_ranks] weights and activations; NULL: not known */
     int latent_h, latent_w; /* for the trace; 0: not known */
 } df_pipesim_costs;
 
-/* dtype: of what crosses. The plan's rows cost what it says at speed 1; a plan says nothing of the thread. */
-df_code df_pipesim_costs_of_plan(df_pipesim_costs *out, const df_model_plan *plan, df_dtype dtype, df_err *err);
+/* dtype: of what crosses. The plan's rows cost what it says at speed 1; a plan says nothing of the thread. n_halves 2:
+ * the plan is that of each half, of twice as many ranks in all. */
+df_code df_pipesim_costs_of_plan(df_pipesim_costs *out, const df_model_plan *plan, int n_halves, df_dtype dtype,
+                                 df_err *err);
 void df_pipesim_costs_free(df_pipesim_costs *c);
 
 /* Of an edge. */
 int df_pipesim_from_rank(const df_pipesim_program *p, const df_pipesim_edge *e);
 int df_pipesim_to_rank(const df_pipesim_program *p, const df_pipesim_edge *e);
+
+/* Rows of a micro-batch of n that a rank has. */
+int64_t df_pipesim_rows(const df_pipesim_costs *c, int rank, int64_t n);
 
 /* Every rank and segment within bounds, every edge between two ranks; a denoiser.
  * DF_EINVAL with what is wrong. */

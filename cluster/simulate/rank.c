@@ -130,7 +130,8 @@ static void go_on(df_world *w, int rank) {
 
 static void compute(df_world *w, int rank, int slot, int segment) {
     const df_pipesim_segment *s = &df_world_program(w, slot)->segments[segment];
-    double seconds = s->seconds + s->row_seconds * w->batches[slot].n_model_rows;
+    int64_t n = df_pipesim_rows(w->costs, rank, w->batches[slot].n_model_rows);
+    double seconds = n ? s->seconds + s->row_seconds * (double)n : 0;
     df_rank_begin(w, rank, DF_PHASE_COMPUTE, slot, segment, seconds / (w->cfg->speed ? w->cfg->speed[rank] : 1));
 }
 

@@ -64,7 +64,9 @@ static void gather(df_world *w, df_sim_batch *b, int state, int most) {
 static void gather_steps(df_world *w, df_sim_batch *b) {
     int n = 0;
     for (int i = 0; i < w->n_here; i++) n += w->rows[w->order[i]].state != DF_SIM_TO_DECODE;
-    gather(w, b, DF_SIM_READY, df_batch_share(n, w->n_ranks, w->n_slots, w->cfg->micro_batch));
+    gather(w, b, DF_SIM_READY,
+           df_batch_share(n, w->n_ranks, w->costs->n_halves > 1 ? w->costs->n_halves : 1, w->n_slots,
+                          w->cfg->micro_batch));
     for (int i = 0; i < b->n; i++) {
         df_sim_row *row = &w->rows[b->rows[i]];
         row->state = DF_SIM_RUNNING;
@@ -120,17 +122,24 @@ bool df_rows_next(df_world *w) {
     return start(w) || finish(w);
 }
 
+/* What goes to a half of the ranks, or comes from there, is of the rows that it has. */
+static int64_t rows_of(const df_world *w, const df_message *m, int64_t n) {
+    return df_pipesim_rows(w->costs, m->from > m->to ? m->from : m->to, n);
+}
+
 void df_rows_prepared(df_world *w, int slot) {
     df_sim_batch *b = &w->batches[slot];
     const df_pipesim_program *p = df_world_program(w, slot);
     b->seq = ++w->n_commands;
     w->n_passes++;
-    for (int e = 0; e < p->n_edges; e++)
-        *df_message_of(w, slot, e) = (df_message) { .slot = slot,
-                                                    .edge = e,
-                                                    .from = df_pipesim_from_rank(p, &p->edges[e]),
-                                                    .to = df_pipesim_to_rank(p, &p->edges[e]),
-                                                    .bytes = p->edges[e].row_bytes * b->n_model_rows };
+    for (int e = 0; e < p->n_edges; e++) {
+        df_message *m = df_message_of(w, slot, e);
+        *m = (df_message) { .slot = slot,
+                            .edge = e,
+                            .from = df_pipesim_from_rank(p, &p->edges[e]),
+                            .to = df_pipesim_to_rank(p, &p->edges[e]) };
+        m->bytes = p->edges[e].row_bytes * (double)rows_of(w, m, b->n_model_rows);
+    }
 }
 
 static void note_steps(df_world *w, int n) {

@@ -47,6 +47,7 @@ void album_render(const df_model *m, const album_setup *s, const df_request *req
         .backend_cfg = { .dtype = s->dtype, .threads = 1, .fast_conv = out->fast_conv },
         .max_rows = 2 * s->micro_batch,
         .n_slots = s->n_slots,
+        .n_halves = out->n_halves,
     };
     thread_farm f;
     df_err err;

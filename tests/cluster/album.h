@@ -24,6 +24,7 @@ typedef struct album {
     uint64_t cancel_id; /* cancelled from its first on_step; 0: none */
     bool fast_conv; /* asked for */
     thread_farm_comm_fn *comms; /* what ranks talk over; NULL: communicators of threads */
+    int n_halves; /* of the pipeline; 0: none */
     int tile; /* every picture is decoded in tiles of so many pixels; 0: none is */
 } album;
 

@@ -1,5 +1,6 @@
-/* Run by mpirun: renders a few rows over all ranks; rank 0 has rendered them alone before, and compares. With a second
- * argument the U-Net's kernels of the last rank fail: the error must reach rank 0 and the job must end in order. */
+/* Run by mpirun: renders a few rows over all ranks; rank 0 has rendered them alone before, and compares. With "halves"
+ * the ranks are two halves, in f32 and bf16. With "fail" the U-Net's kernels of the last rank fail: the error must
+ * reach rank 0 and the job must end in order. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,10 +57,19 @@ static df_code render(df_pipeline *p, const df_model *m, album *out, df_err *err
     return rc;
 }
 
-static df_code run(df_comm *comm, const df_model *m, const df_backend *backend, album *out, df_err *err) {
-    df_pipeline_cfg cfg = {
-        .backend = backend, .backend_cfg = { .dtype = DF_F32, .threads = 1 }, .max_rows = 4, .n_slots = 3
-    };
+/* How both are run. */
+typedef struct manner {
+    const df_backend *backend;
+    df_dtype dtype;
+    int n_halves;
+} manner;
+
+static df_code run(df_comm *comm, const df_model *m, const manner *how, album *out, df_err *err) {
+    df_pipeline_cfg cfg = { .backend = how->backend,
+                            .backend_cfg = { .dtype = how->dtype, .threads = 1 },
+                            .max_rows = 4,
+                            .n_slots = 3,
+                            .n_halves = comm->size > 1 ? how->n_halves : 1 };
     df_pipeline *p = NULL;
     df_code rc = df_pipeline_open(&p, comm, m, &cfg, err);
     if (!rc) rc = comm->rank == 0 ? render(p, m, out, err) : df_pipeline_serve(p, err);
@@ -72,21 +82,34 @@ static int check(const album *alone, const album *all, bool failing) {
     return all->n_images == IMAGES && memcmp(alone->rgb, all->rgb, sizeof all->rgb) == 0 ? 0 : 1;
 }
 
-int main(int argc, char **argv) {
+static int compare(df_comm *comm, df_comm *self, const df_model *m, const manner *how, bool failing) {
     static album alone, all;
-    bool failing = argc > 1 && strcmp(argv[1], "fail") == 0;
+    df_err err = { 0 };
+    df_backend broken = *how->backend;
+    manner here = *how;
+    alone.n_images = alone.n_failed = all.n_images = all.n_failed = 0;
+    broken.node_run = failing_run;
+    if (failing && comm->rank == comm->size - 1) here.backend = &broken;
+    df_code rc = comm->rank == 0 ? run(self, m, how, &alone, &err) : DF_OK;
+    if (!rc) rc = run(comm, m, &here, &all, &err);
+    int bad = rc || (comm->rank == 0 && check(&alone, &all, failing));
+    if (bad) fprintf(stderr, "%d pictures, %d failed: %s %s\n", all.n_images, all.n_failed, err.text, all.why.text);
+    return bad;
+}
+
+int main(int argc, char **argv) {
+    bool failing = argc > 1 && strcmp(argv[1], "fail") == 0, halves = argc > 1 && strcmp(argv[1], "halves") == 0;
     df_comm *comm = NULL, *self = NULL;
     df_model *m = NULL;
     df_err err = { 0 };
-    df_backend broken = df_backend_cpu;
-    broken.node_run = failing_run;
     df_code rc = df_comm_mpi_open(&comm, &err);
     if (!rc) rc = df_model_open(&m, DF_SOURCE_DIR "/models/starter", &err);
     if (!rc) rc = df_comm_self_open(&self, &err);
-    if (!rc && comm->rank == 0) rc = run(self, m, &df_backend_cpu, &alone, &err);
-    if (!rc) rc = run(comm, m, failing && comm->rank == comm->size - 1 ? &broken : &df_backend_cpu, &all, &err);
-    int bad = rc || (comm->rank == 0 && check(&alone, &all, failing));
-    if (bad) fprintf(stderr, "%d pictures, %d failed: %s %s\n", all.n_images, all.n_failed, err.text, all.why.text);
+    int bad = rc;
+    if (rc) fprintf(stderr, "%s\n", err.text);
+    if (!bad) bad = compare(comm, self, m, &(manner) { &df_backend_cpu, DF_F32, halves ? 2 : 1 }, failing);
+    if (!bad && halves && !df_backend_can_compute_in(&df_backend_cpu, DF_BF16, NULL))
+        bad = compare(comm, self, m, &(manner) { &df_backend_cpu, DF_BF16, 2 }, failing);
     df_model_close(&m);
     if (self) self->ops->close(&self);
     if (comm) comm->ops->close(&comm);

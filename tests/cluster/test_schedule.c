@@ -40,11 +40,13 @@ static void a_command_never_overtakes_one_of_its_program(void **state) {
 
 static void pictures_spread_over_the_slots_that_help(void **state) {
     (void)state;
-    assert_int_equal(df_batch_share(8, 1, 1, 8), 8);
-    assert_int_equal(df_batch_share(8, 2, 4, 8), 3); /* one for each rank, one on its way */
-    assert_int_equal(df_batch_share(8, 4, 2, 8), 4);
-    assert_int_equal(df_batch_share(100, 2, 4, 8), 8);
-    assert_int_equal(df_batch_share(0, 2, 4, 8), 1);
+    assert_int_equal(df_batch_share(8, 1, 1, 1, 8), 8);
+    assert_int_equal(df_batch_share(8, 2, 1, 4, 8), 3); /* one for each stage, one on its way */
+    assert_int_equal(df_batch_share(8, 2, 2, 4, 8), 4); /* two halves of one stage each */
+    assert_int_equal(df_batch_share(9, 4, 2, 4, 8), 3);
+    assert_int_equal(df_batch_share(8, 4, 1, 2, 8), 4);
+    assert_int_equal(df_batch_share(100, 2, 1, 4, 8), 8);
+    assert_int_equal(df_batch_share(0, 2, 1, 4, 8), 1);
 }
 
 int main(void) {

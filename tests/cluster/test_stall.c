@@ -96,6 +96,39 @@ static void test_the_rank_that_hangs_is_named(void **state) {
     close_bench(&b);
 }
 
+/* In halves a rank's stage is told with its half. */
+static void test_a_half_that_hangs_is_named(void **state) {
+    (void)state;
+    bench b = { .odd = df_backend_cpu };
+    df_pipeline_cfg cfg[2];
+    df_err err;
+    int program, slot = -1;
+    b.odd.node_run = odd_run;
+    b.model = thread_farm_starter();
+    for (int r = 0; r < 2; r++)
+        cfg[r] = (df_pipeline_cfg) { .backend = r ? &b.odd : &df_backend_cpu,
+                                     .backend_cfg = { .dtype = DF_F32, .threads = 1 },
+                                     .max_rows = 2,
+                                     .n_slots = 1,
+                                     .n_halves = 2,
+                                     .stall_timeout_ms = STALL_MS };
+    thread_farm_open(&b.farm, b.model, 2, cfg, true);
+    df_pipeline *p = b.farm.pipeline;
+    if (df_pipeline_load(p, DF_UNET, 16, 16, &program, &err)) fail_msg("%s", err.text);
+    df_code rc = DF_OK;
+    for (int hang = 0; hang < 2 && !rc; hang++) {
+        atomic_store(&hanging, hang);
+        df_pipeline_set_steps(p, 0, 3, 3);
+        assert_int_equal(df_pipeline_start_halves(p, 0, program, (const int64_t[]) { 1, 1 }, &err), DF_OK);
+        for (slot = -1; !rc && slot < 0;) rc = df_pipeline_advance(p, 100000, &slot, &err);
+    }
+    atomic_store(&hanging, false);
+    assert_int_equal(rc, DF_ETIMEOUT);
+    assert_non_null(strstr(err.text, "rank 1 hangs: silent for "));
+    assert_non_null(strstr(err.text, "in stage 0 of the second half of unet 16x16, step 3, command "));
+    close_bench(&b);
+}
+
 /* Each segment of the odd rank takes longer than the time that was asked for; between nodes it is heard. */
 static void test_a_long_segment_is_no_hang(void **state) {
     (void)state;
@@ -128,6 +161,7 @@ static void test_a_long_node_is_no_hang(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_rank_that_hangs_is_named),
+        cmocka_unit_test(test_a_half_that_hangs_is_named),
         cmocka_unit_test(test_a_long_segment_is_no_hang),
         cmocka_unit_test(test_a_long_node_is_no_hang),
     };

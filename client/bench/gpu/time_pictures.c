@@ -80,7 +80,7 @@ df_code df_time_pictures(const df_suite *s, df_gpu_item *item, const df_timing_c
                                   .backend_cfg = cfg->backend_cfg,
                                   .max_rows = 2 * micro_batch,
                                   .max_pictures = micro_batch,
-                                  .n_slots = df_worker_slots(1) };
+                                  .n_slots = df_worker_slots(1, 1) };
     df_comm *comm = NULL;
     df_pipeline *pipeline = NULL;
     double seconds = 0;

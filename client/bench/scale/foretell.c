@@ -44,9 +44,9 @@ static df_code plan_and_simulate(const df_foretell *f, int workers, int depth, d
     df_model_plan *plan = NULL;
     int width = f->width, height = f->height;
     df_code rc = df_plan_size(&size, f->model, "simulated", &width, &height, err);
-    if (!rc) rc = df_plan_setup_open(&setup, &o, f->model, depth, err);
+    if (!rc) rc = df_plan_setup_open(&setup, &o, f->model, depth, 1, err);
     if (!rc) rc = df_model_plan_new(&plan, f->model, &size, &setup.terms, DF_COMPONENT_COUNT, err);
-    if (!rc) rc = df_pipesim_costs_of_plan(&costs, plan, f->dtype, err);
+    if (!rc) rc = df_pipesim_costs_of_plan(&costs, plan, 1, f->dtype, err);
     if (!rc) rc = simulate(f, workers, depth, &costs, &setup.terms, pace, err);
     df_pipesim_costs_free(&costs);
     df_model_plan_free(&plan);

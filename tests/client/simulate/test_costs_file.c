@@ -24,6 +24,7 @@ static void what_is_written_is_read_again(void **state) {
     df_pipesim_edge edges[] = { { 0, 1, 4096 }, { 1, 2, 12345 } }, back[] = { { -1, 0, 7 }, { 0, 1, 8 } };
     int64_t memory[] = { INT64_C(5000000000), 7 };
     const df_pipesim_costs out = { .n_ranks = 2,
+                                   .n_halves = 2,
                                    .program[DF_DENOISER] = { segments, edges, 2, 2 },
                                    .program[DF_VAE_DECODER] = { &decoder, back, 1, 2 },
                                    .thread = { 1e-3, 2e-3, 3e-6, 4e-10 },
@@ -34,6 +35,7 @@ static void what_is_written_is_read_again(void **state) {
     assert_int_equal(df_costs_file_write(&out, path, &err), DF_OK);
     if (df_costs_file_read(&in, path, &err)) fail_msg("%s", err.text);
     assert_int_equal(in.n_ranks, 2);
+    assert_int_equal(in.n_halves, 2);
     assert_memory_equal(&in.thread, &out.thread, sizeof in.thread);
     assert_memory_equal(in.memory_bytes, memory, sizeof memory);
     assert_int_equal(in.program[DF_DENOISER].n_segments, 2);
@@ -61,6 +63,8 @@ static const struct {
     { "{\"ranks\":2.5}", "ranks is missing, or no whole number from 1" },
     { "{\"ranks\":0}", "no whole number from 1 to 1024" },
     { "{\"ranks\":99999999999}", "no whole number from 1 to 1024" },
+    { "{\"ranks\":2,\"halves\":3}", "halves is missing, or no whole number from 1 to 2" },
+    { "{\"ranks\":3,\"halves\":2}", "halves are of an odd number of ranks" },
     { "{\"ranks\":2}", "thread.prepare_row_seconds is missing" },
     { "{\"ranks\":2," THREAD "}", "programs is missing" },
     { "{\"ranks\":2," THREAD ",\"programs\":[]}", "no segments of the unet" },

@@ -74,7 +74,7 @@ static df_timeline *simulate(const df_model *model, const scenario *s) {
     df_pipesim_report report;
     df_err err;
     if (df_model_plan_new(&plan, model, &size, &terms, DF_COMPONENT_COUNT, &err)) fail_msg("%s", err.text);
-    if (df_pipesim_costs_of_plan(&costs, plan, DF_F32, &err)) fail_msg("%s", err.text);
+    if (df_pipesim_costs_of_plan(&costs, plan, 1, DF_F32, &err)) fail_msg("%s", err.text);
     const df_pipesim_cfg cfg = { .costs = &costs,
                                  .micro_batch = s->micro_batch,
                                  .n_slots = s->n_slots,

@@ -169,6 +169,34 @@ static void a_fold_shares_rank_0_with_the_sampler(void **state) {
     df_hops_close(&c.hops);
 }
 
+/* Two halves of one stage: a guided picture alone takes half of the time, and a message each way. */
+static void halves_share_the_rows(void **state) {
+    (void)state;
+    chain c;
+    open_chain(&c, 2, 0.1, 0, (df_hop) { 0.01, 1e6 });
+    df_pipesim_program *p = &c.costs.program[DF_DENOISER];
+    const df_pipesim_edge edges[] = { { -1, 1, 1000 }, { 1, 2, 2000 } };
+    memcpy(c.edges, edges, sizeof edges);
+    p->n_edges = 2;
+    c.costs.n_halves = 2;
+    df_pipesim_cfg cfg = cfg_of(&c, 1, 1, 50);
+    cfg.rows_per_step = 2;
+    df_pipesim_report r = run(&cfg);
+    assert_near(r.seconds, 50 * (0.01 + 0.001 + 0.1 + 0.01 + 0.002), 1e-9);
+    df_pipesim_report_free(&r);
+    cfg.rows_per_step = 1; /* the second half has none: it costs the messages alone */
+    r = run(&cfg);
+    assert_near(r.seconds, 50 * 0.1, 1e-9);
+    df_pipesim_report_free(&r);
+    assert_int_equal(df_pipesim_rows(&c.costs, 0, 5), 3);
+    assert_int_equal(df_pipesim_rows(&c.costs, 1, 5), 2);
+    c.costs.n_halves = 3;
+    df_err err;
+    assert_int_equal(df_pipesim_run(&r, &cfg, &err), DF_EINVAL);
+    assert_non_null(strstr(err.text, "2 ranks in 3 halves"));
+    df_hops_close(&c.hops);
+}
+
 static void ranks_that_share_cores_share_their_time(void **state) {
     (void)state;
     chain c;
@@ -304,6 +332,7 @@ int main(void) {
         cmocka_unit_test(a_step_alone_pays_each_hop),
         cmocka_unit_test(the_largest_stage_bounds_the_pace),
         cmocka_unit_test(a_fold_shares_rank_0_with_the_sampler),
+        cmocka_unit_test(halves_share_the_rows),
         cmocka_unit_test(ranks_that_share_cores_share_their_time),
         cmocka_unit_test(a_picture_alone_takes_the_sum_of_its_parts),
         cmocka_unit_test(no_work_is_lost_or_done_twice),
