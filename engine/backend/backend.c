@@ -39,6 +39,7 @@ bool df_arithmetic_of(const char *name, df_arithmetic *out) {
         df_arithmetic is;
     } known[] = { { "f32", { .dtype = DF_F32 } },
                   { "bf16", { .dtype = DF_BF16 } },
+                  { "f16", { .dtype = DF_F16 } },
                   { "int8", { .dtype = DF_BF16, .int8 = true } } };
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         if (strcmp(known[i].name, name)) continue;

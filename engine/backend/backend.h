@@ -33,7 +33,8 @@ typedef struct df_arithmetic {
     bool int8; /* products in 8 bits, where the model's int8 scales say so */
 } df_arithmetic;
 
-/* "f32", "bf16", "int8" (on activations in bf16); false: another. */
+/* "f32", "bf16", "f16", "int8" (on activations in bf16); false: another. Not every backend computes in each:
+ * df_backend_can_do. */
 bool df_arithmetic_of(const char *name, df_arithmetic *out);
 
 typedef struct df_kernel df_kernel; /* a prepared node; the backend defines it */
