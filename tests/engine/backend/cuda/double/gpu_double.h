@@ -31,6 +31,7 @@ extern const df_cuda_runtime_ops gpu_double; /* df_cuda_runtime is the same tabl
 void gpu_double_reset(unsigned seed); /* all streams have ended; the machine is gpu_machine_usual */
 const char *gpu_double_fault(void); /* "": none since the last reset */
 const char *gpu_double_end(void); /* runs what is left; what was not freed or destroyed is a fault too */
+int gpu_double_waits(void); /* of the host, for streams and events, since the last reset */
 void gpu_double_report(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* What the machine is. */

@@ -153,7 +153,7 @@ cudaError_t graph_instantiate(cudaGraphExec_t *out, cudaGraph_t of) {
     if (g) {
         exec *x = gpu_object_new(an_exec, sizeof *x);
         x->of = g;
-        for (int i = 1; i < g->n_chains; i++) x->actor[i] = new_actor();
+        for (int i = 1; i < g->n_chains; i++) x->actor[i] = new_actor(&x->last);
         *out = (cudaGraphExec_t)x;
     }
     cudaError_t e = machine_result(g ? cudaSuccess : cudaErrorInvalidResourceHandle);
@@ -242,7 +242,13 @@ cudaError_t graph_destroy(cudaGraph_t g) {
 
 cudaError_t graph_exec_destroy(cudaGraphExec_t x) {
     gpu_double_lock();
-    cudaError_t e = machine_result(gpu_object_destroy(x, an_exec) ? cudaSuccess : cudaErrorInvalidResourceHandle);
+    exec *mine = gpu_object_of(x, an_exec);
+    cudaError_t e = machine_result(mine ? cudaSuccess : cudaErrorInvalidResourceHandle);
+    streams_run();
+    if (mine) {
+        mine->object.destroyed = true;
+        for (int i = 1; i < mine->of->n_chains; i++) free_actor(mine->actor[i], &mine->last);
+    }
     gpu_double_unlock();
     return e;
 }

@@ -1,5 +1,7 @@
 #include "tests/engine/backend/cuda/double/launch.h"
 
+#include <memory>
+
 #include "grid_simulator.h"
 #include "tests/engine/backend/cuda/double/gpu_double.h"
 
@@ -47,6 +49,11 @@ void launch_writes(const void *data, size_t bytes) {
 cudaError_t launch_end(cudaError_t e) {
     declared.clear();
     return e;
+}
+
+cudaError_t launch_function(cudaStream_t s, void (*run)(void *ctx), void (*drop)(void *ctx), void *ctx) {
+    const std::shared_ptr<void> owned(ctx, drop);
+    return simulator::launch_on(s, [=] { run(owned.get()); });
 }
 
 cudaError_t simulator::launch_on(cudaStream_t stream, const std::function<void()> &run) {

@@ -128,6 +128,13 @@ WRAP(df_cuda_upsample_nearest, df_dtype type, void *y, const void *x, int64_t ro
     return launch_end(__real_df_cuda_upsample_nearest(type, y, x, rows, h, w, to_h, to_w, channels, s));
 }
 
+WRAP(df_cuda_pad, df_dtype type, void *y, const void *x, int64_t rows, int64_t h, int64_t w, int64_t top, int64_t left,
+     int64_t to_h, int64_t to_w, int64_t channels, cudaStream_t s) {
+    reads(type, x, rows * h * w * channels);
+    writes(type, y, rows * to_h * to_w * channels);
+    return launch_end(__real_df_cuda_pad(type, y, x, rows, h, w, top, left, to_h, to_w, channels, s));
+}
+
 WRAP(df_cuda_unpatchify, df_dtype type, void *y, const void *x, int64_t rows, int64_t h, int64_t w, int64_t patch,
      int64_t channels, cudaStream_t s) {
     int64_t n = rows * h * w * patch * patch * channels;
@@ -152,6 +159,13 @@ WRAP(df_cuda_embedding, df_dtype type, void *y, const int32_t *ids, const void *
     reads(type, position, tokens * d);
     writes(type, y, rows * tokens * d);
     return launch_end(__real_df_cuda_embedding(type, y, ids, token, position, rows, tokens, d, vocab, s));
+}
+
+WRAP(df_cuda_check_ids, int32_t *fault, const int32_t *ids, int64_t n, int64_t vocab, int32_t tag, cudaStream_t s) {
+    reads(DF_I32, ids, n);
+    reads(DF_I32, fault, 2);
+    writes(DF_I32, fault, 2);
+    return launch_end(__real_df_cuda_check_ids(fault, ids, n, vocab, tag, s));
 }
 
 WRAP(df_cuda_timestep_embedding, df_dtype type, void *y, const double *t, int64_t n, const df_timestep_attr *a,
@@ -209,13 +223,19 @@ WRAP(df_cuda_rms_norm, df_dtype type, void *y, const void *x, const float *gamma
 
 /* attention */
 
+static bool plain_attention;
+
+void launch_attention_plainly(bool so) {
+    plain_attention = so;
+}
+
 WRAP(df_cuda_attention, df_dtype type, const df_cuda_attention_args *a, cudaStream_t s) {
     reads(type, a->q, a->rows * a->queries * a->heads * a->d);
     reads(type, a->k, a->rows * a->keys * a->heads * a->d);
     reads(type, a->v, a->rows * a->keys * a->heads * a->dv);
     reads_f32(a->bias, a->heads * (a->queries + a->keys - 1));
     writes(type, a->out, a->rows * a->queries * a->heads * a->dv);
-    return launch_end(__real_df_cuda_attention(type, a, s));
+    return launch_end(plain_attention ? launch_attention(type, a, s) : __real_df_cuda_attention(type, a, s));
 }
 
 /* around the graph */

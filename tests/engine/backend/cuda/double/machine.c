@@ -20,6 +20,7 @@ void machine_reset(void) {
 
 void gpu_double_machine(const gpu_machine *m) {
     gpu_double_lock();
+    if (m->n_devices > DEVICES) gpu_double_report("a machine of more than %d GPUs", DEVICES);
     machine = *m;
     gpu_double_unlock();
 }
@@ -36,7 +37,7 @@ cudaError_t machine_usable(void) {
 
 bool machine_refuses(int device, size_t bytes) {
     if (machine.refused && !--machine.refused) return true;
-    return device != PINNED && bytes > machine.memory - memory_used(device);
+    return device != PINNED && memory_used(device) + bytes > machine.memory;
 }
 
 size_t gpu_double_allocated(void) {

@@ -17,7 +17,6 @@
 enum { ALIGNMENT = 256, PAGE = 4096, NOT_WRITTEN = 0xff }; /* a NaN in every type */
 
 typedef struct block {
-    struct block *next;
     char *data;
     size_t bytes;
     int device; /* or PINNED */
@@ -31,21 +30,44 @@ typedef struct opened {
     size_t bytes;
 } opened;
 
-static block *blocks;
+static block **blocks; /* by address */
+static int n_blocks, room;
+static size_t used[DEVICES]; /* bytes, not freed */
 static opened *open_now;
+
+/* How many begin at p or before. */
+static int rank_of(const char *p) {
+    int low = 0, high = n_blocks;
+    while (low < high) {
+        int middle = (low + high) / 2;
+        if (blocks[middle]->data <= p)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
 
 static block *block_of(const void *p) {
     const char *at = p;
-    for (block *b = blocks; b; b = b->next)
-        if (b->data <= at && at < b->data + b->bytes) return b;
-    return NULL;
+    int n = rank_of(at);
+    return n && at < blocks[n - 1]->data + blocks[n - 1]->bytes ? blocks[n - 1] : NULL;
+}
+
+static void insert(block *b) {
+    int at = rank_of(b->data);
+    if (n_blocks == room) {
+        room = room ? 2 * room : 64;
+        blocks = realloc(blocks, (size_t)room * sizeof *blocks);
+        if (!blocks) abort();
+    }
+    memmove(blocks + at + 1, blocks + at, (size_t)(n_blocks - at) * sizeof *blocks);
+    blocks[at] = b;
+    n_blocks++;
 }
 
 size_t memory_used(int device) {
-    size_t bytes = 0;
-    for (const block *b = blocks; b; b = b->next)
-        if (!b->freed && b->device == device) bytes += b->bytes;
-    return bytes;
+    return used[device];
 }
 
 cudaError_t memory_take(void **out, size_t bytes, int device) {
@@ -57,8 +79,9 @@ cudaError_t memory_take(void **out, size_t bytes, int device) {
         return cudaErrorMemoryAllocation;
     }
     memset(data, NOT_WRITTEN, bytes);
-    *b = (block) { .next = blocks, .data = data, .bytes = bytes, .device = device };
-    blocks = b;
+    *b = (block) { .data = data, .bytes = bytes, .device = device };
+    insert(b);
+    if (device != PINNED) used[device] += bytes;
     if (device != PINNED) __asan_poison_memory_region(data, bytes);
     *out = data;
     return cudaSuccess;
@@ -72,13 +95,15 @@ static void give_pages_back(const block *b) {
 }
 
 cudaError_t memory_drop(void *p, bool pinned) {
-    block *b = block_of(p);
+    int n = rank_of(p);
+    block *b = n ? blocks[n - 1] : NULL;
     if (!b || b->data != p || b->freed || (b->device == PINNED) != pinned) {
         gpu_double_report(b && b->freed ? "memory is freed twice" : "memory is freed that was not allocated so");
         return cudaErrorInvalidValue;
     }
     if (!history_is_before(&b->seen, &this_thread()->now)) gpu_double_report("memory is freed in flight");
     b->freed = true;
+    if (!pinned) used[b->device] -= b->bytes;
     history_free(&b->seen);
     give_pages_back(b);
     return cudaSuccess;
@@ -130,19 +155,23 @@ bool memory_touch(const toucher *by, int device, const void *data, size_t bytes,
 }
 
 void memory_report_left(void) {
-    for (const block *b = blocks; b; b = b->next)
-        if (!b->freed)
-            gpu_double_report("%zu bytes of %s memory are left that were not freed", b->bytes,
-                              b->device == PINNED ? "pinned" : "a device's");
+    for (int i = 0; i < n_blocks; i++)
+        if (!blocks[i]->freed)
+            gpu_double_report("%zu bytes of %s memory are left that were not freed", blocks[i]->bytes,
+                              blocks[i]->device == PINNED ? "pinned" : "a device's");
 }
 
 void memory_free_all(void) {
     memory_close();
-    for (block *b; (b = blocks);) {
-        blocks = b->next;
+    for (int i = 0; i < n_blocks; i++) {
+        block *b = blocks[i];
         history_free(&b->seen);
         __asan_unpoison_memory_region(b->data, b->bytes);
         free(b->data);
         free(b);
     }
+    free(blocks);
+    blocks = NULL;
+    n_blocks = room = 0;
+    memset(used, 0, sizeof used);
 }

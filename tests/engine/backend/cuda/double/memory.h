@@ -5,7 +5,7 @@
 #include "engine/backend/cuda/runtime.h"
 #include "tests/engine/backend/cuda/double/order.h"
 
-enum { PINNED = -1 }; /* the device of memory of the host */
+enum { PINNED = -1, DEVICES = 16 }; /* PINNED: the device of memory of the host */
 
 cudaError_t memory_take(void **out, size_t bytes, int device);
 cudaError_t memory_drop(void *p, bool pinned);

@@ -19,15 +19,29 @@ typedef struct span {
 } span;
 
 static int n_actors;
+static struct spare {
+    int actor;
+    uint32_t epoch;
+} spare[ACTORS];
+static int n_spare;
 static unsigned generation;
 
 void clocks_join(clocks *to, const clocks *from) {
     for (int i = 0; i < ACTORS; i++) to->at[i] = from->at[i] > to->at[i] ? from->at[i] : to->at[i];
 }
 
-int new_actor(void) {
+int new_actor(clocks *now) {
+    if (n_spare) {
+        const struct spare *s = &spare[--n_spare];
+        if (now->at[s->actor] < s->epoch) now->at[s->actor] = s->epoch;
+        return s->actor;
+    }
     if (n_actors == ACTORS) gpu_double_report("more than %d streams, threads and branches of graphs", ACTORS);
     return n_actors < ACTORS ? n_actors++ : 0;
+}
+
+void free_actor(int actor, const clocks *now) {
+    spare[n_spare++] = (struct spare) { actor, now->at[actor] };
 }
 
 host_thread *this_thread(void) {
@@ -35,13 +49,13 @@ host_thread *this_thread(void) {
     if (host.generation != generation) {
         memset(&host, 0, sizeof host);
         host.generation = generation;
-        host.actor = new_actor();
+        host.actor = new_actor(&host.now);
     }
     return &host;
 }
 
 void order_reset(void) {
-    n_actors = 0;
+    n_actors = n_spare = 0;
     generation++;
 }
 

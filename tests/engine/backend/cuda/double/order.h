@@ -16,7 +16,8 @@ typedef struct clocks {
 } clocks;
 
 void clocks_join(clocks *to, const clocks *from);
-int new_actor(void);
+int new_actor(clocks *now); /* joins in what an earlier holder of the number has done */
+void free_actor(int actor, const clocks *now); /* which is over; now: what it has done */
 
 /* The calling thread. */
 typedef struct host_thread {

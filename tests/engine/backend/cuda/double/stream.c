@@ -22,6 +22,7 @@ typedef struct event {
 
 static stream *streams;
 static unsigned dice;
+static int n_waits;
 static uint64_t n_steps; /* the clock of timers: a step is a microsecond */
 
 bool streams_roll(void) {
@@ -123,6 +124,7 @@ void streams_reset(unsigned seed) {
     streams = NULL;
     dice = seed;
     n_steps = 0;
+    n_waits = 0;
 }
 
 cudaError_t stream_create(cudaStream_t *out) {
@@ -131,7 +133,7 @@ cudaError_t stream_create(cudaStream_t *out) {
     if (!e) {
         stream *s = gpu_object_new(a_stream, sizeof *s);
         s->object.release = free_work;
-        s->actor = new_actor();
+        s->actor = new_actor(&s->now);
         s->device = this_thread()->device;
         s->end = &s->first;
         s->next = streams;
@@ -148,7 +150,13 @@ cudaError_t stream_destroy(cudaStream_t s) {
     streams_run();
     if (mine && mine->first) gpu_double_report("a stream is destroyed in flight");
     if (mine && mine->in) gpu_double_report("a stream is destroyed while it is captured");
-    if (mine) mine->object.destroyed = true;
+    if (mine) {
+        mine->object.destroyed = true;
+        free_actor(mine->actor, &mine->now);
+        stream **at = &streams;
+        while (*at != mine) at = &(*at)->next;
+        *at = mine->next;
+    }
     cudaError_t e = machine_result(mine ? cudaSuccess : cudaErrorInvalidResourceHandle);
     gpu_double_unlock();
     return e;
@@ -176,7 +184,21 @@ cudaError_t stream_query(cudaStream_t s) {
     return e;
 }
 
+int gpu_double_waits(void) {
+    gpu_double_lock();
+    int n = n_waits;
+    gpu_double_unlock();
+    return n;
+}
+
+static void count_wait(void) {
+    gpu_double_lock();
+    n_waits++;
+    gpu_double_unlock();
+}
+
 cudaError_t stream_wait(cudaStream_t s) {
+    count_wait();
     int64_t until = df_clock_ms() + WAIT_MS;
     for (cudaError_t e;; df_clock_sleep_ms(1)) {
         gpu_double_lock();
@@ -307,6 +329,7 @@ cudaError_t event_query(cudaEvent_t e) {
 }
 
 cudaError_t event_wait(cudaEvent_t e) {
+    count_wait();
     int64_t until = df_clock_ms() + WAIT_MS;
     for (cudaError_t rc;; df_clock_sleep_ms(1)) {
         gpu_double_lock();

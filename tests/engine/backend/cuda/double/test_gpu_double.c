@@ -155,6 +155,33 @@ static void test_the_host_reads_before_it_waits(void **state) {
     }
 }
 
+static void test_waits_are_counted(void **state) {
+    (void)state;
+    bench x = open_bench(5);
+    gpu_double_fill(x.a, x.data, BYTES, 7);
+    gpu->event_record(x.e, x.a);
+    gpu->stream_query(x.a);
+    assert_int_equal(gpu_double_waits(), 0);
+    gpu->event_wait(x.e);
+    gpu->stream_wait(x.a);
+    assert_int_equal(gpu_double_waits(), 2);
+    assert_no_fault(&x);
+}
+
+/* As many as there are clocks for at a time, but more in all. */
+static void test_streams_come_and_go(void **state) {
+    (void)state;
+    bench x = open_bench(5);
+    for (int i = 0; i < 1000; i++) {
+        cudaStream_t s;
+        gpu->stream_create(&s);
+        gpu_double_fill(s, x.data, BYTES, i % 100);
+        gpu->stream_wait(s);
+        gpu->stream_destroy(s);
+    }
+    assert_no_fault(&x);
+}
+
 static void test_an_event_that_was_never_recorded(void **state) {
     (void)state;
     bench x = open_bench(6);
@@ -441,6 +468,8 @@ int main(void) {
         cmocka_unit_test(test_beyond_the_end),
         cmocka_unit_test(test_what_was_destroyed),
         cmocka_unit_test(test_the_host_reads_before_it_waits),
+        cmocka_unit_test(test_waits_are_counted),
+        cmocka_unit_test(test_streams_come_and_go),
         cmocka_unit_test(test_an_event_that_was_never_recorded),
         cmocka_unit_test(test_memory_never_written),
         cmocka_unit_test(test_another_device),

@@ -13,6 +13,7 @@
 #include "engine/backend/cuda/dnn.h"
 #include "engine/backend/cuda/kernels/kernels.h"
 #include "tests/engine/backend/cuda/double/gpu_double.h"
+#include "tests/engine/backend/cuda/double/launch.h"
 
 static const df_cuda_runtime_ops *const gpu = &df_cuda_runtime;
 static const df_cuda_blas_ops *const blas = &df_cuda_blas;
@@ -402,6 +403,41 @@ static void test_kernels_say_what_they_touch(void **state) {
     end("a stream reads 16 bytes that no device has allocated");
 }
 
+/* [2][queries or keys][2 heads * 8] */
+static void attend(float *got, bool plainly, bool causal) {
+    enum { QUERIES = 9, KEYS = 9, WIDTH = 16, N = 2 * QUERIES * WIDTH };
+    begin(9);
+    float *q = filled(N, 1), *k = filled(2 * KEYS * WIDTH, 2), *v = filled(2 * KEYS * WIDTH, 3), *out = empty(N);
+    float *bias = filled(2 * (QUERIES + KEYS - 1), 4);
+    launch_attention_plainly(plainly);
+    const df_cuda_attention_args a = { .q = q,
+                                       .k = k,
+                                       .v = v,
+                                       .out = out,
+                                       .rows = 2,
+                                       .queries = QUERIES,
+                                       .keys = KEYS,
+                                       .heads = 2,
+                                       .d = 8,
+                                       .dv = 8,
+                                       .causal = causal,
+                                       .bias = causal ? NULL : bias };
+    assert_int_equal(df_cuda_attention(DF_F32, &a, stream), cudaSuccess);
+    launch_attention_plainly(false);
+    bring(got, out, N);
+    end("");
+}
+
+static void test_attention_without_its_kernels(void **state) {
+    (void)state;
+    for (int causal = 0; causal < 2; causal++) {
+        float simulated[MOST] = { 0 }, plain[MOST] = { 0 };
+        attend(simulated, false, causal);
+        attend(plain, true, causal);
+        for (int i = 0; i < MOST; i++) assert_true(fabsf(simulated[i] - plain[i]) < 1e-5f);
+    }
+}
+
 static void test_kernels_in_graphs(void **state) {
     (void)state;
     float got[100];
@@ -433,6 +469,7 @@ int main(void) {
         cmocka_unit_test(test_what_cudnn_refuses),
         cmocka_unit_test(test_kernels_run_late_and_in_order),
         cmocka_unit_test(test_kernels_say_what_they_touch),
+        cmocka_unit_test(test_attention_without_its_kernels),
         cmocka_unit_test(test_kernels_in_graphs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
