@@ -1,7 +1,8 @@
 # How every library, program and test of the project is declared.
 #
 #   df_library(NAME SOURCES a.c b.c LIBS other)      static library df_NAME; headers are included from the root
-#   df_add_test(engine/graph/test_shape LABELS unit LIBS df_graph)   tests/engine/graph/test_shape.c, run by ctest
+#   df_add_test(engine/graph/test_shape LABELS unit LIBS df_graph)   tests/engine/graph/test_shape.c, run by ctest;
+#                                                                    SOURCE: of another name
 #
 # Label `threads`: threads meet in it, so that it is worth running under ThreadSanitizer (`./farm race`).
 
@@ -28,9 +29,12 @@ function(df_library name)
 endfunction()
 
 function(df_add_test path)
-  cmake_parse_arguments(ARG "" "TIMEOUT" "LABELS;LIBS;ENV" ${ARGN})
+  cmake_parse_arguments(ARG "" "TIMEOUT;SOURCE" "LABELS;LIBS;ENV" ${ARGN})
   string(REPLACE "/" "_" target ${path})
-  add_executable(${target} ${CMAKE_SOURCE_DIR}/tests/${path}.c)
+  if(NOT ARG_SOURCE)
+    set(ARG_SOURCE ${path})
+  endif()
+  add_executable(${target} ${CMAKE_SOURCE_DIR}/tests/${ARG_SOURCE}.c)
   target_link_libraries(${target} PRIVATE ${ARG_LIBS} df_options cmocka m)
   target_compile_definitions(${target} PRIVATE DF_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
   set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)

@@ -6,7 +6,13 @@
 
 #include "engine/config/json_config.h"
 
+#ifdef DF_TEST_ON_CUDA
+const bool golden_runs_on_cuda = true;
+static const char *const backends[] = { "cuda" };
+#else
+const bool golden_runs_on_cuda = false;
 static const char *const backends[] = { "reference", "cpu" };
+#endif
 
 /* One whose first sigma is 4096 multiplies rounding. */
 static double tolerance_of(const char *run) {

@@ -1,4 +1,5 @@
-/* The sampling runs of golden cases, each a test on each backend: nothing that a golden.json holds is left out.
+/* The sampling runs of golden cases, each a test on each backend: nothing that a golden.json holds is left out. Where
+ * the cuda backend is there on doubles of its libraries, tests are linked a second time, for it alone.
  *
  *   golden_runs runs = { 0 };
  *   golden_runs_add(&runs, "sd2", &family, test_run);         every run of sd2; its state is a golden_run
@@ -18,6 +19,8 @@
 
 #include "tests/client/eval/eval_call.h"
 #include "tests/support/golden.h"
+
+extern const bool golden_runs_on_cuda; /* the one backend is cuda */
 
 enum { GOLDEN_RUNS_MAX = 256, GOLDEN_RUNS_NAME = 96 };
 

@@ -151,7 +151,8 @@ static void test_rows_alone(void **state) {
 }
 
 int main(void) {
-    static char cpu[] = "cpu", reference[] = "reference", ddim[] = "run.ddim", dpmpp_2m[] = "run.dpmpp_2m";
+    static char cpu[] = "cpu", reference[] = "reference", cuda[] = "cuda", ddim[] = "run.ddim",
+                dpmpp_2m[] = "run.dpmpp_2m";
     static golden_runs runs;
     const struct CMUnitTest more[] = {
         { "ddim f64", test_run_f64, NULL, NULL, ddim },
@@ -160,7 +161,11 @@ int main(void) {
         { "rows alone reference", test_rows_alone, NULL, NULL, reference },
         { "rows alone cpu", test_rows_alone, NULL, NULL, cpu },
     };
+    const struct CMUnitTest on_cuda[] = { { "rows alone cuda", test_rows_alone, NULL, NULL, cuda } };
     golden_runs_add(&runs, "sd15", NULL, test_run);
-    golden_runs_append(&runs, more, sizeof more / sizeof *more);
+    if (golden_runs_on_cuda)
+        golden_runs_append(&runs, on_cuda, sizeof on_cuda / sizeof *on_cuda);
+    else
+        golden_runs_append(&runs, more, sizeof more / sizeof *more);
     return golden_runs_test(&runs);
 }

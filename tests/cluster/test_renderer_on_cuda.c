@@ -1,0 +1,120 @@
+/* Pictures of the starter model by the cuda backend on the doubles of CUDA's libraries: the cpu backend's but for one
+ * level, and the same bytes for every depth of a pipeline, micro-batch, transport and order of streams. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "cluster/comm_nccl.h"
+#include "cluster/comm_staged.h"
+#include "engine/backend/cuda/backend.h"
+#include "tests/cluster/album.h"
+#include "tests/cluster/nccl_double.h"
+#include "tests/engine/backend/cuda/double/gpu_double.h"
+
+enum { PICTURES = 3, SIDE = 32 };
+
+static df_code open_nccl(df_comm **out, int size, df_err *err) {
+    const df_comm_nccl_cfg cfg = { .nccl = &nccl_double, .cuda = &gpu_double };
+    df_code rc = df_comm_threads_open(out, size, err);
+    for (int i = 0; i < size && !rc; i++) rc = df_comm_nccl_open(&out[i], &cfg, err);
+    return rc;
+}
+
+static df_code open_staged(df_comm **out, int size, df_err *err) {
+    const df_comm_staged_cfg cfg = { .cuda = &gpu_double };
+    df_code rc = df_comm_threads_open(out, size, err);
+    for (int i = 0; i < size && !rc; i++) rc = df_comm_staged_open(&out[i], &cfg, err);
+    return rc;
+}
+
+static void make_requests(const df_model *m, df_request q[PICTURES]) {
+    static const char *const schedulers[PICTURES] = { "euler_a", "ddim", "dpmpp_2m" };
+    df_err err;
+    for (int i = 0; i < PICTURES; i++) {
+        q[i] = (df_request) { .prompt = i ? "ghost" : "red apple", .negative = "", .seed = (uint64_t)i };
+        q[i].width = q[i].height = SIDE;
+        q[i].steps = 1 + i;
+        q[i].guidance = i == 1 ? 1 : 5;
+        if (df_scheduler_named(&q[i].scheduler, schedulers[i], df_model_scheduler_path(m), &err))
+            fail_msg("%s", err.text);
+    }
+}
+
+static void render(const album_setup *s, thread_farm_comm_fn *comms, unsigned seed, album *out) {
+    df_request q[PICTURES];
+    df_model *m = thread_farm_starter();
+    make_requests(m, q);
+    nccl_double_reset();
+    gpu_double_reset(seed);
+    *out = (album) { .comms = comms };
+    album_render(m, s, q, PICTURES, out);
+    df_model_close(&m);
+    assert_string_equal(gpu_double_end(), "");
+    assert_int_equal(nccl_double_n_open(), 0);
+}
+
+static void assert_within(const album *a, const album *b, int levels) {
+    for (int i = 0; i < PICTURES; i++) {
+        assert_int_equal(a->shot[i].n_images, 1);
+        assert_int_equal(b->shot[i].n_images, 1);
+        for (int p = 0; p < 3 * SIDE * SIDE; p++)
+            if (abs(a->shot[i].rgb[p] - b->shot[i].rgb[p]) > levels)
+                fail_msg("picture %d, byte %d: %d, not %d", i, p, b->shot[i].rgb[p], a->shot[i].rgb[p]);
+    }
+}
+
+static void test_as_the_cpu(void **state) {
+    (void)state;
+    album cpu, cuda;
+    render(&(album_setup) { &df_backend_cpu, 1, 2, 1, DF_F32 }, NULL, 1, &cpu);
+    render(&(album_setup) { &df_backend_cuda, 1, 2, 1, DF_F32 }, NULL, 1, &cuda);
+    assert_within(&cpu, &cuda, 1);
+    album_free(&cpu);
+    album_free(&cuda);
+}
+
+static const struct way {
+    int depth, micro_batch, n_slots;
+    thread_farm_comm_fn *comms;
+    unsigned seed;
+} ways[] = {
+    { 1, 3, 1, NULL, 2 },       { 1, 1, 2, NULL, 3 },        { 2, 2, 3, NULL, 4 },        { 3, 1, 4, NULL, 5 },
+    { 4, 2, 4, NULL, 6 },       { 2, 2, 3, open_staged, 7 }, { 3, 1, 4, open_staged, 8 }, { 4, 2, 4, open_staged, 9 },
+    { 2, 2, 3, open_nccl, 10 }, { 3, 1, 4, open_nccl, 11 },  { 4, 2, 4, open_nccl, 12 },  { 4, 2, 4, open_nccl, 13 },
+};
+
+static void check_ways(df_dtype dtype) {
+    album first;
+    render(&(album_setup) { &df_backend_cuda, 1, 2, 1, dtype }, NULL, 1, &first);
+    for (size_t w = 0; w < sizeof ways / sizeof *ways; w++) {
+        const album_setup setup = { &df_backend_cuda, ways[w].depth, ways[w].micro_batch, ways[w].n_slots, dtype };
+        album a;
+        render(&setup, ways[w].comms, ways[w].seed, &a);
+        for (int i = 0; i < PICTURES; i++) album_assert_same(&first.shot[i], &a.shot[i], i, &setup);
+        album_free(&a);
+    }
+    album_free(&first);
+}
+
+static void test_every_way_the_same_bytes(void **state) {
+    (void)state;
+    check_ways(DF_F32);
+}
+
+static void test_every_way_the_same_bytes_in_bf16(void **state) {
+    (void)state;
+    check_ways(DF_BF16);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_as_the_cpu),
+        cmocka_unit_test(test_every_way_the_same_bytes),
+        cmocka_unit_test(test_every_way_the_same_bytes_in_bf16),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
