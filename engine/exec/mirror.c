@@ -2,6 +2,11 @@
 
 #include <stdlib.h>
 
+#include "base/size.h"
+
+enum { ALIGN = 64 };
+#define NO_PLACE SIZE_MAX
+
 typedef enum direction { UP, DOWN, FETCH } direction;
 
 /* Whether values that cross lie on the host or on the device. */
@@ -18,9 +23,13 @@ typedef struct move {
 struct df_mirror {
     const df_space *space;
     void *ctx;
-    char *memory;
     move *moves;
     int n_moves, cap_moves;
+    size_t *place; /* [n_values] bytes per row from the start of a slot's; NO_PLACE */
+    int n_values;
+    char *memory; /* [n_slots][slot_bytes] */
+    size_t slot_bytes;
+    int64_t max_rows;
     bool skips_edges;
 };
 
@@ -132,11 +141,25 @@ static bool list_moves(df_mirror *m, const view *v) {
     return add_outputs(m, v);
 }
 
+/* What moves, and what a caller may ask for all the same. */
+static bool list_places(df_mirror *m, const view *v) {
+    m->n_values = v->g->n_values;
+    m->place = calloc((size_t)m->n_values + 1, sizeof *m->place);
+    if (!m->place) return false;
+    for (int i = 0; i < m->n_values; i++) m->place[i] = NO_PLACE;
+    for (int i = 0; i < m->n_moves; i++) m->place[m->moves[i].value] = 0;
+    for (int i = 0; i < v->g->n_inputs; i++) m->place[v->g->inputs[i].value] = 0;
+    for (int i = 0; i < v->g->n_outputs; i++) m->place[v->g->outputs[i].value] = 0;
+    for (int i = 0; i < m->n_values; i++)
+        if (v->plan->of[i].region != DF_REGION_SLOT) m->place[i] = NO_PLACE;
+    return true;
+}
+
 df_code df_mirror_open(df_mirror **out, const df_graph *g, const df_cut *cut, int stage, const df_memory_plan *plan,
                        const df_space *space, void *ctx, df_err *err) {
     const view v = { g, cut, stage, plan };
     df_mirror *m = calloc(1, sizeof *m);
-    if (!m || !list_moves(m, &v)) {
+    if (!m || !list_moves(m, &v) || !list_places(m, &v)) {
         df_mirror_close(&m);
         return df_err_set(err, DF_ENOMEM, "graph '%s': values on the host", g->name);
     }
@@ -151,18 +174,29 @@ void df_mirror_close(df_mirror **mirror) {
     df_mirror *m = *mirror;
     if (m->memory) m->space->host_free(m->ctx, m->memory);
     free(m->moves);
+    free(m->place);
     free(m);
     *mirror = NULL;
 }
 
-df_code df_mirror_reserve(df_mirror *m, size_t bytes, df_err *err) {
+df_code df_mirror_reserve(df_mirror *m, const df_stage *s, int64_t max_rows, int n_slots, df_err *err) {
+    size_t row_bytes = 0, all;
     if (m->memory) m->space->host_free(m->ctx, m->memory);
     m->memory = NULL;
-    return m->space->host_alloc(m->ctx, (void **)&m->memory, bytes ? bytes : 1, err);
+    for (int v = 0; v < m->n_values; v++) {
+        if (m->place[v] == NO_PLACE) continue;
+        m->place[v] = row_bytes;
+        row_bytes += (df_stage_value_bytes(s, v, 1) + ALIGN - 1) / ALIGN * ALIGN;
+    }
+    if (!df_size_mul(&m->slot_bytes, row_bytes, (size_t)max_rows) || !df_size_mul(&all, m->slot_bytes, (size_t)n_slots))
+        return df_err_set(err, DF_ELIMIT, "%d slots of %lld rows on the host", n_slots, (long long)max_rows);
+    m->max_rows = max_rows;
+    return m->space->host_alloc(m->ctx, (void **)&m->memory, all ? all : 1, err);
 }
 
-char *df_mirror_memory(const df_mirror *m) {
-    return m->memory;
+void *df_mirror_value(const df_mirror *m, int slot, df_value_id v) {
+    if (m->place[v] == NO_PLACE) return NULL;
+    return m->memory + (size_t)slot * m->slot_bytes + m->place[v] * (size_t)m->max_rows;
 }
 
 void df_mirror_skip_edges(df_mirror *m) {

@@ -1,9 +1,10 @@
-/* The host's side of a stage whose values lie in memory of its backend (space.h): an image of the slots, in which
- * callers write inputs and received values and find outputs and those to send. What a segment needs goes up before it
- * runs, what it has made for others comes down behind it, and nothing else.
+/* The host's side of a stage whose values lie in memory of its backend (space.h): a place in pinned memory, in each
+ * slot, for inputs and received values, which callers write, and for outputs and those to send, which they find there.
+ * What a segment needs goes up before it runs, what it has made for others comes down behind it, and nothing else.
  *
  *   df_mirror_open(&m, graph, cut, stage, plan, space, ctx, &err);
- *   df_mirror_reserve(m, bytes, &err);                       as the slots
+ *   df_mirror_reserve(m, s, max_rows, n_slots, &err);
+ *   df_mirror_value(m, slot, v);                             where it is written and found
  *   df_mirror_up(m, s, segment, slot, n_rows, still, &err);  enqueued; df_mirror_down the same
  *
  * An input goes up for every segment that reads it, since the plan lets others take its place behind it. Values that
@@ -23,8 +24,8 @@ df_code df_mirror_open(df_mirror **out, const df_graph *g, const df_cut *cut, in
                        const df_space *space, void *ctx, df_err *err);
 void df_mirror_close(df_mirror **m);
 
-df_code df_mirror_reserve(df_mirror *m, size_t bytes, df_err *err); /* contents are lost */
-char *df_mirror_memory(const df_mirror *m);
+df_code df_mirror_reserve(df_mirror *m, const df_stage *s, int64_t max_rows, int n_slots, df_err *err); /* anew */
+void *df_mirror_value(const df_mirror *m, int slot, df_value_id v); /* NULL: it is nothing to the host */
 
 void df_mirror_skip_edges(df_mirror *m);
 bool df_mirror_skips_edges(const df_mirror *m);

@@ -202,7 +202,7 @@ static df_code reserve_slots(df_stage *s, int64_t max_rows, int n_slots, df_err 
         return df_err_set(err, DF_ELIMIT, "%d slots of %lld rows of %zu bytes", n_slots, (long long)max_rows,
                           s->plan->slot_bytes);
     df_code rc = df_stage_renew(s, &s->slots, bytes, err);
-    if (!rc && s->mirror) rc = df_mirror_reserve(s->mirror, bytes, err);
+    if (!rc && s->mirror) rc = df_mirror_reserve(s->mirror, s, max_rows, n_slots, err);
     if (rc) return rc;
     s->slot_bytes = slot_bytes;
     s->n_slots = n_slots;
@@ -334,7 +334,7 @@ bool df_stage_offset(const df_stage *s, int slot, df_value_id v, int64_t n_rows,
 void *df_stage_value(df_stage *s, int slot, df_value_id v, int64_t n_rows) {
     size_t offset;
     if (!df_stage_offset(s, slot, v, n_rows, &offset)) return NULL;
-    return (s->mirror ? df_mirror_memory(s->mirror) : s->slots) + offset;
+    return s->mirror ? df_mirror_value(s->mirror, slot, v) : s->slots + offset;
 }
 
 size_t df_stage_value_bytes(const df_stage *s, df_value_id v, int64_t n_rows) {

@@ -14,10 +14,10 @@
  * another n_rows is DF_EINVAL.
  * Numbers are checked by the caller (df_stage_all_finite), not here. Threads: one owner.
  *
- * On a backend with memory of its own (space.h) slots, kept results and scratch lie there, and df_stage_value is an
- * image of the slots on the host: what a segment reads of it goes up before the segment, what it makes for the outside
- * comes down behind it, on one stream, with one wait (mirror.h). A segment that runs again is recorded and then
- * enqueued at one go (recordings.h). */
+ * On a backend with memory of its own (space.h) slots, kept results and scratch lie there, and df_stage_value is a
+ * place on the host, for inputs, outputs and what crosses: what a segment reads of it goes up before the segment, what
+ * it makes for the outside comes down behind it, on one stream, with one wait (mirror.h). A segment that runs again is
+ * recorded and then enqueued at one go (recordings.h). */
 #ifndef DF_ENGINE_EXEC_STAGE_H
 #define DF_ENGINE_EXEC_STAGE_H
 
