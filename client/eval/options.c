@@ -7,6 +7,7 @@
 
 #include "client/commands.h"
 #include "client/eval/calls.h"
+#include "client/exit_code.h"
 
 enum {
     OPT_CALL = 0x1000,
@@ -19,6 +20,7 @@ enum {
     OPT_INT8_SCALES,
     OPT_FAST_CONV,
     OPT_THREADS,
+    OPT_GPU,
     OPT_PIPELINE,
     OPT_CONFIG,
     OPT_LORA,
@@ -39,9 +41,10 @@ static const struct argp_option option_table[] = {
     { "out", OPT_OUT, "F.safetensors", 0, "Where the results go; written whole or not at all", 1 },
     { "set", OPT_SET, "KEY=VALUE", 0, "A setting of the call; more may follow: --set steps=8 guidance=7.5", 1 },
     { "prompts", OPT_PROMPTS, "F.json", 0, "For tokenize: an array of strings", 1 },
-    { "backend", OPT_BACKEND, "NAME", 0, "cpu (default) or reference (plain loops: slow, exact)", 2 },
+    { "backend", OPT_BACKEND, "NAME", 0, "cpu (default), cuda (a GPU) or reference (plain loops: slow, exact)", 2 },
+    { "gpu", OPT_GPU, "N", 0, "Which GPU, for cuda (default: the first that is visible)", 2 },
     { "dtype", OPT_DTYPE, "TYPE", 0,
-      "What is computed in: f32 (default), bf16 or int8 (backend cpu) or f64 (backend reference)", 2 },
+      "What is computed in: f32 (default), bf16 (cpu, cuda), f16 (cuda), int8 (cpu) or f64 (reference)", 2 },
     { "int8-scales", OPT_INT8_SCALES, "FILE", 0, "What `diffarm calibrate` made, for int8 (beside the model)", 2 },
     { "fast-conv", OPT_FAST_CONV, NULL, 0, "In bf16 and int8: faster convolutions, less exact, with more memory", 2 },
     { "threads", OPT_THREADS, "N", 0, "Threads of each rank (default: all cores)", 2 },
@@ -93,14 +96,16 @@ static void add_setting(struct argp_state *state, df_eval_options *o, const char
 }
 
 static void set_backend(struct argp_state *state, df_eval_options *o, const char *name) {
-    o->backend = df_backend_find(name);
-    if (!o->backend) argp_error(state, "--backend must be reference or cpu, not '%s'", name);
+    df_err err = { 0 };
+    df_code rc = df_backend_load(&o->backend, name, &err);
+    if (rc == DF_EINVAL) argp_error(state, "--backend: %s", err.text);
+    if (rc) argp_failure(state, df_exit_of(rc), 0, "%s", err.text); /* a good name, but not on this machine */
 }
 
 static void set_dtype(struct argp_state *state, df_eval_options *o, const char *name) {
     df_arithmetic is = { .dtype = DF_F64 };
     if (strcmp(name, "f64") && !df_arithmetic_of(name, &is))
-        argp_error(state, "--dtype must be f32, bf16, int8 or f64, not '%s'", name);
+        argp_error(state, "--dtype must be f32, bf16, f16, int8 or f64, not '%s'", name);
     o->backend_cfg.dtype = is.dtype;
     o->backend_cfg.int8 = is.int8;
 }
@@ -116,7 +121,10 @@ static void check_complete(struct argp_state *state, const df_eval_options *o) {
     if (o->backend_cfg.dtype == DF_F64 && o->backend != &df_backend_reference)
         argp_error(state, "--dtype f64 needs --backend reference");
     if (o->backend_cfg.dtype == DF_BF16 && o->backend == &df_backend_reference)
-        argp_error(state, "--dtype %s needs --backend cpu", o->backend_cfg.int8 ? "int8" : "bf16");
+        argp_error(state, "--dtype %s needs --backend cpu%s", o->backend_cfg.int8 ? "int8" : "bf16",
+                   o->backend_cfg.int8 ? "" : " or cuda");
+    if (o->backend_cfg.dtype == DF_F16 && strcmp(o->backend->name, "cuda"))
+        argp_error(state, "--dtype f16 needs --backend cuda");
     if (o->int8_scales && !o->backend_cfg.int8) argp_error(state, "--int8-scales is for --dtype int8");
     if (o->backend_cfg.fast_conv && o->backend_cfg.dtype != DF_BF16)
         argp_error(state, "--fast-conv is for --dtype bf16 and int8");
@@ -159,6 +167,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     case OPT_INT8_SCALES: o->int8_scales = arg; return 0;
     case OPT_FAST_CONV: o->backend_cfg.fast_conv = true; return 0;
     case OPT_THREADS: o->backend_cfg.threads = parse_int(state, "threads", arg, 1, 4096); return 0;
+    case OPT_GPU: o->backend_cfg.gpu = parse_int(state, "gpu", arg, 0, 1023); return 0;
     case OPT_PIPELINE: o->pipeline = parse_int(state, "pipeline", arg, 1, 64); return 0;
     case ARGP_KEY_END: check_complete(state, o); return 0;
     default: return ARGP_ERR_UNKNOWN;
