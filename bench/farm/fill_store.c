@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/sha256.h"
 #include "coordinator/out_dir.h"
+#include "coordinator/simulate/random.h"
 #include "coordinator/store.h"
 
 enum { ROWS_A_TRANSACTION = 10000 };
@@ -52,7 +53,7 @@ static df_code add_row(df_store *s, const df_job *job, uint64_t number, bool don
                                    .flags = "",
                                    .scheduler = "ddim",
                                    .worker = "filler",
-                                   .pixels_hash = number + 1,
+                                   .pixels_hash = df_sim_random_from(number).state, /* scattered, as hashes are */
                                    .seconds = 1,
                                    .finished_ms = 1 };
     return df_store_row_done(s, job->key, number, &result, err);
