@@ -54,40 +54,43 @@ df_code df_file_write(const char *path, const void *data, size_t bytes, df_err *
     return DF_OK;
 }
 
-df_code df_file_read(const char *path, size_t max_bytes, char **data, size_t *bytes, df_err *err) {
+/* 0, or an errno. A file that became shorter is read as far as it goes. */
+static int read_whole(int fd, char *to, size_t bytes, size_t *n) {
+    for (*n = 0; *n < bytes;) {
+        ssize_t got = df_disk_read(fd, to + *n, bytes - *n);
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) return errno;
+        if (!got) break;
+        *n += (size_t)got;
+    }
+    return 0;
+}
+
+static df_code read_open(int fd, const char *path, size_t max_bytes, char **data, size_t *bytes, df_err *err) {
     struct stat st;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe must not block the open */
-    FILE *f = fd < 0 ? NULL : fdopen(fd, "rb");
-    if (!f || fstat(fd, &st)) {
-        int why = errno;
-        if (f)
-            fclose(f);
-        else if (fd >= 0)
-            close(fd);
-        return df_err_errno(err, why, "%s", path);
-    }
-    if (!S_ISREG(st.st_mode)) {
-        fclose(f);
-        return df_err_set(err, DF_EINVAL, "%s: not a regular file", path);
-    }
-    if ((size_t)st.st_size > max_bytes) {
-        fclose(f);
+    if (df_disk_fstat(fd, &st)) return df_err_errno(err, errno, "%s", path);
+    if (!S_ISREG(st.st_mode)) return df_err_set(err, DF_EINVAL, "%s: not a regular file", path);
+    if ((size_t)st.st_size > max_bytes)
         return df_err_set(err, DF_ELIMIT, "%s: %lld bytes, at most %zu are read", path, (long long)st.st_size,
                           max_bytes);
-    }
     char *all = malloc((size_t)st.st_size + 1);
-    size_t n = all ? fread(all, 1, (size_t)st.st_size, f) : 0;
-    int bad = ferror(f);
-    fclose(f);
-    if (!all || bad) {
+    if (!all) return df_err_set(err, DF_ENOMEM, "%s: %lld bytes", path, (long long)st.st_size);
+    int why = read_whole(fd, all, (size_t)st.st_size, bytes);
+    if (why) {
         free(all);
-        return bad ? df_err_set(err, DF_EIO, "%s: read failed", path)
-                   : df_err_set(err, DF_ENOMEM, "%s: %lld bytes", path, (long long)st.st_size);
+        return df_err_errno(err, why, "%s: read", path);
     }
-    all[n] = '\0';
+    all[*bytes] = '\0';
     *data = all;
-    *bytes = n;
     return DF_OK;
+}
+
+df_code df_file_read(const char *path, size_t max_bytes, char **data, size_t *bytes, df_err *err) {
+    int fd = df_disk_openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0); /* a pipe must not block the open */
+    if (fd < 0) return df_err_errno(err, errno, "%s", path);
+    df_code rc = read_open(fd, path, max_bytes, data, bytes, err);
+    df_disk_close(fd);
+    return rc;
 }
 
 df_code df_file_mkdirs(const char *path, df_err *err) {

@@ -32,8 +32,8 @@ static size_t share_of(const df_farm *f, df_job *job) {
 
 static size_t limit_suspects(size_t n, const df_worker *worker, int lost) {
     size_t slots = worker->max_rows && worker->max_rows < SUSPECT_ROWS ? worker->max_rows : SUSPECT_ROWS;
-    if (lost >= 2) return 1;
-    return lost == 1 && n > slots ? slots : n;
+    if (lost >= 2) slots = 1;
+    return lost && n > slots ? slots : n;
 }
 
 /* which */

@@ -1,4 +1,4 @@
-/* A client as docs/protocol.md tells it: submits its job, watches it, and may cancel it. */
+/* A client as docs/protocol.md tells it: submits its job, watches it, and may pause, resume, retry or cancel it. */
 #include <string.h>
 
 #include "coordinator/simulate/world.h"
@@ -60,10 +60,48 @@ static void cancel(df_sim_world *w, df_sim_client *client) {
     say(w, client, DF_WIRE_MESSAGE(JOB_CANCEL, job_cancel, &out));
 }
 
+static void control(df_sim_world *w, df_sim_client *client, Diffarm__JobControl__Action action) {
+    Diffarm__JobControl out = DIFFARM__JOB_CONTROL__INIT;
+    df_sim_job *job = client->job;
+    out.request_id = client->request_id;
+    out.job_id = job->id;
+    out.action = action;
+    if (action == DIFFARM__JOB_CONTROL__ACTION__RESUME) {
+        job->resume_sent = true;
+        job->paused = false;
+    }
+    if (action == DIFFARM__JOB_CONTROL__ACTION__RETRY) {
+        if (!job->retry_ms) job->end_was_struck = false; /* it will have another end */
+        job->retry_ms = w->now_ms;
+        job->ended = false;
+    }
+    say(w, client, DF_WIRE_MESSAGE(JOB_CONTROL, job_control, &out));
+}
+
+/* By hand, and without need: nobody waits for the answer. */
+static void readmit_somebody(df_sim_world *w, df_sim_client *client) {
+    const df_sim_worker *worker = &w->workers[df_sim_below(&w->newer, (uint64_t)w->n_workers)];
+    Diffarm__WorkerReadmit out = DIFFARM__WORKER_READMIT__INIT;
+    char id[DF_WORKER_ID_BYTES];
+    out.worker = df_sim_worker_id(worker, id);
+    say(w, client, DF_WIRE_MESSAGE(WORKER_READMIT, worker_readmit, &out));
+}
+
+/* What is due of a client that watches. */
+static void decide(df_sim_world *w, df_sim_client *client) {
+    if (client->cancel_ms && w->now_ms >= client->cancel_ms)
+        client->step = DF_SIM_CANCEL;
+    else if (client->resume_ms && w->now_ms >= client->resume_ms)
+        client->step = DF_SIM_RESUME;
+    else if (client->pause_ms && w->now_ms >= client->pause_ms)
+        client->step = DF_SIM_PAUSE;
+    else if (!df_sim_is_calm(w) && df_sim_chance(&w->newer, 0.03))
+        readmit_somebody(w, client);
+}
+
 /* Every question has an id of its own: an answer to an earlier one is no answer. */
 void df_sim_client_wake(df_sim_world *w, df_sim_client *client) {
-    if (client->step == DF_SIM_WATCH && client->cancel_ms && w->now_ms >= client->cancel_ms)
-        client->step = DF_SIM_CANCEL;
+    if (client->step == DF_SIM_WATCH) decide(w, client);
     client->request_id++;
     switch (client->step) {
     case DF_SIM_BEGIN: begin(w, client); break;
@@ -71,6 +109,9 @@ void df_sim_client_wake(df_sim_world *w, df_sim_client *client) {
     case DF_SIM_END: end(w, client); break;
     case DF_SIM_WATCH: look(w, client); break;
     case DF_SIM_CANCEL: cancel(w, client); break;
+    case DF_SIM_PAUSE: control(w, client, DIFFARM__JOB_CONTROL__ACTION__PAUSE); break;
+    case DF_SIM_RESUME: control(w, client, DIFFARM__JOB_CONTROL__ACTION__RESUME); break;
+    case DF_SIM_RETRY: control(w, client, DIFFARM__JOB_CONTROL__ACTION__RETRY); break;
     case DF_SIM_ENDED: client->wake_ms = INT64_MAX; break;
     }
 }
@@ -86,6 +127,12 @@ static void go(df_sim_world *w, df_sim_client *client, df_sim_client_step step) 
 static void refused(df_sim_world *w, df_sim_client *client, const Diffarm__Reply *reply) {
     if (client->step == DF_SIM_CANCEL && reply->code == DF_EINVAL) { /* it was done before */
         client->cancel_ms = 0;
+        go(w, client, DF_SIM_WATCH);
+        return;
+    }
+    bool is_order = client->step == DF_SIM_PAUSE || client->step == DF_SIM_RESUME || client->step == DF_SIM_RETRY;
+    if (is_order && reply->code == DF_EINVAL) { /* it has ended, or its lists are being written */
+        client->pause_ms = client->resume_ms = 0;
         go(w, client, DF_SIM_WATCH);
         return;
     }
@@ -111,8 +158,34 @@ static void take_reply(df_sim_world *w, df_sim_client *client, const Diffarm__Re
         break;
     case DF_SIM_END: go(w, client, DF_SIM_WATCH); break;
     case DF_SIM_CANCEL: go(w, client, DF_SIM_ENDED); break;
+    case DF_SIM_PAUSE:
+        w->report->n_paused++;
+        client->pause_ms = 0;
+        client->resume_ms = w->now_ms + df_sim_between(&w->newer, 500, 15000);
+        go(w, client, DF_SIM_WATCH);
+        break;
+    case DF_SIM_RESUME:
+        client->resume_ms = 0;
+        go(w, client, DF_SIM_WATCH);
+        break;
+    case DF_SIM_RETRY:
+        w->report->n_retries++;
+        go(w, client, DF_SIM_WATCH);
+        break;
     default: break;
     }
+}
+
+/* A late copy of what was said before may have paused it again. */
+static bool is_paused_for_nothing(const df_sim_client *client, const Diffarm__JobStatus *status) {
+    return !strcmp(status->state, "paused") && !client->resume_ms;
+}
+
+static bool wants_retry(df_sim_world *w, df_sim_client *client, const Diffarm__JobStatus *status) {
+    bool is_done = !strcmp(status->state, "done");
+    if (!status->n_failed || !client->n_retries || (!is_done && !df_sim_chance(&w->newer, 0.1))) return false;
+    client->n_retries--;
+    return true;
 }
 
 static void take_list(df_sim_world *w, df_sim_client *client, const Diffarm__JobList *list) {
@@ -121,7 +194,13 @@ static void take_list(df_sim_world *w, df_sim_client *client, const Diffarm__Job
         df_sim_broken(w, "job %s is not known: %s", client->job->id, list->text);
         return;
     }
-    if (!strcmp(list->jobs[0]->state, "done")) go(w, client, DF_SIM_ENDED);
+    const Diffarm__JobStatus *status = list->jobs[0];
+    if (wants_retry(w, client, status))
+        go(w, client, DF_SIM_RETRY);
+    else if (!strcmp(status->state, "done"))
+        go(w, client, DF_SIM_ENDED);
+    else if (is_paused_for_nothing(client, status))
+        go(w, client, DF_SIM_RESUME);
 }
 
 void df_sim_client_take(df_sim_world *w, df_sim_client *client, const Diffarm__Message *m) {

@@ -50,7 +50,8 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
 }
 
 typedef struct totals {
-    uint64_t n_failed, n_events, n_starts, n_cuts, n_messages, n_committed, n_copied;
+    uint64_t n_failed, n_events, n_starts, n_cuts, n_messages, n_committed, n_copied, n_paused, n_retries, n_put_out,
+        n_ends_met;
 } totals;
 
 static void add(totals *t, const df_sim_report *r) {
@@ -60,6 +61,10 @@ static void add(totals *t, const df_sim_report *r) {
     t->n_messages += r->n_messages;
     t->n_committed += r->n_committed;
     t->n_copied += r->n_copied;
+    t->n_paused += r->n_paused;
+    t->n_retries += r->n_retries;
+    t->n_put_out += r->n_put_out;
+    t->n_ends_met += r->n_ends_met;
     t->n_failed += r->why[0] != '\0';
 }
 
@@ -103,6 +108,8 @@ static bool finish_part(pid_t pid, int from, totals *all) {
     if (!whole || status) return false;
     all->n_failed += t.n_failed, all->n_events += t.n_events, all->n_starts += t.n_starts, all->n_cuts += t.n_cuts;
     all->n_messages += t.n_messages, all->n_committed += t.n_committed, all->n_copied += t.n_copied;
+    all->n_paused += t.n_paused, all->n_retries += t.n_retries, all->n_put_out += t.n_put_out;
+    all->n_ends_met += t.n_ends_met;
     return true;
 }
 
@@ -130,9 +137,11 @@ int df_simulate_farm(int argc, char **argv) {
     bool whole = run_all(&a, &all);
     printf("%" PRIu64 " schedules from seed %" PRIu64 ": %" PRIu64 " failed; %" PRIu64 " events, %" PRIu64
            " messages, %" PRIu64 " starts, %" PRIu64 " power cuts, %" PRIu64 " pictures committed, %" PRIu64
-           " rows copied, in %.1f s\n",
+           " rows copied, %" PRIu64 " pauses, %" PRIu64 " retries, %" PRIu64 " workers put out, %" PRIu64
+           " leases before an end, in %.1f s\n",
            a.n_schedules, a.seed, all.n_failed, all.n_events, all.n_messages, all.n_starts, all.n_cuts, all.n_committed,
-           all.n_copied, (double)(df_clock_ms() - from_ms) / 1000);
+           all.n_copied, all.n_paused, all.n_retries, all.n_put_out, all.n_ends_met,
+           (double)(df_clock_ms() - from_ms) / 1000);
     if (!whole) fprintf(stderr, "%s: a process of the simulator died\n", argv[0]);
     return whole && !all.n_failed ? DF_EXIT_OK : FAILED;
 }

@@ -8,7 +8,8 @@
 #include "coordinator/simulate/world.h"
 #include "coordinator/tar_shard.h"
 
-enum { PATH_BYTES = 512, FIRST_CLIENT_PEER = 8 };
+/* LATEST_COPY_MS: a message comes so late, if the coordinator stood still as well. */
+enum { PATH_BYTES = 512, FIRST_CLIENT_PEER = 8, LATEST_COPY_MS = 60000 };
 
 /* pictures */
 
@@ -22,7 +23,8 @@ static bool is_in_shard(const df_sim_world *w, const df_sim_job *job, const df_s
     char path[PATH_BYTES];
     size_t n;
     snprintf(path, sizeof path, "%s/shard-000000_stats.json", job->out_dir);
-    if (!df_sim_disk_look(w->disk, path, synced, &n)) return false;
+    /* Of a job that is retried the stats go first; what the old archive has is taken over from there. */
+    if (!job->retry_ms && !df_sim_disk_look(w->disk, path, synced, &n)) return false;
     snprintf(path, sizeof path, "%s/shard-000000.tar", job->out_dir);
     const void *tar = df_sim_disk_look(w->disk, path, synced, &n);
     return tar && memmem(tar, n, row->png, row->png_bytes);
@@ -60,6 +62,7 @@ static void check_lease(df_sim_world *w, const Diffarm__Lease *lease) {
     snprintf(token->worker_id, sizeof token->worker_id, "%s", is ? is->worker_id : "");
     if (is) w->report->n_copied += is->rows[0].state == DF_LEASE_ROW_COPY ? is->n_rows : 0;
     snprintf(token->text, sizeof token->text, "%s", lease->token);
+    df_sim_check_lent(w, lease);
 }
 
 static void check_acked_row(df_sim_world *w, df_sim_job *job, uint64_t row) {
@@ -83,6 +86,7 @@ static void check_reply(df_sim_world *w, int peer, const Diffarm__Reply *reply) 
     if (reply->code || !is) return;
     job->accepted |= is->state != DF_JOB_RECEIVING;
     job->cancelled |= is->state == DF_JOB_CANCELLED;
+    job->paused |= is->state == DF_JOB_PAUSED && !job->resume_sent;
 }
 
 static void check_status(df_sim_world *w, const Diffarm__JobStatus *status) {
@@ -93,7 +97,7 @@ static void check_status(df_sim_world *w, const Diffarm__JobStatus *status) {
     snprintf(path, sizeof path, "%s/job.json", job->out_dir);
     if (!df_sim_disk_look(w->disk, path, true, &n) || !n)
         df_sim_broken(w, "job %s is shown as done, its job.json is not on the medium", job->id);
-    job->ended = true;
+    if (!job->retry_ms || w->now_ms > job->retry_ms + LATEST_COPY_MS) job->ended = true;
 }
 
 void df_sim_check_sent(df_sim_world *w, int peer, const Diffarm__Message *m) {
@@ -210,18 +214,22 @@ static void check_mark(const look *l) {
     size_t n;
     snprintf(path, sizeof path, "%s/job.json", l->job->out_dir);
     if (!df_sim_disk_look(l->w->disk, path, false, &n)) return;
+    if (l->job->retry_ms && l->is->state != DF_JOB_DONE) return; /* it is the one of the end before */
     if (!has_list(l->w, l->job, "metadata.jsonl", l->n[DF_ROW_DONE]) ||
         !has_list(l->w, l->job, "failures.jsonl", l->n[DF_ROW_FAILED]) ||
         !has_list(l->w, l->job, "runs.jsonl", l->n[DF_ROW_DONE] + l->n[DF_ROW_FAILED]))
         df_sim_broken(l->w, "job %s has its job.json, but its lists are not whole", l->job->id);
 }
 
-/* A shard is packed on what its rows have come to: none of them may be open again. All rows are of the first shard. */
+/* A shard is packed on what its rows have come to: none of them may be open again, but for a retry, which leaves its
+ * mark first. All rows are of the first shard. */
 static void check_packed(const look *l) {
     char path[PATH_BYTES];
     size_t n;
     snprintf(path, sizeof path, "%s/shard-000000_stats.json", l->job->out_dir);
     if (!df_sim_disk_look(l->w->disk, path, false, &n)) return;
+    snprintf(path, sizeof path, "%s/.diffarm/retried", l->job->out_dir);
+    if (l->job->retry_ms && df_sim_disk_look(l->w->disk, path, false, &n)) return;
     for (uint64_t row = 0; row < l->job->n_rows; row++)
         if (l->state[row] != DF_ROW_DONE && l->state[row] != DF_ROW_FAILED)
             df_sim_broken(l->w, "row %" PRIu64 " of job %s is open, its shard is packed", row, l->job->id);
@@ -238,6 +246,10 @@ static void check_job(df_sim_world *w, df_sim_job *job) {
     }
     if (job->accepted && is->state == DF_JOB_RECEIVING) df_sim_broken(w, "job %s was accepted and is not", job->id);
     if (job->cancelled && is->state != DF_JOB_CANCELLED) df_sim_broken(w, "job %s was cancelled and is not", job->id);
+    if (job->paused && is->state != DF_JOB_PAUSED && is->state != DF_JOB_CANCELLED)
+        df_sim_broken(w, "job %s was paused and is %s", job->id, df_job_state_name(is->state));
+    if (is->spec.priority != job->priority)
+        df_sim_broken(w, "job %s has priority %d, it was given %d", job->id, is->spec.priority, job->priority);
     if (job->ended && is->state != DF_JOB_DONE) df_sim_broken(w, "job %s was done and is not", job->id);
     if (df_store_each_row(w->farm->store, is->key, 0, DF_SIM_MAX_ROWS + 1, look_at_row, &l, &n, &err))
         df_sim_broken(w, "job %s: %s", job->id, err.text);
@@ -288,10 +300,12 @@ void df_sim_check(df_sim_world *w) {
     check_queues(w);
     check_silent(w);
     check_conflicts(w);
+    df_sim_check_put_out(w);
     if (w->checked_changes == w->disk->n_changes) return;
     w->checked_changes = w->disk->n_changes;
     w->disk->suspended = true;
     for (int i = 0; i < w->n_jobs; i++) check_job(w, &w->jobs[i]);
+    df_sim_check_put_outs_stored(w);
     w->disk->suspended = false;
 }
 

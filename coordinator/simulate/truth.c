@@ -43,6 +43,7 @@ void df_sim_job_spec(const df_sim_job *job, Diffarm__JobSpec *spec) {
     spec->noise = (char *)"torch-cpu";
     spec->format = (char *)job->format;
     spec->shared_sink = job->is_shared;
+    spec->priority = job->priority;
     spec->manifest_sha256 = (char *)MANIFEST;
 }
 

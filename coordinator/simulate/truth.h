@@ -34,10 +34,14 @@ typedef struct df_sim_job {
     int64_t murderer; /* the row that kills whoever renders it; -1: none does */
     int n_murders;
     bool end_was_struck;
+    int priority;
     df_sim_row rows[DF_SIM_MAX_ROWS];
     bool accepted; /* SubmitEnd was answered */
     bool cancel_sent, cancelled; /* JobCancel was answered */
     bool ended; /* a client was told that it is done */
+    bool paused; /* JobControl was answered so, and nothing that would change it was sent since */
+    bool resume_sent;
+    int64_t retry_ms; /* when a client last asked for a retry; 0: never. From then on it may be open again */
 } df_sim_job;
 
 void df_sim_job_make(df_sim_job *job, int number, df_sim_random *random);

@@ -8,8 +8,9 @@
 
 enum { ASK_AGAIN_MS = 10000, SEND_AGAIN_MS = 30000, HELLO_AGAIN_MS = 2000, HEARTBEAT_MS = 2000, SILENT_HEARTBEATS = 3 };
 
-static void id_of(const df_sim_worker *worker, char *out, size_t bytes) {
-    snprintf(out, bytes, "worker-%d.%d", worker->number, worker->life);
+char *df_sim_worker_id(const df_sim_worker *worker, char out[DF_WORKER_ID_BYTES]) {
+    snprintf(out, DF_WORKER_ID_BYTES, "worker-%d.%d", worker->number, worker->life);
+    return out;
 }
 
 static void say(df_sim_world *w, const df_sim_worker *worker, Diffarm__Message msg, const void *blob, size_t bytes) {
@@ -46,7 +47,7 @@ static void drop(df_sim_worker *worker, const char *token, const uint64_t *row) 
 static void hello(df_sim_world *w, df_sim_worker *worker) {
     char *tokens[DF_SIM_MAX_ITEMS], id[DF_WORKER_ID_BYTES];
     Diffarm__Hello out = DIFFARM__HELLO__INIT;
-    id_of(worker, id, sizeof id);
+    df_sim_worker_id(worker, id);
     out.role = DIFFARM__HELLO__ROLE__WORKER;
     out.worker_id = out.name = id;
     out.any_model = 1;
@@ -71,22 +72,27 @@ static void ask(df_sim_world *w, df_sim_worker *worker) {
     Diffarm__LeaseRequest out = DIFFARM__LEASE_REQUEST__INIT;
     out.max_rows = (uint32_t)df_sim_between(&w->random, 0, 6);
     out.images_per_second = df_sim_chance(&w->random, 0.5) ? 1000.0 / worker->row_ms : 0;
+    if (df_sim_chance(&w->newer, 0.3)) out.work_per_second = 64 * 4 * 1000.0 / worker->row_ms;
+    if (worker->ends_ms) out.seconds_left = (double)(worker->ends_ms - w->now_ms) / 1000;
     worker->asks = true;
     worker->asked_ms = w->now_ms;
     say(w, worker, DF_WIRE_MESSAGE(LEASE_REQUEST, lease_request, &out), NULL, 0);
 }
 
-static void fail_row(df_sim_world *w, const df_sim_worker *worker, const df_sim_item *item) {
-    static const df_code codes[] = { DF_EIO, DF_ENOMEM, DF_EBACKEND, DF_EINVAL, DF_ESHAPE };
+static void say_failed(df_sim_world *w, const df_sim_worker *worker, const df_sim_item *item, df_code code) {
     Diffarm__RowFailed out = DIFFARM__ROW_FAILED__INIT;
-    df_code code = codes[df_sim_below(&w->random, 5)];
     out.token = (char *)item->token;
     out.job_id = item->job->id;
     out.row = item->row;
     out.code = code;
-    out.error = (char *)"a lie";
+    out.error = (char *)"it went wrong";
     item->job->rows[item->row].doomed |= code == DF_EINVAL || code == DF_ESHAPE;
     say(w, worker, DF_WIRE_MESSAGE(ROW_FAILED, row_failed, &out), NULL, 0);
+}
+
+static void lie_of_failure(df_sim_world *w, const df_sim_worker *worker, const df_sim_item *item) {
+    static const df_code codes[] = { DF_EIO, DF_ENOMEM, DF_EBACKEND, DF_EINVAL, DF_ESHAPE };
+    say_failed(w, worker, item, codes[df_sim_below(&w->random, 5)]);
 }
 
 /* On a machine of its own: what is planned for the coordinator's does not strike here. */
@@ -128,7 +134,7 @@ static void send_lie(df_sim_world *w, const df_sim_worker *worker, const df_sim_
     case WRONG_ROW: out->row += 1000; break;
     case WRONG_TOKEN: out->token = (char *)"1-0123456789abcdef-1"; break;
     case OLD_TOKEN: out->token = (char *)some_token(w, item); break;
-    default: fail_row(w, worker, item); return;
+    default: lie_of_failure(w, worker, item); return;
     }
     say(w, worker, DF_WIRE_MESSAGE(RESULT, result, out), blob, bytes);
 }
@@ -139,7 +145,7 @@ static void steal(df_sim_world *w, const df_sim_worker *worker) {
     const df_sim_row *r = &token->job->rows[token->row];
     char id[DF_WORKER_ID_BYTES], sha256[DF_SHA256_HEX_BYTES];
     Diffarm__Result out = DIFFARM__RESULT__INIT;
-    id_of(worker, id, sizeof id);
+    df_sim_worker_id(worker, id);
     if (!strcmp(token->worker_id, id)) return;
     df_sha256_of(r->damaged, r->png_bytes, sha256);
     out.token = (char *)token->text;
@@ -161,6 +167,10 @@ static void send_result(df_sim_world *w, df_sim_worker *worker, df_sim_item *ite
     out.seconds = worker->row_ms / 1000.0;
     out.pixels_hash = df_sim_row_pixels(r);
     item->sent_ms = w->now_ms;
+    if (!df_sim_is_calm(w) && worker->is_broken) {
+        say_failed(w, worker, item, DF_EBACKEND);
+        return;
+    }
     if (!df_sim_is_calm(w) && worker->lies > 0 && df_sim_chance(&w->extra, 0.3)) steal(w, worker);
     if (!df_sim_is_calm(w) && df_sim_chance(&w->random, worker->lies))
         send_lie(w, worker, item, &out);
@@ -288,6 +298,7 @@ void df_sim_worker_start(df_sim_world *w, df_sim_worker *worker) {
     worker->is_up = true;
     worker->is_welcome = worker->is_draining = worker->asks = false;
     worker->n_items = 0;
+    worker->ends_ms = worker->walltime_ms && !df_sim_is_calm(w) ? w->now_ms + worker->walltime_ms : 0;
     worker->hello_ms = worker->wake_ms = worker->heard_ms = w->now_ms;
     w->network.connection[worker->number]++;
     df_sim_note(w, "worker %d starts, life %d", worker->number, worker->life);
@@ -296,12 +307,17 @@ void df_sim_worker_start(df_sim_world *w, df_sim_worker *worker) {
 static void plan_wake(const df_sim_world *w, df_sim_worker *worker) {
     int64_t next = worker->is_welcome ? worker->beat_ms : worker->hello_ms;
     if (has_work(worker) && worker->render_ms < next) next = worker->render_ms;
+    if (worker->ends_ms && worker->ends_ms < next) next = worker->ends_ms;
     worker->wake_ms = next > w->now_ms ? next : w->now_ms + 1;
 }
 
 void df_sim_worker_wake(df_sim_world *w, df_sim_worker *worker) {
     if (!worker->is_up) {
         df_sim_worker_start(w, worker);
+        return;
+    }
+    if (worker->ends_ms && w->now_ms >= worker->ends_ms) {
+        df_sim_worker_die(w, worker, w->now_ms + df_sim_between(&w->newer, 100, 3000));
         return;
     }
     if (has_work(worker) && w->now_ms >= worker->render_ms) render(w, worker);

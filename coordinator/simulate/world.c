@@ -51,6 +51,26 @@ df_sim_job *df_sim_find_job(df_sim_world *w, const char *job_id) {
 
 /* making */
 
+/* What a client will do beside submitting and watching. */
+static void give_orders(df_sim_world *w, df_sim_client *client) {
+    client->job->priority = (int)df_sim_between(&w->newer, -2, 2);
+    if (df_sim_chance(&w->newer, 0.25)) client->pause_ms = df_sim_between(&w->newer, 500, 25000);
+    client->n_retries = (int)df_sim_below(&w->newer, 3);
+}
+
+static void make_jobs(df_sim_world *w) {
+    w->n_jobs = (int)df_sim_between(&w->random, 1, DF_SIM_MAX_JOBS);
+    for (int i = 0; i < w->n_jobs; i++) {
+        df_sim_job_make(&w->jobs[i], i, &w->random);
+        if (df_sim_chance(&w->extra, 0.2)) w->jobs[i].murderer = (int64_t)df_sim_below(&w->extra, w->jobs[i].n_rows);
+        w->clients[i] = (df_sim_client) { .number = i, .job = &w->jobs[i] };
+        w->clients[i].wake_ms = df_sim_between(&w->random, 0, 8000);
+        if (df_sim_chance(&w->random, 0.15)) w->clients[i].cancel_ms = df_sim_between(&w->random, 1000, 40000);
+        give_orders(w, &w->clients[i]);
+        w->network.connection[FIRST_CLIENT_PEER + i] = 1;
+    }
+}
+
 static void make_peers(df_sim_world *w) {
     w->n_workers = (int)df_sim_between(&w->random, 1, DF_SIM_MAX_WORKERS);
     for (int i = 0; i < w->n_workers; i++) {
@@ -59,16 +79,10 @@ static void make_peers(df_sim_world *w) {
         worker->up_ms = df_sim_between(&w->random, 0, 3000);
         worker->row_ms = (int)df_sim_between(&w->random, 20, df_sim_chance(&w->random, 0.3) ? 4000 : 400);
         worker->lies = df_sim_chance(&w->random, 0.2) ? 0.3 : 0;
+        worker->is_broken = df_sim_chance(&w->newer, 0.15);
+        if (df_sim_chance(&w->newer, 0.25)) worker->walltime_ms = df_sim_between(&w->newer, 15000, 90000);
     }
-    w->n_jobs = (int)df_sim_between(&w->random, 1, DF_SIM_MAX_JOBS);
-    for (int i = 0; i < w->n_jobs; i++) {
-        df_sim_job_make(&w->jobs[i], i, &w->random);
-        if (df_sim_chance(&w->extra, 0.2)) w->jobs[i].murderer = (int64_t)df_sim_below(&w->extra, w->jobs[i].n_rows);
-        w->clients[i] = (df_sim_client) { .number = i, .job = &w->jobs[i] };
-        w->clients[i].wake_ms = df_sim_between(&w->random, 0, 8000);
-        if (df_sim_chance(&w->random, 0.15)) w->clients[i].cancel_ms = df_sim_between(&w->random, 1000, 40000);
-        w->network.connection[FIRST_CLIENT_PEER + i] = 1;
-    }
+    make_jobs(w);
 }
 
 static df_sim_world *make(df_sim_report *report, uint64_t seed, FILE *trace) {
@@ -77,6 +91,7 @@ static df_sim_world *make(df_sim_report *report, uint64_t seed, FILE *trace) {
     if (!w) abort();
     w->random = df_sim_random_from(seed);
     w->extra = df_sim_random_from(~seed);
+    w->newer = df_sim_random_from(seed << 32 | seed >> 32);
     w->report = report;
     w->trace = trace;
     w->network.random = &w->random;

@@ -19,6 +19,8 @@ typedef struct df_sim_report {
     uint64_t n_events, trace_hash; /* equal for equal worlds */
     uint64_t n_starts, n_cuts, n_messages, n_committed;
     uint64_t n_copied; /* rows lent once more to another worker */
+    uint64_t n_paused, n_retries, n_put_out,
+        n_ends_met; /* jobs paused, retries, workers put out, leases of those that end */
     char why[DF_SIM_WHY_BYTES]; /* what did not hold; "" if all did */
 } df_sim_report;
 
@@ -41,6 +43,8 @@ typedef struct df_sim_worker {
     char coordinator[DF_LEASE_TOKEN_BYTES];
     int row_ms; /* to render one */
     double lies; /* chance that a result is a lie, while fate is at work */
+    bool is_broken; /* fails at every row, while fate is at work */
+    int64_t walltime_ms, ends_ms; /* of its allocation, while fate is at work; 0: no end */
     df_sim_item items[DF_SIM_MAX_ITEMS];
     int n_items;
 } df_sim_worker;
@@ -51,6 +55,9 @@ typedef enum df_sim_client_step {
     DF_SIM_END,
     DF_SIM_WATCH,
     DF_SIM_CANCEL,
+    DF_SIM_PAUSE,
+    DF_SIM_RESUME,
+    DF_SIM_RETRY,
     DF_SIM_ENDED
 } df_sim_client_step;
 
@@ -59,7 +66,8 @@ typedef struct df_sim_client {
     df_sim_job *job;
     df_sim_client_step step;
     uint64_t batch, request_id;
-    int64_t wake_ms, cancel_ms; /* cancel_ms 0: never */
+    int64_t wake_ms, cancel_ms, pause_ms, resume_ms; /* the last three 0: never */
+    int n_retries; /* that are left */
 } df_sim_client;
 
 typedef struct df_sim_token {
@@ -71,7 +79,8 @@ typedef struct df_sim_token {
 
 typedef struct df_sim_world {
     df_sim_random random;
-    df_sim_random extra; /* for what was added later: older seeds keep their events as far as they can */
+    /* For what was added later, and later still: older seeds keep their events as far as they can. */
+    df_sim_random extra, newer;
     int64_t now_ms, calm_ms; /* fate is at work until calm_ms */
     uint64_t n_events;
     df_sim_disk *disk;
@@ -114,6 +123,7 @@ void df_sim_farm_open(df_sim_world *w);
 void df_sim_farm_stop(df_sim_world *w); /* killed, or the power is cut */
 
 /* worker.c, client.c: a peer does what is due, or takes a message */
+char *df_sim_worker_id(const df_sim_worker *worker, char out[DF_WORKER_ID_BYTES]); /* returns out */
 void df_sim_worker_start(df_sim_world *w, df_sim_worker *worker);
 void df_sim_worker_die(df_sim_world *w, df_sim_worker *worker, int64_t until_ms); /* another takes its place then */
 void df_sim_worker_wake(df_sim_world *w, df_sim_worker *worker);
@@ -125,6 +135,11 @@ void df_sim_client_take(df_sim_world *w, df_sim_client *client, const Diffarm__M
 void df_sim_check_sent(df_sim_world *w, int peer, const Diffarm__Message *msg); /* before the coordinator says it */
 void df_sim_check(df_sim_world *w); /* after each event */
 void df_sim_check_end(df_sim_world *w); /* when all is quiet */
+
+/* lending.c: who is lent what, and who is put out */
+void df_sim_check_lent(df_sim_world *w, const Diffarm__Lease *lease); /* before it is sent */
+void df_sim_check_put_out(df_sim_world *w); /* after each event */
+void df_sim_check_put_outs_stored(df_sim_world *w);
 
 /* alike.c; state: of the job's rows in the store */
 void df_sim_check_alike(df_sim_world *w, const df_sim_job *job, const df_job *is, const df_row_state *state);

@@ -441,6 +441,23 @@ static void one_row_is_lent_however_long_it_takes(void **state) {
     assert_int_equal(bench_ask(b, "w1", 0, 1)->n_rows, 1);
 }
 
+/* A row that two workers died with is lent alone, but not to one that has no time for it. */
+static void a_suspect_row_waits_for_a_worker_with_time(void **state) {
+    static const char *const names[] = { "w1", "w2" };
+    bench *b = *state;
+    assert_int_equal(bench_submit(b, JOB_1, b->out, 1, NULL), DF_OK);
+    for (int i = 0; i < 2; i++) {
+        bench_hello(b, names[i], NULL, NULL);
+        assert_non_null(bench_ask(b, names[i], 1, 1));
+        bench_wait(b, 20000); /* it is not heard again */
+    }
+    bench_hello(b, "w3", NULL, NULL);
+    b->seconds_left = 5;
+    assert_null(bench_ask(b, "w3", 0, 0));
+    b->seconds_left = 3600;
+    assert_non_null(bench_ask(b, "w3", 0, 0));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_bench, close_bench)
 
 int main(void) {
@@ -462,6 +479,7 @@ int main(void) {
         TEST(a_lease_is_measured_by_its_work),
         TEST(steps_that_are_left_out_are_no_work),
         TEST(a_copy_is_measured_by_the_steps_that_are_run),
+        TEST(a_suspect_row_waits_for_a_worker_with_time),
         TEST(one_row_is_lent_however_long_it_takes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
