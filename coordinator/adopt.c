@@ -15,17 +15,16 @@
 /* looking */
 
 static df_code check(const df_adoptee *is, const void *png, size_t bytes, df_err *err) {
-    char sha256[DF_SHA256_HEX_BYTES];
+    df_png_look look;
     if (bytes != is->bytes)
         return df_err_set(err, DF_EFORMAT, "picture beside OUT has %zu bytes, %" PRIu64 " were told", bytes, is->bytes);
-    df_code rc = df_png_check(png, bytes, is->width, is->height, err);
-    if (rc) return rc;
-    df_sha256_of(png, bytes, sha256);
-    if (!strcmp(sha256, is->sha256)) return DF_OK;
-    return df_err_set(err, DF_EFORMAT, "picture beside OUT has sha256 %.8s, %.8s was told", sha256, is->sha256);
+    df_png_look_at(&look, png, bytes);
+    df_code rc = df_png_look_check(&look, is->width, is->height, err);
+    if (rc || !strcmp(look.sha256, is->sha256)) return rc;
+    return df_err_set(err, DF_EFORMAT, "picture beside OUT has sha256 %.8s, %.8s was told", look.sha256, is->sha256);
 }
 
-df_code df_adopt_picture(df_out_dir *dir, const df_adoptee *is, const char *relative, df_err *err) {
+df_code df_adopt_look(df_out_dir *dir, const df_adoptee *is, df_err *err) {
     char name[DF_BESIDE_NAME_BYTES], path[sizeof DF_OUT_DIR_PRIVATE + sizeof DF_BESIDE_DIR + sizeof name];
     char *png;
     size_t bytes;
@@ -37,7 +36,13 @@ df_code df_adopt_picture(df_out_dir *dir, const df_adoptee *is, const char *rela
     if (rc) return df_err_set(err, rc, "%s", why.text);
     rc = check(is, png, bytes, err);
     free(png);
-    return rc ? rc : df_out_dir_adopt(dir, name, relative, err);
+    return rc;
+}
+
+df_code df_adopt_put_in(df_out_dir *dir, const df_adoptee *is, const char *relative, df_err *err) {
+    char name[DF_BESIDE_NAME_BYTES];
+    if (!df_beside_name(name, is->token, is->row)) return df_err_set(err, DF_EFORMAT, "no token: %.64s", is->token);
+    return df_out_dir_adopt(dir, name, relative, err);
 }
 
 /* throwing away */

@@ -6,8 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cores.h"
 #include "client/commands.h"
 #include "coordinator/coordinator.h"
+
+enum { MOST_THREADS = 4 }; /* unless told: then the disk, or the network, is what binds */
 
 enum {
     OPT_INSECURE = 256,
@@ -19,6 +22,7 @@ enum {
     OPT_LOG_LEVEL,
     OPT_EXIT_WHEN_IDLE,
     OPT_MAX_CONNECTIONS,
+    OPT_THREADS,
     OPT_HTTP,
     OPT_HTTP_TOKEN
 };
@@ -36,6 +40,7 @@ static const struct argp_option options[] = {
     { "stall-retry-ms", OPT_STALL_RETRY, "MS", 0, "A job whose OUT cannot be written is tried so often (3000)", 0 },
     { "max-connections", OPT_MAX_CONNECTIONS, "N", 0,
       "Peers beyond these are told that there is no room (as many as there may be open files)", 0 },
+    { "threads", OPT_THREADS, "N", 0, "Threads that look at pictures and write them (one a core, at most 4)", 0 },
     { "exit-when-idle", OPT_EXIT_WHEN_IDLE, "SECONDS", 0, "End when all jobs have ended and none came for so long", 0 },
     { "http", OPT_HTTP, "ADDRESS", 0, "Web page, /metrics and /healthz, like 127.0.0.1:7780 (none)", 0 },
     { "http-token", OPT_HTTP_TOKEN, "FILE", 0,
@@ -74,6 +79,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     case OPT_STALL_RETRY: a->cfg.stall_retry_ms = read_number(state, arg, 10, 3600000); return 0;
     case OPT_EXIT_WHEN_IDLE: a->cfg.exit_when_idle_ms = 1000 * read_number(state, arg, 1, 86400); return 0;
     case OPT_MAX_CONNECTIONS: a->cfg.max_connections = (size_t)read_number(state, arg, 1, 1000000); return 0;
+    case OPT_THREADS: a->cfg.n_helpers = read_number(state, arg, 1, 256) - 1; return 0;
     case OPT_HTTP: a->cfg.http = arg; return 0;
     case OPT_HTTP_TOKEN: a->cfg.http_token_file = arg; return 0;
     case OPT_LOG_LEVEL:
@@ -93,6 +99,11 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
 static const char doc[] = "Takes jobs, lends their rows to workers and writes the results."
                           "\vMay be killed and started again on the same state folder at any time: workers and clients "
                           "find it again by themselves. STATE/endpoint says where it listens.";
+
+static int helpers_by_cores(void) {
+    int cores = df_cores_count();
+    return (cores < MOST_THREADS ? cores : MOST_THREADS) - 1;
+}
 
 static df_coordinator *running; /* a signal handler has no other way to it */
 
@@ -122,6 +133,7 @@ int df_cmd_coordinator(int argc, char **argv) {
     const struct argp argp = { options, parse, NULL, doc, NULL, NULL, NULL };
     arguments a = { .cfg = df_coordinator_cfg_default(), .log_level = DF_LOG_INFO };
     df_err err;
+    a.cfg.n_helpers = helpers_by_cores();
     argp_err_exit_status = DF_EXIT_USAGE;
     if (argp_parse(&argp, argc, argv, 0, NULL, &a)) return DF_EXIT_USAGE;
     df_log log = df_log_to(stderr, a.log_level, "coordinator");

@@ -33,6 +33,7 @@ typedef struct df_coordinator_cfg {
     int exit_when_idle_ms; /* > 0: run returns when at least one job ended and none is left for so long */
     const char *http; /* "127.0.0.1:7780": the web page and the metrics; NULL: none */
     const char *http_token_file; /* NULL: no token, then http must be on loopback */
+    int n_helpers; /* threads beside the loop's that look at pictures and write them; 0: the loop does it */
     size_t max_connections; /* 0: as many as there are descriptors for */
     int cache_kib; /* memory for the store's pages: what leases and results touch, whatever the number of rows */
     const df_log *log; /* borrowed, may be NULL */

@@ -76,6 +76,7 @@ static void sweep_beside(df_farm *f) {
 
 static df_code take_up(df_farm *f, df_err *err) {
     df_code rc = count_descriptors(f, err);
+    if (!rc) rc = df_crew_open(&f->crew, f->cfg.n_helpers, err);
     if (!rc) rc = df_store_open(&f->store, f->cfg.state_dir, err);
     if (!rc) rc = df_store_set_cache(f->store, f->cfg.cache_kib, err);
     if (!rc) rc = make_id(f, err);
@@ -115,13 +116,14 @@ void df_farm_close(df_farm **f) {
     df_job_table_free(&(*f)->jobs);
     df_file_store_close(&(*f)->files);
     df_store_close(&(*f)->store);
+    df_crew_close(&(*f)->crew);
     free(*f);
     *f = NULL;
 }
 
 /* one message, one turn */
 
-void df_farm_take(df_farm *f, df_wire_in *in, int64_t now_ms) {
+void df_farm_take_looked(df_farm *f, df_wire_in *in, const df_png_look *look, int64_t now_ms) {
     df_err why;
     f->now_ms = now_ms;
     if (!strcmp(in->role, DF_ROLE_ONE_TOO_MANY)) {
@@ -135,7 +137,11 @@ void df_farm_take(df_farm *f, df_wire_in *in, int64_t now_ms) {
     } else if (df_farm_is_client_request(in->msg))
         df_farm_take_client(f, in);
     else
-        df_farm_take_worker(f, in);
+        df_farm_take_worker(f, in, look);
+}
+
+void df_farm_take(df_farm *f, df_wire_in *in, int64_t now_ms) {
+    df_farm_take_looked(f, in, NULL, now_ms);
 }
 
 void df_farm_refuse(df_farm *f, const df_wire_in *in, const df_err *why) {

@@ -12,11 +12,13 @@
 #define DF_COORDINATOR_FARM_H
 
 #include "coordinator/coordinator.h"
+#include "coordinator/crew.h"
 #include "coordinator/file_store.h"
 #include "coordinator/job.h"
 #include "coordinator/lease.h"
 #include "coordinator/log_limit.h"
 #include "coordinator/out_lists.h"
+#include "coordinator/png_check.h"
 #include "coordinator/store.h"
 #include "coordinator/worker_table.h"
 #include "proto/envelope.h"
@@ -83,6 +85,7 @@ typedef struct df_farm {
     uint64_t looked_mark; /* what the lending was decided by, then (dispatch.c) */
     df_store *store;
     df_file_store *files;
+    df_crew *crew;
     int64_t store_retry_ms; /* > 0: the last write failed; nothing is written before then */
     char store_problem[DF_JOB_PROBLEM_BYTES];
     df_job_table jobs;
@@ -110,6 +113,8 @@ void df_farm_close(df_farm **f);
 
 void df_farm_take(df_farm *f, df_wire_in *in,
                   int64_t now_ms); /* may take the blob out of `in`; caller frees the rest */
+/* The same, of a message whose picture was looked at already (by a thread of the crew); look may be NULL. */
+void df_farm_take_looked(df_farm *f, df_wire_in *in, const df_png_look *look, int64_t now_ms);
 /* A message that did not decode: its sender is told why. */
 void df_farm_refuse(df_farm *f, const df_wire_in *in, const df_err *why);
 void df_farm_turn(df_farm *f, int64_t now_ms);
@@ -138,7 +143,7 @@ void df_farm_sink_failed(df_farm *f, df_job *job, const df_err *why);
 
 bool df_farm_is_client_request(const Diffarm__Message *msg);
 void df_farm_take_client(df_farm *f, const df_wire_in *in); /* client_requests.c */
-void df_farm_take_worker(df_farm *f, df_wire_in *in); /* worker_requests.c */
+void df_farm_take_worker(df_farm *f, df_wire_in *in, const df_png_look *look); /* worker_requests.c; look may be NULL */
 /* An error: the store would not have it; the upload is still known, and may be forgotten later. */
 df_code df_farm_forget_upload(df_farm *f, df_job *job, df_err *err);
 df_code df_farm_control_job(df_farm *f, const Diffarm__JobControl *in, df_err *err); /* job_control.c */
@@ -226,7 +231,7 @@ df_code df_farm_sweep_files(df_farm *f, df_err *err); /* those of jobs that were
 
 /* results.c: finished rows on their way to OUT and the store. */
 typedef struct df_result df_result;
-void df_farm_queue_result(df_farm *f, df_worker *worker, df_lease *lease, df_wire_in *in);
+void df_farm_queue_result(df_farm *f, df_worker *worker, df_lease *lease, df_wire_in *in, const df_png_look *look);
 void df_farm_queue_failure(df_farm *f, df_worker *worker, df_lease *lease, const Diffarm__RowFailed *failed);
 void df_farm_queue_return(df_farm *f, df_worker *worker, df_lease *lease, uint64_t row); /* not begun, others may */
 void df_farm_flush_results(df_farm *f);

@@ -17,6 +17,15 @@
 
 /* Queued messages a peer: results are a megabyte or so each, and wait with their worker instead of here. */
 enum { QUEUE_MESSAGES = 128, MESSAGES_A_TURN = 8192, PICTURES_A_TURN = 128, TURN_MS = 50, BACKLOG = 4096 };
+/* Messages that are taken off the socket together, so that their pictures are looked at side by side. */
+enum { GROUP_MESSAGES = 128, GROUP_BYTES = 64 << 20 };
+
+typedef struct arrival {
+    df_wire_in in;
+    df_code rc; /* of receiving it */
+    df_err why;
+    df_png_look look; /* at its picture, if it brings one */
+} arrival;
 
 struct df_coordinator {
     df_coordinator_cfg cfg;
@@ -27,6 +36,8 @@ struct df_coordinator {
     char endpoint[DF_ENDPOINT_BYTES];
     df_farm *farm;
     df_watch *watch; /* NULL: no web page */
+    arrival group[GROUP_MESSAGES];
+    arrival *pictures[GROUP_MESSAGES]; /* of the group, those that bring one */
 };
 
 df_coordinator_cfg df_coordinator_cfg_default(void) {
@@ -132,24 +143,58 @@ static bool brings_picture(const df_wire_in *in) {
     return in->blob_bytes || (in->msg->body_case == DIFFARM__MESSAGE__BODY_RESULT && in->msg->result->beside_bytes);
 }
 
-/* What has come, but not so much that the turn's other work waits long. */
+static bool has_blob_to_look_at(const arrival *a) {
+    return !a->rc && a->in.blob_bytes && a->in.msg->body_case == DIFFARM__MESSAGE__BODY_RESULT;
+}
+
+static void look_at_picture(void *ctx, size_t i) {
+    arrival *const *pictures = ctx;
+    df_png_look_at(&pictures[i]->look, pictures[i]->in.blob, pictures[i]->in.blob_bytes);
+}
+
+/* *n messages that wait, few or none; a fatal error ends them. */
+static df_code receive_group(df_coordinator *c, size_t *n, df_err *err) {
+    size_t bytes = 0, n_pictures = 0;
+    df_code rc = DF_OK;
+    for (*n = 0; *n < GROUP_MESSAGES && bytes < GROUP_BYTES;) {
+        arrival *a = &c->group[*n];
+        a->rc = df_wire_recv(c->socket, 1, &a->in, 0, &a->why);
+        if (a->rc == DF_ETIMEOUT) break;
+        if (a->rc == DF_ECANCELLED || a->rc == DF_EIO) {
+            rc = df_err_set(err, a->rc, "%s", a->why.text);
+            break;
+        }
+        bytes += a->in.body_bytes + a->in.blob_bytes;
+        if (has_blob_to_look_at(a)) c->pictures[n_pictures++] = a;
+        ++*n;
+    }
+    df_crew_share(c->farm->crew, look_at_picture, c->pictures, n_pictures);
+    return rc;
+}
+
+static void take_arrival(df_coordinator *c, arrival *a, int64_t now_ms) {
+    if (!a->rc)
+        df_farm_take_looked(c->farm, &a->in, has_blob_to_look_at(a) ? &a->look : NULL, now_ms);
+    else if (a->rc != DF_EPROTOCOL || a->in.version != DF_PROTOCOL_VERSION) /* else: a kind that is new to us */
+        df_farm_refuse(c->farm, &a->in, &a->why);
+    df_wire_in_free(&a->in);
+}
+
+/* What has come, in its order, but not so much that the turn's other work waits long. */
 static df_code take_messages(df_coordinator *c, df_err *err) {
     int64_t now_ms = df_clock_ms(), until_ms = now_ms + TURN_MS;
-    for (int n = 0, n_pictures = 0; n < MESSAGES_A_TURN && n_pictures < PICTURES_A_TURN && now_ms < until_ms;
-         n++, now_ms = df_clock_ms()) {
-        df_wire_in in;
-        df_err why;
-        df_code rc = df_wire_recv(c->socket, 1, &in, 0, &why);
-        if (rc == DF_ETIMEOUT) return DF_OK;
-        if (rc == DF_ECANCELLED || rc == DF_EIO) return df_err_set(err, rc, "%s", why.text);
-        n_pictures += !rc && brings_picture(&in);
-        if (!rc)
-            df_farm_take(c->farm, &in, now_ms);
-        else if (rc != DF_EPROTOCOL || in.version != DF_PROTOCOL_VERSION) /* else: a kind that is new to us */
-            df_farm_refuse(c->farm, &in, &why);
-        df_wire_in_free(&in);
+    size_t n_messages = 0, n_pictures = 0, n = GROUP_MESSAGES;
+    df_code rc = DF_OK;
+    while (!rc && n && n_messages < MESSAGES_A_TURN && n_pictures < PICTURES_A_TURN && now_ms < until_ms) {
+        rc = receive_group(c, &n, err);
+        now_ms = df_clock_ms();
+        for (size_t i = 0; i < n; i++) {
+            n_pictures += !c->group[i].rc && brings_picture(&c->group[i].in);
+            take_arrival(c, &c->group[i], now_ms);
+        }
+        n_messages += n;
     }
-    return DF_OK;
+    return rc;
 }
 
 df_code df_coordinator_run(df_coordinator *c, df_err *err) {

@@ -301,22 +301,41 @@ static int write_private(df_out_dir *d, const char *name, const void *data, size
     return why;
 }
 
-df_code df_out_dir_write(df_out_dir *d, const char *relative, const void *data, size_t bytes, df_err *err) {
-    static const char beside[] = "picture"; /* one is written at a time */
+static void name_aside(char out[32], int place) {
+    snprintf(out, 32, "picture-%d", place);
+}
+
+df_code df_out_dir_write_aside(df_out_dir *d, int place, const void *data, size_t bytes, df_err *err) {
+    char name[32];
+    name_aside(name, place);
+    int why = write_private(d, name, data, bytes);
+    return why ? df_err_errno(err, why, "%s/%s/%s", d->path, private_name, name) : DF_OK;
+}
+
+void df_out_dir_drop_aside(df_out_dir *d, int place) {
+    char name[32];
+    name_aside(name, place);
+    df_disk_unlinkat(d->private_fd, name, 0);
+}
+
+df_code df_out_dir_put_in(df_out_dir *d, int place, const char *relative, df_err *err) {
+    char name[32];
     const char *leaf;
     int why, folder = open_parent(d, relative, true, &leaf, &why);
-    if (folder < 0) return path_error(d, relative, why, err);
-    why = write_private(d, beside, data, bytes);
-    if (!why && df_disk_renameat(d->private_fd, beside, folder, leaf)) {
-        why = errno;
-        df_disk_unlinkat(d->private_fd, beside, 0);
+    name_aside(name, place);
+    if (folder >= 0) why = df_disk_renameat(d->private_fd, name, folder, leaf) ? errno : 0;
+    if (folder >= 0 && !why) {
+        mark_dirty(d, folder);
+        return DF_OK;
     }
-    if (why) {
-        df_disk_close(folder);
-        return path_error(d, relative, why, err);
-    }
-    mark_dirty(d, folder);
-    return DF_OK;
+    if (folder >= 0) df_disk_close(folder);
+    df_out_dir_drop_aside(d, place);
+    return path_error(d, relative, why, err);
+}
+
+df_code df_out_dir_write(df_out_dir *d, const char *relative, const void *data, size_t bytes, df_err *err) {
+    df_code rc = df_out_dir_write_aside(d, 0, data, bytes, err);
+    return rc ? rc : df_out_dir_put_in(d, 0, relative, err);
 }
 
 df_code df_out_dir_adopt(df_out_dir *d, const char *beside_name, const char *relative, df_err *err) {

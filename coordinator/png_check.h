@@ -8,7 +8,17 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/sha256.h"
 
-df_code df_png_check(const void *png, size_t bytes, uint32_t width, uint32_t height, df_err *err);
+/* What a picture is, whatever was asked for; safe in any thread. */
+typedef struct df_png_look {
+    df_code rc; /* DF_EFORMAT: no whole PNG; then only why is set */
+    df_err why;
+    uint32_t width, height;
+    char sha256[DF_SHA256_HEX_BYTES];
+} df_png_look;
+
+void df_png_look_at(df_png_look *look, const void *png, size_t bytes);
+df_code df_png_look_check(const df_png_look *look, uint32_t width, uint32_t height, df_err *err);
 
 #endif

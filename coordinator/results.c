@@ -92,21 +92,18 @@ static void set_flags(df_result *r, const Diffarm__Result *result) {
 }
 
 /* Is the picture what the row asks for and what the worker says it is? */
-static df_code check_picture(df_farm *f, const df_lease *lease, const df_wire_in *in, char sha256[DF_SHA256_HEX_BYTES],
+static df_code check_picture(df_farm *f, const df_lease *lease, const df_wire_in *in, const df_png_look *look,
                              df_err *err) {
     const Diffarm__Result *result = in->msg->result;
     df_stored_row row;
     df_arena *arena = df_arena_new();
     if (!arena) return df_err_set(err, DF_ENOMEM, "row");
     df_code rc = df_store_read_row(f->store, lease->job->key, result->row, arena, &row, err);
-    if (!rc) rc = df_png_check(in->blob, in->blob_bytes, row.is.width, row.is.height, err);
+    if (!rc) rc = df_png_look_check(look, row.is.width, row.is.height, err);
     df_arena_free(&arena);
-    if (rc) return rc;
-    df_sha256_of(in->blob, in->blob_bytes, sha256);
-    if (strcmp(sha256, result->png_sha256))
-        return df_err_set(err, DF_EFORMAT, "result arrived with sha256 %.8s, it was sent with %.8s", sha256,
-                          result->png_sha256);
-    return DF_OK;
+    if (rc || !strcmp(look->sha256, result->png_sha256)) return rc;
+    return df_err_set(err, DF_EFORMAT, "result arrived with sha256 %.8s, it was sent with %.8s", look->sha256,
+                      result->png_sha256);
 }
 
 static void set_failure(df_result *r, df_code code, const char *why) {
@@ -197,7 +194,7 @@ static void note_by_message(df_farm *f, df_worker *worker, const df_lease *lease
                 worker->id, worker->name, df_farm_quote(f, result->beside_problem));
 }
 
-void df_farm_queue_result(df_farm *f, df_worker *worker, df_lease *lease, df_wire_in *in) {
+void df_farm_queue_result(df_farm *f, df_worker *worker, df_lease *lease, df_wire_in *in, const df_png_look *look) {
     const Diffarm__Result *result = in->msg->result;
     if (!df_job_keeps_pictures(lease->job)) {
         queue_hash(f, worker, lease, result);
@@ -208,9 +205,11 @@ void df_farm_queue_result(df_farm *f, df_worker *worker, df_lease *lease, df_wir
         return;
     }
     if (lease->job->spec.shared_sink) note_by_message(f, worker, lease, result);
-    char sha256[DF_SHA256_HEX_BYTES];
+    df_png_look own;
     df_err why;
-    df_code rc = check_picture(f, lease, in, sha256, &why);
+    if (!look) df_png_look_at(&own, in->blob, in->blob_bytes);
+    if (!look) look = &own;
+    df_code rc = check_picture(f, lease, in, look, &why);
     if (rc == DF_EFORMAT) { /* counts as an attempt: a worker that always sends such is not asked for ever */
         df_farm_log_limited(f, DF_LINE_BAD_RESULT, DF_LOG_WARN, "job=%s row=%llu worker=%s why=%s",
                             lease->job->spec.job_id, (unsigned long long)result->row, worker->id,
@@ -226,7 +225,7 @@ void df_farm_queue_result(df_farm *f, df_worker *worker, df_lease *lease, df_wir
     }
     df_result *r = enqueue_picture(f, worker, lease, result->row);
     if (!r) return;
-    describe(r, result, sha256);
+    describe(r, result, look->sha256);
     r->picture = (df_wire_in) { .blob = in->blob, .blob_bytes = in->blob_bytes, .frame = in->frame };
     f->results_bytes += in->blob_bytes;
     in->blob = NULL;
@@ -275,30 +274,63 @@ bool df_farm_has_results(const df_farm *f, const df_job *job) {
 
 /* files */
 
-static df_code put_picture(df_out_dir *dir, const df_result *r, const df_stored_row *row, df_err *err) {
+/* Pictures that are written together: each by a thread of the crew, then put in place in their order. */
+typedef struct writing {
+    df_result *r;
     char path[DF_ROW_PATH_BYTES];
-    if (df_job_is_tar(r->job))
-        df_tar_shard_loose(path, r->row);
-    else
-        df_row_path(path, r->row, row->is.name);
-    if (!r->beside_bytes) return df_out_dir_write(dir, path, r->picture.blob, r->picture.blob_bytes, err);
-    const df_adoptee is = { .token = r->token,
-                            .row = r->row,
-                            .bytes = r->beside_bytes,
-                            .sha256 = r->png_sha256,
-                            .width = row->is.width,
-                            .height = row->is.height };
-    return df_adopt_picture(dir, &is, path, err);
-}
+    uint32_t width, height; /* that the row asks for */
+    df_code rc;
+    df_err why;
+} writing;
 
-static df_code write_picture(df_farm *f, df_out_dir *dir, const df_result *r, df_err *err) {
+typedef struct write_group {
+    df_out_dir *dir;
+    writing at[DF_OUT_DIR_ASIDE];
+    size_t n;
+} write_group;
+
+static df_code plan_writing(df_farm *f, writing *w, df_err *err) {
+    df_result *r = w->r;
     df_stored_row row;
     df_arena *arena = df_arena_new();
     if (!arena) return df_err_set(err, DF_ENOMEM, "row");
     df_code rc = df_store_read_row(f->store, r->job->key, r->row, arena, &row, err);
-    if (!rc) rc = put_picture(dir, r, &row, err);
+    if (!rc && df_job_is_tar(r->job))
+        df_tar_shard_loose(w->path, r->row);
+    else if (!rc)
+        df_row_path(w->path, r->row, row.is.name);
+    w->width = rc ? 0 : row.is.width;
+    w->height = rc ? 0 : row.is.height;
     df_arena_free(&arena);
     return rc;
+}
+
+static df_adoptee adoptee_of(const writing *w) {
+    const df_result *r = w->r;
+    return (df_adoptee) { .token = r->token,
+                          .row = r->row,
+                          .bytes = r->beside_bytes,
+                          .sha256 = r->png_sha256,
+                          .width = w->width,
+                          .height = w->height };
+}
+
+/* In a thread of the crew. */
+static void write_aside(void *ctx, size_t i) {
+    write_group *g = ctx;
+    writing *w = &g->at[i];
+    const df_adoptee is = adoptee_of(w);
+    w->rc = w->r->beside_bytes
+                ? df_adopt_look(g->dir, &is, &w->why)
+                : df_out_dir_write_aside(g->dir, (int)i, w->r->picture.blob, w->r->picture.blob_bytes, &w->why);
+}
+
+static df_code put_in(write_group *g, size_t i, df_err *err) {
+    const writing *w = &g->at[i];
+    const df_adoptee is = adoptee_of(w);
+    if (w->rc) return df_err_set(err, w->rc, "%s", w->why.text);
+    return w->r->beside_bytes ? df_adopt_put_in(g->dir, &is, w->path, err)
+                              : df_out_dir_put_in(g->dir, (int)i, w->path, err);
 }
 
 /* The path itself is impossible (a link in the way), or what lies beside OUT is no such picture: the row fails, the job
@@ -327,20 +359,39 @@ static void want_picture(df_farm *f, df_result *r) {
                      &DF_WIRE_MESSAGE(PICTURE_WANTED, picture_wanted, &out));
 }
 
-static df_code write_pictures(df_farm *f, df_job *job, df_out_dir *dir, df_err *err) {
-    for (df_result *r = f->results; r; r = r->next) {
-        if (r->job != job || r->stage != TO_WRITE) continue;
-        df_code rc = write_picture(f, dir, r, err);
+/* An error of OUT's ends it: the rest waits. */
+static df_code put_in_group(df_farm *f, write_group *g, df_err *err) {
+    for (size_t i = 0; i < g->n; i++) {
+        df_result *r = g->at[i].r;
+        df_code rc = put_in(g, i, err);
         if (rc == DF_EINVAL || rc == DF_EFORMAT)
             fail_picture(f, r, err);
         else if (rc == DF_ENOTFOUND && r->beside_bytes)
             want_picture(f, r);
-        else if (rc)
+        else if (rc) {
+            for (size_t k = i + 1; k < g->n; k++)
+                if (!g->at[k].rc && !g->at[k].r->beside_bytes) df_out_dir_drop_aside(g->dir, (int)k);
             return rc;
-        else
+        } else
             r->stage = TO_SYNC;
     }
     return DF_OK;
+}
+
+static df_code write_pictures(df_farm *f, df_job *job, df_out_dir *dir, df_err *err) {
+    write_group g = { .dir = dir };
+    df_code rc = DF_OK;
+    for (df_result *r = f->results; r && !rc; r = r->next) {
+        if (r->job == job && r->stage == TO_WRITE) {
+            g.at[g.n].r = r;
+            rc = plan_writing(f, &g.at[g.n++], err);
+        }
+        if (rc || !g.n || (g.n < DF_OUT_DIR_ASIDE && r->next)) continue;
+        df_crew_share(f->crew, write_aside, &g, g.n);
+        rc = put_in_group(f, &g, err);
+        g.n = 0;
+    }
+    return rc;
 }
 
 /* Pictures are let go only when the folder is synced: a sync that failed may have lost what it was to keep. */

@@ -151,13 +151,13 @@ static void drop_late(df_farm *f, const df_job *job, const df_worker *worker, co
         df_adopt_drop(job, result->token, &result->row, 1);
 }
 
-static void result(df_farm *f, df_worker *worker, df_wire_in *in) {
+static void result(df_farm *f, df_worker *worker, df_wire_in *in, const df_png_look *look) {
     const Diffarm__Result *r = in->msg->result;
     bool waits, same = false;
     df_lease *lease = due(f, worker, r->token, r->row, &waits);
     if (waits) return;
     if (lease) {
-        df_farm_queue_result(f, worker, lease, in);
+        df_farm_queue_result(f, worker, lease, in, look);
         return;
     }
     df_job *job = df_job_table_find(&f->jobs, r->job_id);
@@ -206,12 +206,12 @@ static void say_hello(df_farm *f, const df_wire_in *in) {
     df_farm_send(f, in->identity, in->identity_bytes, &DF_WIRE_MESSAGE(SAY_HELLO, say_hello, &out));
 }
 
-static void take_known(df_farm *f, df_worker *worker, df_wire_in *in) {
+static void take_known(df_farm *f, df_worker *worker, df_wire_in *in, const df_png_look *look) {
     const Diffarm__Message *m = in->msg;
     switch (m->body_case) {
     case DIFFARM__MESSAGE__BODY_LEASE_REQUEST: lease_request(f, worker, m->lease_request); break;
     case DIFFARM__MESSAGE__BODY_HEARTBEAT: heartbeat(f, worker, m->heartbeat); break;
-    case DIFFARM__MESSAGE__BODY_RESULT: result(f, worker, in); break;
+    case DIFFARM__MESSAGE__BODY_RESULT: result(f, worker, in, look); break;
     case DIFFARM__MESSAGE__BODY_ROW_FAILED: row_failed(f, worker, m->row_failed); break;
     case DIFFARM__MESSAGE__BODY_LEASE_RETURNED: lease_returned(f, worker, m->lease_returned); break;
     case DIFFARM__MESSAGE__BODY_FILE_GET: df_farm_give_file(f, worker, m->file_get); break;
@@ -222,7 +222,7 @@ static void take_known(df_farm *f, df_worker *worker, df_wire_in *in) {
     }
 }
 
-void df_farm_take_worker(df_farm *f, df_wire_in *in) {
+void df_farm_take_worker(df_farm *f, df_wire_in *in, const df_png_look *look) {
     if (in->msg->body_case == DIFFARM__MESSAGE__BODY_HELLO) {
         hello(f, in);
         return;
@@ -234,5 +234,5 @@ void df_farm_take_worker(df_farm *f, df_wire_in *in) {
     }
     worker->heard_ms = f->now_ms;
     df_worker_table_apply(&f->workers, worker, DF_WORKER_EV_HEARD);
-    take_known(f, worker, in);
+    take_known(f, worker, in, look);
 }

@@ -121,6 +121,7 @@ df_code df_wire_decode(df_wire_in *in, const void *head_data, size_t head_bytes,
         return df_err_set(err, DF_EFORMAT, "head promises a body of %u bytes, its frame has %zu", h.body_bytes,
                           body_bytes);
     in->blob_bytes = h.blob_bytes;
+    in->body_bytes = body_bytes;
     return decode_body(&in->msg, body, body_bytes, err);
 }
 

@@ -32,6 +32,7 @@ typedef struct df_wire_in {
     char role[16]; /* what its key was let in for (ZAP's User-Id); "": the socket asks for no keys */
     unsigned version;
     Diffarm__Message *msg; /* NULL after an error */
+    size_t body_bytes; /* as msg came */
     void *blob; /* borrowed from the frame; NULL if none */
     size_t blob_bytes;
     struct df_wire_frame *frame; /* owns blob */
