@@ -12,10 +12,12 @@
 #include "base/clock.h"
 #include "base/cores.h"
 #include "base/memory.h"
+#include "client/backend_choice.h"
 #include "client/costs_options.h"
 #include "client/exit_code.h"
 #include "client/options.h"
 #include "client/split_options.h"
+#include "cluster/rank_device.h"
 #include "cluster/timeline.h"
 #include "worker/child.h"
 #include "worker/defaults.h"
@@ -32,6 +34,7 @@ enum {
     OPT_THREADS,
     OPT_MICRO_BATCH,
     OPT_BACKEND,
+    OPT_GPU,
     OPT_DRAIN,
     OPT_LOG,
     OPT_PACKED_CACHE,
@@ -54,7 +57,7 @@ typedef struct worker_options {
     int64_t end_unix_ms; /* 0: none */
     const char *model[MAX_MODELS];
     int n_models;
-    int pipeline, threads, micro_batch, drain_seconds, stall_seconds;
+    int pipeline, threads, gpu, micro_batch, drain_seconds, stall_seconds;
     bool pulse; /* a supervisor listens */
     const char *backend, *packed_dir, *trace, *hosts;
     const char *inputs_dir, *input_cache_dir;
@@ -63,10 +66,6 @@ typedef struct worker_options {
     df_split_options split;
     df_log_level level;
 } worker_options;
-
-static void check_backend(struct argp_state *state, const char *name) {
-    if (!df_backend_find(name)) argp_error(state, "--backend must be cpu or reference, not '%s'", name);
-}
 
 /* "90", "30:00", "12:30:00" or "2-00:00:00", as Slurm writes times; but a lone number is seconds. -1: none of these. */
 static int64_t seconds_of(const char *text) {
@@ -94,10 +93,8 @@ static int64_t walltime_ms(struct argp_state *state, const char *arg) {
 static error_t parse_more(int key, char *arg, struct argp_state *state, worker_options *o) {
     int level;
     switch (key) {
-    case OPT_BACKEND:
-        check_backend(state, arg);
-        o->backend = arg;
-        return 0;
+    case OPT_BACKEND: o->backend = arg; return 0;
+    case OPT_GPU: o->gpu = (int)df_option_int(state, "gpu", arg, 0, 1023); return 0;
     case OPT_TRACE: o->trace = arg; return 0;
     case OPT_KEYS: o->keys_dir = arg; return 0;
     case OPT_WALLTIME: o->end_unix_ms = walltime_ms(state, arg); return 0;
@@ -162,7 +159,11 @@ static const struct argp_option options[] = {
     { "threads", OPT_THREADS, "T", 0, "Threads of each rank (its share of the cores)", 0 },
     { "micro-batch", OPT_MICRO_BATCH, "B", 0, "Pictures computed together (the job's choice, else 4 or, if small, 8)",
       0 },
-    { "backend", OPT_BACKEND, "NAME", 0, "cpu or reference (cpu)", 0 },
+    { "backend", OPT_BACKEND, "NAME", 0, "cpu, cuda or reference (cpu)", 0 },
+    { "gpu", OPT_GPU, "N", 0,
+      "With --backend cuda: the first rank's, as CUDA counts those that are visible; each further rank of a host takes "
+      "the next (0)",
+      0 },
     { "drain-seconds", OPT_DRAIN, "S", 0, "After SIGTERM, SIGINT or SIGUSR1: time to finish what is begun (30)", 0 },
     { "packed-cache", OPT_PACKED_CACHE, "DIR", 0, "Keep packed weights there, and start from them the next time", 0 },
     { "inputs", OPT_INPUTS, "DIR", 0,
@@ -220,16 +221,33 @@ static int settle(const df_comm *comm, const worker_options *o, const df_log *lo
     return threads;
 }
 
+/* This rank's, told in the log. */
+static df_code claim_device(df_rank_device *d, df_comm *comm, const df_backend *backend, const worker_options *o,
+                            const df_log *log, df_err *err) {
+    df_code rc = df_rank_device_claim(d, comm, backend, o->gpu, err);
+    if (!rc && d->text[0])
+        df_log_event(log, DF_LOG_INFO, "gpu", "binding=\"%s\"%s%s%s", d->text, d->why[0] ? " not_nccl=\"" : "", d->why,
+                     d->why[0] ? "\"" : "");
+    return rc;
+}
+
 static int run_ranks(df_comm *comm, const worker_options *o, df_pulse *pulse, const df_log *log) {
     df_err err;
     bool refused;
+    df_rank_device device;
+    const df_backend *backend = NULL;
+    df_code rc = df_backend_load(&backend, o->backend, &err);
+    if (!rc) rc = claim_device(&device, comm, backend, o, log, &err);
+    if (rc && comm->rank) return DF_EXIT_NO_FARM; /* rank 0 says the same */
+    if (rc) return df_exit_without_backend(o->backend, &err);
     const df_worker_cfg cfg = { .endpoint = o->endpoint,
                                 .keys_dir = o->keys_dir,
                                 .ends_at_ms = o->end_unix_ms ? df_clock_ms() + o->end_unix_ms - df_clock_wall_ms() : 0,
                                 .models = o->model,
                                 .n_models = o->n_models,
-                                .backend = df_backend_find(o->backend),
+                                .backend = backend,
                                 .threads = settle(comm, o, log),
+                                .gpu = device.gpu,
                                 .micro_batch = o->micro_batch,
                                 .packed_dir = o->packed_dir,
                                 .costs = df_costs_options_cfg(&o->costs),
@@ -244,7 +262,7 @@ static int run_ranks(df_comm *comm, const worker_options *o, df_pulse *pulse, co
                                 .trace_path = o->trace,
                                 .pulse = pulse,
                                 .log = log };
-    df_code rc = df_worker_run(comm, &cfg, &refused, &err);
+    rc = df_worker_run(comm, &cfg, &refused, &err);
     df_log_event(log, DF_LOG_INFO, "memory", "rank=%d of=%d peak_mib=%.1f", comm->rank, comm->size,
                  (double)df_memory_peak_bytes() / (1 << 20));
     if (!rc) return DF_EXIT_OK;
@@ -345,5 +363,7 @@ int df_cmd_worker(int argc, char **argv) {
     if (launched) return run_launched(&o, size, &log);
     if (!o.pipeline && o.split.split == DF_SPLIT_CFG) o.pipeline = 2;
     if (!df_split_check(&o.split, o.pipeline)) return DF_EXIT_USAGE;
+    const df_backend *backend;
+    if (df_backend_choose(&backend, o.backend, 0, &err)) return df_exit_without_backend(o.backend, &err);
     return o.pipeline > 1 ? run_supervised(&o, argv, &log) : run_alone(&o, &log);
 }

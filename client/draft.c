@@ -39,6 +39,7 @@ df_sha256 *df_draft_hash_begin(const Diffarm__JobSpec *spec) {
     what.long_prompts = spec->long_prompts;
     what.prompt_weights = spec->prompt_weights;
     what.fast_conv = spec->fast_conv;
+    what.backend = spec->backend;
     df_sha256 *hash = df_sha256_new();
     if (hash && hash_message(hash, &what.base, NULL)) df_sha256_end(&hash, (char[DF_SHA256_HEX_BYTES]) { 0 });
     return hash;
@@ -148,6 +149,7 @@ static df_code fill_spec(df_draft *job, const df_draft_request *rq, df_err *err)
         s->shared_sink = o->shared_sink;
         s->model_config = rq->config_dir ? absolute(a, rq->config_dir) : (char *)"";
         s->dtype = (char *)o->dtype;
+        s->backend = strcmp(o->backend, "cpu") ? (char *)o->backend : (char *)"";
         s->noise = (char *)o->noise;
         s->format = (char *)o->format;
         s->micro_batch = (uint32_t)o->micro_batch;

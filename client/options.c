@@ -17,6 +17,7 @@ enum {
     OPT_COUNT,
     OPT_NEGATIVE,
     OPT_DTYPE,
+    OPT_BACKEND,
     OPT_INT8_SCALES,
     OPT_FAST_CONV,
     OPT_NOISE,
@@ -61,6 +62,7 @@ void df_render_options_init(df_render_options *o) {
                                .scheduler = "",
                                .negative = "",
                                .dtype = "f32",
+                               .backend = "cpu",
                                .noise = "torch-cpu",
                                .format = "png" };
 }
@@ -85,8 +87,15 @@ static const char *checked(struct argp_state *state, const char *option, const c
 /* Values the design knows but this version cannot do are told apart from typing errors. */
 static const char *dtype_of(struct argp_state *state, const char *arg) {
     df_arithmetic is;
-    if (!strcmp(arg, "f16")) argp_error(state, "--dtype f16 is not available yet; f32, bf16 and int8 are");
-    if (!df_arithmetic_of(arg, &is)) argp_error(state, "--dtype must be f32, bf16 or int8, not '%s'", arg);
+    if (!df_arithmetic_of(arg, &is)) argp_error(state, "--dtype must be f32, bf16, f16 or int8, not '%s'", arg);
+    return arg;
+}
+
+static const char *backend_of(struct argp_state *state, const char *arg) {
+    static const char *const names[] = { "cpu", "cuda", "reference", "any" };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (!strcmp(arg, names[i])) return arg;
+    argp_error(state, "--backend must be cpu, cuda, reference or any, not '%s'", arg);
     return arg;
 }
 
@@ -147,6 +156,7 @@ static error_t parse_text_option(int key, char *arg, struct argp_state *state, d
     case OPT_DTYPE: o->dtype = dtype_of(state, arg); return 0;
     case OPT_INT8_SCALES: o->int8_scales = arg; return 0;
     case OPT_FAST_CONV: o->fast_conv = true; return 0;
+    case OPT_BACKEND: o->backend = backend_of(state, arg); return 0;
     case OPT_NOISE: o->noise = noise_of(state, arg); return 0;
     case OPT_FORMAT: o->format = format_of(state, arg); return 0;
     case OPT_SINK: o->shared_sink = is_shared_sink(state, arg); return 0;
@@ -183,7 +193,11 @@ static const struct argp_option render_options[] = {
     { "count", OPT_COUNT, "N", 0, "Pictures of each prompt, with seeds S, S+1, ... (1)", 1 },
     { "negative", OPT_NEGATIVE, "TEXT", 0, "Negative prompt (none)", 1 },
     { "dtype", OPT_DTYPE, "D", 0,
-      "Arithmetic: f32, bf16 with half the memory, or int8: bf16 with 8-bit products, less exact (f32)", 1 },
+      "Arithmetic: f32, bf16 with half the memory, f16 (GPUs), or int8: bf16 with 8-bit products, less exact (f32)",
+      1 },
+    { "backend", OPT_BACKEND, "NAME", 0,
+      "What computes: cpu, cuda or reference; their pictures differ. submit also: any, whatever workers have (cpu)",
+      1 },
     { "int8-scales", OPT_INT8_SCALES, "FILE", 0, "What `diffarm calibrate` made, for int8 (beside the model)", 1 },
     { "fast-conv", OPT_FAST_CONV, NULL, 0, "In bf16 and int8: faster convolutions, less exact, with more memory", 1 },
     { "noise", OPT_NOISE, "KIND", 0, "Noise generator: torch-cpu or torch-cuda, as PyTorch's on either", 1 },

@@ -24,7 +24,7 @@ typedef struct df_render_options {
     const char *scheduler; /* "": the model's own */
     const char *negative;
     int width, height; /* 0: the model's */
-    const char *dtype, *noise, *format;
+    const char *dtype, *backend, *noise, *format;
     bool shared_sink; /* workers write pictures beside OUT */
     bool fast_conv;
     const char *int8_scales; /* NULL: beside the model, where dtype is int8 */

@@ -48,16 +48,18 @@ static void say_none(df_gpu_binding *m, const char *why) {
         snprintf(m->problem, sizeof m->problem, "no GPU: %s", why);
 }
 
-static void choose(df_gpu_binding *m, const df_cuda_runtime_ops *cuda) {
+static void choose(df_gpu_binding *m, const df_cuda_runtime_ops *cuda, int first) {
     struct cudaDeviceProp p;
-    int n = 0;
-    cudaError_t e = cuda->device_count(&n);
+    int n = 0, driver = 0;
+    cudaError_t e = cuda->driver_version(&driver);
+    bool none = !e && !driver; /* what CUDA itself then says is that it is too old */
+    if (!e) e = cuda->device_count(&n);
     if (e || n < 1) {
-        say_none(m, e ? cuda->error_text(e) : "none is visible");
+        say_none(m, none ? "no NVIDIA driver on this host" : e ? cuda->error_text(e) : "none is visible");
         return;
     }
     m->n_devices = n;
-    m->device = m->local_rank % n;
+    m->device = (first + m->local_rank) % n;
     if ((e = cuda->device_properties(&p, m->device))) {
         snprintf(m->problem, sizeof m->problem, "GPU %d: %s", m->device, cuda->error_text(e));
         return;
@@ -89,7 +91,7 @@ static df_code conclude(df_gpu_bindings *b, df_err *err) {
     return DF_OK;
 }
 
-df_code df_gpu_bindings_agree(df_gpu_bindings *out, df_comm *c, const struct df_cuda_runtime_ops *cuda,
+df_code df_gpu_bindings_agree(df_gpu_bindings *out, df_comm *c, const struct df_cuda_runtime_ops *cuda, int first,
                               const char *no_nccl, df_err *err) {
     df_gpu_bindings b = { .n_ranks = c->size, .of = calloc((size_t)c->size, sizeof *b.of) };
     if (!b.of) return df_err_set(err, DF_ENOMEM, "GPUs of %d ranks", c->size);
@@ -100,7 +102,7 @@ df_code df_gpu_bindings_agree(df_gpu_bindings *out, df_comm *c, const struct df_
     if (!rc) {
         int told = df_gpu_local_rank();
         mine->local_rank = told < 0 ? place_on_host(&b, c->rank) : told;
-        choose(mine, cuda);
+        choose(mine, cuda, first);
         rc = share(&b, c, err);
     }
     if (!rc) rc = conclude(&b, err);

@@ -1,14 +1,13 @@
 /* Which GPU each rank of a pipeline has, and whether NCCL can carry what goes between them.
  *
  *   df_gpu_bindings b;
- *   df_gpu_bindings_agree(&b, comm, cuda, why_no_nccl, &err);      on every rank, before anything else goes over comm
- *   b.of[comm->rank].device ... b.nccl ? df_comm_nccl_open(...) : b.reason
- *   df_gpu_bindings_close(&b);
+ *   df_gpu_bindings_agree(&b, comm, cuda, 0, why_no_nccl, &err);      on every rank, before anything else goes over
+ * comm b.of[comm->rank].device ... b.nccl ? df_comm_nccl_open(...) : b.reason df_gpu_bindings_close(&b);
  *
  * The rank's number on its host chooses: what the launcher says (Open MPI, Slurm, MPICH), else its place among the
  * ranks with its host's name. Of n GPUs that a process sees (CUDA_VISIBLE_DEVICES is CUDA's own affair) it takes that
- * number modulo n: where the launcher has given each rank a GPU of its own, all take number 0 of one. Who shares one
- * is found by its UUID. All ranks come to the same result, also to the same error. */
+ * number, counted from `first`, modulo n: where the launcher has given each rank a GPU of its own, all take number 0 of
+ * one. Who shares one is found by its UUID. All ranks come to the same result, also to the same error. */
 #ifndef DF_CLUSTER_GPU_BINDING_H
 #define DF_CLUSTER_GPU_BINDING_H
 
@@ -36,8 +35,9 @@ typedef struct df_gpu_bindings {
     char reason[320]; /* why not */
 } df_gpu_bindings;
 
-/* no_nccl: NULL, or why this rank has no NCCL. DF_EUNSUPPORTED where a rank has no GPU, naming it. */
-df_code df_gpu_bindings_agree(df_gpu_bindings *out, df_comm *c, const struct df_cuda_runtime_ops *cuda,
+/* first: the GPU of the host's first rank: where others before it belong to other jobs. no_nccl: NULL, or why this rank
+ * has no NCCL. DF_EUNSUPPORTED where a rank has no GPU, naming it. */
+df_code df_gpu_bindings_agree(df_gpu_bindings *out, df_comm *c, const struct df_cuda_runtime_ops *cuda, int first,
                               const char *no_nccl, df_err *err);
 void df_gpu_bindings_close(df_gpu_bindings *b);
 

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "base/cpu.h"
 #include "base/file.h"
 #include "base/file_lock.h"
 #include "cluster/cost_cache.h"
@@ -74,11 +73,12 @@ static df_code choose_rows(finder *f, df_err *err) {
 
 static df_code open_cache(finder *f, df_err *flaw, df_err *err) {
     const df_backend_cfg *b = &f->terms->backend_cfg;
-    char key[512], cpu[256];
+    char key[512], device[256] = "";
+    df_code rc = df_backend_device(f->terms->backend, b->gpu, device, sizeof device, err);
+    if (rc) return rc;
     df_cost_cache_close(&f->cache);
     snprintf(key, sizeof key, "%s %s%s%s, %d threads, %lld rows, %s", f->terms->backend->name, df_dtype_name(b->dtype),
-             b->int8 ? " int8" : "", b->fast_conv ? " fast_conv" : "", b->threads, (long long)f->n_rows,
-             df_cpu_name(cpu, sizeof cpu));
+             b->int8 ? " int8" : "", b->fast_conv ? " fast_conv" : "", b->threads, (long long)f->n_rows, device);
     return df_cost_cache_open(&f->cache, f->terms->cfg.dir, key, flaw, err);
 }
 

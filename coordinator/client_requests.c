@@ -63,6 +63,7 @@ static df_code check_spec(const df_job_spec *s, df_err *err) {
         { s->model_path, "model_path", MAX_OUT_BYTES }, { s->model_name, "model_name", MAX_WORD_BYTES },
         { s->dtype, "dtype", MAX_WORD_BYTES },          { s->noise, "noise", MAX_WORD_BYTES },
         { s->format, "format", MAX_WORD_BYTES },        { s->model_config, "model_config", MAX_OUT_BYTES },
+        { s->backend, "backend", MAX_WORD_BYTES },
     };
     df_code rc = check_ids(s, err);
     for (size_t i = 0; i < sizeof words / sizeof *words && !rc; i++)
@@ -71,6 +72,9 @@ static df_code check_spec(const df_job_spec *s, df_err *err) {
     if (s->priority < -DF_JOB_MAX_PRIORITY || s->priority > DF_JOB_MAX_PRIORITY)
         return df_err_set(err, DF_EINVAL, "priority %d is not in -%d..%d", s->priority, DF_JOB_MAX_PRIORITY,
                           DF_JOB_MAX_PRIORITY);
+    if (df_job_backend_of(s->backend) < 0)
+        return df_err_set(err, DF_EUNSUPPORTED, "backend \"%s\": this coordinator knows cpu, cuda, reference and any",
+                          s->backend);
     if (*s->out_dir != '/') return df_err_set(err, DF_EINVAL, "out_dir \"%s\" is not absolute", s->out_dir);
     if (!strcmp(s->format, "png") || !strcmp(s->format, "tar") || !strcmp(s->format, "none")) return DF_OK;
     return df_err_set(err, DF_EUNSUPPORTED, "format \"%s\": this coordinator writes png, tar and none", s->format);
@@ -94,6 +98,7 @@ static df_job_spec spec_from_wire(const Diffarm__JobSpec *in) {
         .long_prompts = in->long_prompts,
         .prompt_weights = in->prompt_weights,
         .fast_conv = in->fast_conv,
+        .backend = strcmp(in->backend, "cpu") ? in->backend : "",
         .shared_sink = in->shared_sink,
         .priority = in->priority,
     };

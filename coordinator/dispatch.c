@@ -20,8 +20,7 @@ static size_t workers_for(const df_farm *f, df_job *job) {
         job->n_able = 0;
         job->able_at = f->workers.n_changes;
         for (size_t i = 0; i < f->workers.n; i++)
-            job->n_able += f->workers.at[i]->state == DF_WORKER_READY &&
-                           df_worker_can(f->workers.at[i], job->spec.model_sha256, job->spec.dtype);
+            job->n_able += f->workers.at[i]->state == DF_WORKER_READY && df_worker_can(f->workers.at[i], &job->spec);
     }
     return job->n_able ? job->n_able : 1;
 }
@@ -96,7 +95,7 @@ static df_job *next_job(const df_farm *f, const df_worker *worker) {
     for (size_t i = 0; i < f->jobs.n; i++) {
         df_job *job = f->jobs.at[i];
         if (job->state != DF_JOB_RUNNING || !df_job_pending(job) || job->looked_at == worker->ask_serial ||
-            !df_worker_can(worker, job->spec.model_sha256, job->spec.dtype))
+            !df_worker_can(worker, &job->spec))
             continue;
         if (!next || df_fair_start(&f->shares, &job->turn) < df_fair_start(&f->shares, &next->turn)) next = job;
     }

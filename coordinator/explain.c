@@ -10,6 +10,7 @@ enum { MAX_TOLD_WORKERS = 100 };
 /* What a worker is to a job, the more useful the later. */
 typedef enum verdict {
     IS_AWAY, /* silent or draining */
+    LACKS_BACKEND,
     LACKS_DTYPE,
     LACKS_MODEL,
     IS_ELSEWHERE, /* could, but works for other jobs */
@@ -41,8 +42,13 @@ static verdict judge(const account *a, const df_worker *worker) {
     if (worker->n_open_of_job) return IS_AT_IT;
     if (worker->state != DF_WORKER_READY) return IS_AWAY;
     if (!df_worker_offers(worker, spec->model_sha256)) return LACKS_MODEL;
-    if (!df_worker_can(worker, spec->model_sha256, spec->dtype)) return LACKS_DTYPE;
+    if (!df_worker_computes_on(worker, spec->backend)) return LACKS_BACKEND;
+    if (!df_worker_can(worker, spec)) return LACKS_DTYPE;
     return worker->n_open ? IS_ELSEWHERE : IS_FREE;
+}
+
+static const char *backend_of(const account *a) {
+    return *a->job->spec.backend ? a->job->spec.backend : "cpu";
 }
 
 static const char *word(const account *a, const df_worker *worker, verdict v) {
@@ -58,6 +64,7 @@ static const char *word(const account *a, const df_worker *worker, verdict v) {
     case LACKS_MODEL:
         return df_arena_printf(a->arena, "has not this model: it offers %zu, none with hash %.12s...", worker->n_models,
                                a->job->spec.model_sha256);
+    case LACKS_BACKEND: return df_arena_printf(a->arena, "computes on %s, not on %s", worker->backend, backend_of(a));
     case LACKS_DTYPE:
         return df_arena_printf(a->arena, "does not compute in %s, only in %s", a->job->spec.dtype, worker->dtypes);
     case IS_ELSEWHERE:
@@ -89,6 +96,9 @@ static const char *no_worker(const account *a) {
                                "it waits for a worker that has its model (%s, hash %.12s...): start one with "
                                "`diffarm worker -m %s`, or without -m, where that path can be read",
                                a->job->spec.model_name, a->job->spec.model_sha256, a->job->spec.model_path);
+    if (n[LACKS_BACKEND])
+        return df_arena_printf(a->arena, "it waits for a worker on %s (`diffarm worker --backend %s`)", backend_of(a),
+                               backend_of(a));
     if (n[LACKS_DTYPE])
         return df_arena_printf(a->arena, "it waits for a worker that computes in %s", a->job->spec.dtype);
     return "it waits for a worker: all are silent, draining or put out";

@@ -58,6 +58,16 @@ bool df_job_apply(df_job *job, df_job_event event) {
     return false;
 }
 
+const char *const df_job_backends[] = { "", "cuda", "reference", "any" };
+const int df_job_n_backends = sizeof df_job_backends / sizeof *df_job_backends;
+
+int df_job_backend_of(const char *name) {
+    if (!strcmp(name, "cpu")) return 0;
+    for (int i = 0; i < df_job_n_backends; i++)
+        if (!strcmp(name, df_job_backends[i])) return i;
+    return -1;
+}
+
 /* one job */
 
 static bool copy_spec(df_job *job, const df_job_spec *spec) {
@@ -65,7 +75,7 @@ static bool copy_spec(df_job *job, const df_job_spec *spec) {
     const char **strings[] = {
         &job->spec.job_id,     &job->spec.title,           &job->spec.out_dir,      &job->spec.model_path,
         &job->spec.model_name, &job->spec.model_sha256,    &job->spec.dtype,        &job->spec.noise,
-        &job->spec.format,     &job->spec.manifest_sha256, &job->spec.model_config,
+        &job->spec.format,     &job->spec.manifest_sha256, &job->spec.model_config, &job->spec.backend,
     };
     for (size_t i = 0; i < sizeof strings / sizeof *strings; i++)
         if (!(*strings[i] = df_arena_strdup(job->arena, *strings[i] ? *strings[i] : ""))) return false;

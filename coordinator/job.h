@@ -45,10 +45,17 @@ typedef struct df_job_spec { /* strings belong to the job's arena, or are borrow
     const char *manifest_sha256;
     const char *model_config; /* "": the model's own */
     uint32_t micro_batch;
+    const char *backend; /* of the workers: one of df_job_backends */
     bool no_t5, long_prompts, prompt_weights, fast_conv;
     bool shared_sink; /* workers write pictures beside OUT */
     int priority; /* -DF_JOB_MAX_PRIORITY..DF_JOB_MAX_PRIORITY */
 } df_job_spec;
+
+/* What computes a job's pictures, which differ from one to another: "" (cpu), "cuda", "reference", and "any" where that
+ * is no matter. Their places stand in the store. */
+extern const char *const df_job_backends[];
+extern const int df_job_n_backends;
+int df_job_backend_of(const char *name); /* its place; "cpu" is ""; -1: there is none */
 
 typedef struct df_job_flagged { /* pictures that somebody should look at */
     uint64_t n_flat, n_duplicate, n_made_in_f32; /* of those done; duplicate: of an earlier row's picture */

@@ -78,6 +78,7 @@ static void spec_to_wire(Diffarm__JobSpec *out, const df_job_spec *in) {
     out->long_prompts = in->long_prompts;
     out->prompt_weights = in->prompt_weights;
     out->fast_conv = in->fast_conv;
+    out->backend = (char *)in->backend;
     out->shared_sink = in->shared_sink;
     out->priority = in->priority;
 }

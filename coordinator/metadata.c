@@ -39,6 +39,7 @@ static json_t *options_of(const df_job_spec *spec) {
     json_t *o = json_object();
     for (size_t i = 0; i < sizeof options / sizeof *options; i++)
         if (options[i].on) json_object_set_new(o, options[i].name, json_true());
+    if (*spec->backend) json_object_set_new(o, "backend", json_string(spec->backend));
     return o;
 }
 

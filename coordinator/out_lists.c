@@ -69,11 +69,11 @@ static df_code take_row(void *ctx, const df_stored_row *r, df_err *err) {
 
 static json_t *job_of(const df_job *job, const char *root) {
     const df_job_spec *s = &job->spec;
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:s, s:s, s:s}", "title", s->title, "model",
-                     s->model_name, "model_sha256", s->model_sha256, "dtype", s->dtype, "noise", s->noise, "format",
-                     s->format, "n_rows", (json_int_t)job->n_rows, "n_done", (json_int_t)job->n_done, "n_failed",
-                     (json_int_t)job->n_failed, "manifest_sha256", s->manifest_sha256, "metadata_root", root,
-                     "software", DF_COORDINATOR_SOFTWARE);
+    return json_pack("{s:s, s:s, s:s, s:s, s:s*, s:s, s:s, s:I, s:I, s:I, s:s, s:s, s:s}", "title", s->title, "model",
+                     s->model_name, "model_sha256", s->model_sha256, "dtype", s->dtype, "backend",
+                     *s->backend ? s->backend : NULL, "noise", s->noise, "format", s->format, "n_rows",
+                     (json_int_t)job->n_rows, "n_done", (json_int_t)job->n_done, "n_failed", (json_int_t)job->n_failed,
+                     "manifest_sha256", s->manifest_sha256, "metadata_root", root, "software", DF_COORDINATOR_SOFTWARE);
 }
 
 /* files */

@@ -32,10 +32,12 @@ enum {
     OPTION_SHARED_SINK = 256
 };
 
+enum { BACKEND_AT = 9, BACKEND_BITS = 15 }; /* in the options: a place in df_job_backends */
+
 static int64_t options_to_file(const df_job_spec *spec) {
     return (spec->no_t5 ? OPTION_NO_T5 : 0) | (spec->long_prompts ? OPTION_LONG_PROMPTS : 0) |
            (spec->prompt_weights ? OPTION_PROMPT_WEIGHTS : 0) | (spec->fast_conv ? OPTION_FAST_CONV : 0) |
-           (spec->shared_sink ? OPTION_SHARED_SINK : 0);
+           (spec->shared_sink ? OPTION_SHARED_SINK : 0) | (int64_t)df_job_backend_of(spec->backend) << BACKEND_AT;
 }
 
 df_code df_store_add_job(df_store *s, df_job *job, df_err *err) {
@@ -88,6 +90,12 @@ static df_code count_rows(df_store *s, df_job *job, df_err *err) {
     return rc;
 }
 
+/* A later program's is none of ours: no worker has it, and the job waits. */
+static const char *backend_from_file(int64_t options) {
+    int64_t at = options >> BACKEND_AT & BACKEND_BITS;
+    return at < df_job_n_backends ? df_job_backends[at] : "?";
+}
+
 static df_job *job_of(sqlite3_stmt *stmt) {
     int64_t options = sqlite3_column_int64(stmt, 21);
     df_job_spec spec = {
@@ -108,6 +116,7 @@ static df_job *job_of(sqlite3_stmt *stmt) {
         .prompt_weights = options & OPTION_PROMPT_WEIGHTS,
         .fast_conv = options & OPTION_FAST_CONV,
         .shared_sink = options & OPTION_SHARED_SINK,
+        .backend = backend_from_file(options),
         .priority = (int)sqlite3_column_int64(stmt, 22),
     };
     df_job *job = df_job_new(&spec);

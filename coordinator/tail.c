@@ -113,8 +113,7 @@ static df_lease *slowest(const df_tail *tail, const df_worker *worker) {
     for (size_t i = 0; i < tail->n; i++) {
         df_lease *lease = tail->at[i].lease;
         const df_job_spec *spec = &lease->job->spec;
-        if (has_open_without_copy(lease) && strcmp(lease->worker_id, worker->id) != 0 &&
-            df_worker_can(worker, spec->model_sha256, spec->dtype))
+        if (has_open_without_copy(lease) && strcmp(lease->worker_id, worker->id) != 0 && df_worker_can(worker, spec))
             return lease;
     }
     return NULL;

@@ -71,8 +71,14 @@ static bool computes_in(const df_worker *worker, const char *dtype) {
     return !worker->dtypes[0];
 }
 
-bool df_worker_can(const df_worker *worker, const char *model_sha256, const char *dtype) {
-    return df_worker_offers(worker, model_sha256) && computes_in(worker, dtype);
+bool df_worker_computes_on(const df_worker *worker, const char *backend) {
+    const char *wanted = *backend ? backend : "cpu";
+    return !worker->backend[0] || !strcmp(wanted, "any") || !strcmp(wanted, worker->backend);
+}
+
+bool df_worker_can(const df_worker *worker, const df_job_spec *spec) {
+    return df_worker_offers(worker, spec->model_sha256) && df_worker_computes_on(worker, spec->backend) &&
+           computes_in(worker, spec->dtype);
 }
 
 /* all workers */
@@ -126,6 +132,7 @@ df_worker *df_worker_table_hello(df_worker_table *table, const Diffarm__Hello *h
     if (!set_models(worker, hello) || !set_identity(table, worker, identity, identity_bytes)) return NULL;
     df_text_clean(worker->name, sizeof worker->name, hello->name);
     df_text_clean(worker->dtypes, sizeof worker->dtypes, hello->dtype);
+    df_text_clean(worker->backend, sizeof worker->backend, hello->backend);
     worker->pipeline_ranks = hello->pipeline_ranks;
     worker->threads = hello->threads;
     worker->groups_acks = hello->groups_acks;

@@ -19,6 +19,7 @@ enum {
     DF_WORKER_MAX_MODELS = 256,
     DF_WORKER_NAME_BYTES = 128,
     DF_WORKER_DTYPES_BYTES = 64,
+    DF_WORKER_BACKEND_BYTES = 32,
     DF_WORKER_REASON_BYTES = 256
 };
 
@@ -54,6 +55,7 @@ typedef struct df_worker {
     bool any_model;
     char dtypes[DF_WORKER_DTYPES_BYTES]; /* what it computes in, "f32 bf16"; "": it does not say, and is taken at its
                                             word */
+    char backend[DF_WORKER_BACKEND_BYTES]; /* "cpu"; "": it does not say, and is taken at its word */
     uint32_t pipeline_ranks, threads;
     bool groups_acks; /* several rows may be answered in one message */
     int64_t heard_ms;
@@ -79,7 +81,8 @@ typedef struct df_worker {
 const char *df_worker_state_name(df_worker_state state);
 bool df_worker_apply(df_worker *worker, df_worker_event event); /* false: not an edge of the table, nothing changed */
 bool df_worker_offers(const df_worker *worker, const char *model_sha256);
-bool df_worker_can(const df_worker *worker, const char *model_sha256, const char *dtype);
+bool df_worker_computes_on(const df_worker *worker, const char *backend); /* of a df_job_spec */
+bool df_worker_can(const df_worker *worker, const df_job_spec *spec); /* model, backend and dtype */
 
 /* All workers. Owns them. */
 typedef struct df_worker_table {

@@ -207,7 +207,11 @@ static void advise(const df_feeder *f, const df_session_want *want) {
     const df_advice_question q = {
         .model = df_session_model(f->session),
         .backend = f->cfg.session.backend,
-        .backend_cfg = { .dtype = how.dtype, .threads = 1, .int8 = how.int8, .fast_conv = want->fast_conv },
+        .backend_cfg = { .dtype = how.dtype,
+                         .threads = 1,
+                         .gpu = f->cfg.session.gpu,
+                         .int8 = how.int8,
+                         .fast_conv = want->fast_conv },
         .micro_batch = df_session_micro_batch(f->session),
         .n_ranks = n_ranks,
         .hops = f->cfg.session.hops,

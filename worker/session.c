@@ -123,7 +123,9 @@ static df_code make_key(df_session *s, df_err *err) {
 }
 
 static df_backend_cfg arithmetic_of(const df_session *s, const df_session_cfg *cfg) {
-    return (df_backend_cfg) { .dtype = s->dtype, .threads = cfg->threads, .int8 = s->int8, .fast_conv = s->fast_conv };
+    return (df_backend_cfg) {
+        .dtype = s->dtype, .threads = cfg->threads, .gpu = cfg->gpu, .int8 = s->int8, .fast_conv = s->fast_conv
+    };
 }
 
 static df_code open_pipeline(df_session *s, df_comm *comm, const df_session_cfg *cfg, df_err *err) {

@@ -23,7 +23,7 @@ typedef struct df_session df_session;
 
 typedef struct df_session_cfg {
     const df_backend *backend;
-    int threads;
+    int threads, gpu; /* of df_backend_cfg */
     const char *packed_dir; /* NULL, or where packed weights are kept; borrowed, outlives the sessions */
     df_costs_cfg costs; /* with hops: of df_pipeline_cfg */
     const df_hops *hops;

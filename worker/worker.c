@@ -1,6 +1,7 @@
 #include "worker/worker.h"
 
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,6 +23,7 @@ typedef struct worker {
     df_comm *comm;
     df_trace *trace; /* borrowed; NULL: none */
     const df_hops *hops; /* borrowed */
+    char dtypes[32]; /* "f32 bf16" */
     df_offer *offers;
     df_fetch *fetch;
     df_uplink *uplink;
@@ -73,6 +75,7 @@ static void warn_of_costs(void *cfg, const char *text) {
 static df_session_cfg session_cfg(const df_worker_cfg *cfg, const df_hops *hops, df_trace *trace) {
     df_session_cfg s = { .backend = cfg->backend,
                          .threads = cfg->threads,
+                         .gpu = cfg->gpu,
                          .packed_dir = cfg->packed_dir,
                          .costs = cfg->costs,
                          .split = cfg->split,
@@ -96,10 +99,23 @@ static void tell_where(void *ctx, const df_pipeline *p, bool now) {
         df_pulse_tell(w->cfg->pulse, r, df_pipeline_where(p, r, where, sizeof where));
 }
 
-static const char *dtypes_of(const df_backend *backend) {
-    if (df_backend_can_compute_in(backend, DF_BF16, NULL)) return "f32";
-    return df_backend_can_do(backend, (df_arithmetic) { .dtype = DF_BF16, .int8 = true }, NULL) ? "f32 bf16"
-                                                                                                : "f32 bf16 int8";
+static bool computes_in(const df_worker_cfg *cfg, const char *dtype) {
+    df_arithmetic is;
+    void *ctx = NULL;
+    if (!df_arithmetic_of(dtype, &is)) return false;
+    const df_backend_cfg how = { .dtype = is.dtype, .int8 = is.int8, .threads = 1, .gpu = cfg->gpu };
+    if (cfg->backend->open(&ctx, &how, NULL)) return false;
+    cfg->backend->close(&ctx);
+    return true;
+}
+
+/* "f32 bf16 int8", into out, which has room for them all. */
+static const char *dtypes_of(char *out, const df_worker_cfg *cfg) {
+    static const char *const names[] = { "f32", "bf16", "f16", "int8" };
+    *out = '\0';
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (computes_in(cfg, names[i])) sprintf(out + strlen(out), "%s%s", *out ? " " : "", names[i]);
+    return out;
 }
 
 static df_code open_parts(worker *w, df_err *err) {
@@ -118,7 +134,7 @@ static df_code open_parts(worker *w, df_err *err) {
                                .n_ranks = w->comm->size,
                                .threads = cfg->threads,
                                .backend = cfg->backend->name,
-                               .dtypes = dtypes_of(cfg->backend),
+                               .dtypes = dtypes_of(w->dtypes, cfg),
                                .fetch = w->fetch,
                                .log = cfg->log };
     if ((rc = df_uplink_open(&w->uplink, &up, err))) {

@@ -23,6 +23,7 @@ typedef struct df_worker_cfg {
     int n_models;
     const df_backend *backend;
     int threads; /* of each rank */
+    int gpu; /* of this rank: df_backend_cfg */
     int micro_batch; /* 0: the job's, else a default */
     const char *packed_dir; /* packed weights are kept there; NULL: nowhere */
     df_costs_cfg costs; /* what a pipeline is cut by; its warnings go to the log */

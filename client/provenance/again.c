@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/backend/backend.h"
+#include "client/backend_choice.h"
 #include "engine/image/png_io.h"
 #include "worker/feeder.h"
 
@@ -119,9 +119,10 @@ static df_code run(df_again *a, const df_backend *backend, df_lease **lease, df_
 }
 
 df_code df_again_render(df_again *a, df_recipe *r, unsigned char **png, size_t *bytes, df_err *err) {
-    const df_backend *backend = df_backend_find(r->backend);
+    const df_backend *backend = NULL;
     df_lease *lease = NULL;
-    if (!backend) return df_err_set(err, DF_EUNSUPPORTED, "backend '%s': this build has none of that name", r->backend);
+    df_code rc = df_backend_choose(&backend, r->backend, 0, err);
+    if (rc) return rc;
     if (strcmp(a->sha256, r->job.model_sha256) != 0)
         return df_err_set(err, DF_EINVAL,
                           "%s is another model: its hash is %.12s..., the picture was made with %s, %.12s...", a->model,
@@ -130,7 +131,7 @@ df_code df_again_render(df_again *a, df_recipe *r, unsigned char **png, size_t *
     a->png = NULL;
     a->ended = false;
     a->why = (df_err) { 0 };
-    df_code rc = lease_of(a, r, &lease, err);
+    rc = lease_of(a, r, &lease, err);
     if (!rc) rc = run(a, backend, &lease, err);
     df_lease_drop(&lease);
     if (rc) return rc;

@@ -25,7 +25,7 @@
 
 typedef struct member {
     df_keeper keeper;
-    char name[32], log_path[PATH_MAX], trace_path[PATH_MAX];
+    char name[32], gpu[16], log_path[PATH_MAX], trace_path[PATH_MAX];
     const char *argv[32]; /* of a worker */
     cpu_set_t cores; /* where its keeper's child may run, if that names them */
 } member;
@@ -167,6 +167,11 @@ static void name_trace(member *m, const char *file, int number) {
 static const char *const *worker_line(df_farm_host *f, member *m, int number) {
     int n = 0;
     for (; f->worker_argv[n]; n++) m->argv[n] = f->worker_argv[n];
+    if (!strcmp(f->cfg.backend, "cuda")) { /* each worker is a job of its own: who has which GPU is said here */
+        snprintf(m->gpu, sizeof m->gpu, "%d", (number - 1) * f->cfg.pipeline);
+        m->argv[n++] = "--gpu";
+        m->argv[n++] = m->gpu;
+    }
     if (f->cfg.trace) {
         name_trace(m, f->cfg.trace, number);
         m->argv[n++] = "--trace";

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/cores.h"
+#include "client/backend_choice.h"
 #include "client/costs_options.h"
 #include "client/exit_code.h"
 #include "client/follow.h"
@@ -25,12 +26,12 @@
 
 #define STALL_MS 1500 /* a job that cannot write for so long is given up, to be resumed */
 
-enum { OPT_THREADS = 0x6000, OPT_CONTACT_SHEET, OPT_BACKEND, OPT_PACKED_CACHE, OPT_TRACE };
+enum { OPT_THREADS = 0x6000, OPT_CONTACT_SHEET, OPT_PACKED_CACHE, OPT_TRACE };
 
 typedef struct render_options {
     df_job_options job;
     int threads;
-    const char *contact_sheet, *backend, *packed_dir, *trace;
+    const char *contact_sheet, *packed_dir, *trace;
     df_costs_options costs;
     df_split_options split;
 } render_options;
@@ -47,10 +48,6 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     case OPT_TRACE: o->trace = arg; return 0;
     case OPT_CONTACT_SHEET: o->contact_sheet = arg; return 0;
     case OPT_PACKED_CACHE: o->packed_dir = arg; return 0;
-    case OPT_BACKEND:
-        if (!df_backend_find(arg)) argp_error(state, "--backend must be cpu or reference, not '%s'", arg);
-        o->backend = arg;
-        return 0;
     default: return ARGP_ERR_UNKNOWN;
     }
 }
@@ -60,7 +57,6 @@ static const struct argp_option options[] = {
     { "threads", OPT_THREADS, "T", 0, "Threads of each rank (its share of the cores)", 2 },
     { "trace", OPT_TRACE, "FILE", 0,
       "What every rank of the first worker did when, as a Chrome trace (Perfetto opens it); of others FILE-2, ...", 2 },
-    { "backend", OPT_BACKEND, "NAME", 0, "cpu or reference (cpu)", 2 },
     { "packed-cache", OPT_PACKED_CACHE, "DIR", 0, "Keep packed weights there, and start from them the next time", 2 },
     { 0 },
 };
@@ -135,7 +131,7 @@ static df_code start(render *r, df_err *err) {
                               .aim = r->o->split.aim,
                               .threads = threads_of(r->o),
                               .micro_batch = o->micro_batch,
-                              .backend = r->o->backend,
+                              .backend = r->o->job.render.backend,
                               .packed_dir = r->o->packed_dir,
                               .costs = df_costs_options_cfg(&r->o->costs),
                               .trace = r->o->trace };
@@ -271,7 +267,7 @@ static void look_up(df_cost_book *known, const render_options *o, const df_advic
     for (int i = 0; i < n; i++) df_cost_book_learn(known, q->model, &sizes[i], &terms, NULL);
 }
 
-static void advise(const render_options *o, df_arithmetic arithmetic, const df_draft *job) {
+static void advise(const render_options *o, const df_backend *backend, df_arithmetic arithmetic, const df_draft *job) {
     char why[256];
     const df_render_options *r = &o->job.render;
     int n_ranks = r->workers * r->pipeline;
@@ -280,7 +276,7 @@ static void advise(const render_options *o, df_arithmetic arithmetic, const df_d
         .model = job->model,
         .width = job->max_width,
         .height = job->max_height,
-        .backend = df_backend_find(o->backend),
+        .backend = backend,
         .backend_cfg = { .dtype = arithmetic.dtype,
                          .threads = threads_of(o),
                          .int8 = arithmetic.int8,
@@ -300,7 +296,7 @@ static void advise(const render_options *o, df_arithmetic arithmetic, const df_d
 }
 
 int df_cmd_render(int argc, char **argv) {
-    static render_options o = { .backend = "cpu" }; /* large */
+    static render_options o; /* large */
     int code = DF_EXIT_OK;
     df_err err;
     df_job_options_init(&o.job);
@@ -308,13 +304,16 @@ int df_cmd_render(int argc, char **argv) {
     df_options_parse(&argp, argc, argv, &o);
     df_arithmetic arithmetic;
     if (!df_arithmetic_of(o.job.render.dtype, &arithmetic)) return DF_EXIT_USAGE; /* the options have looked */
-    if (df_backend_can_do(df_backend_find(o.backend), arithmetic, &err)) return df_exit_with(&err);
+    const df_backend *backend = NULL;
+    df_code rc = df_backend_choose(&backend, o.job.render.backend, 0, &err);
+    if (!rc) rc = df_backend_can_do(backend, arithmetic, &err);
+    if (rc) return df_exit_without_backend(o.job.render.backend, &err);
     if (!o.job.render.workers) o.job.render.workers = 1;
     if (!o.job.render.pipeline) o.job.render.pipeline = o.split.split == DF_SPLIT_CFG ? 2 : 1;
     if (!df_split_check(&o.split, o.job.render.pipeline)) return DF_EXIT_USAGE;
     df_draft *job = df_draft_from_options(&o.job, &code);
     if (!job) return code;
-    advise(&o, arithmetic, job);
+    advise(&o, backend, arithmetic, job);
     code = o.job.dry_run ? df_plan_report(job, &o.job, o.split.split == DF_SPLIT_CFG ? 2 : 1) : look_and_run(&o, job);
     df_draft_free(&job);
     return code;

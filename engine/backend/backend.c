@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/cpu.h"
 #include "engine/backend/cuda/module.h"
 
 static const df_backend *const backends[] = {
@@ -26,6 +27,16 @@ df_code df_backend_load(const df_backend **out, const char *name, df_err *err) {
         return DF_OK;
     }
     return df_err_set(err, DF_EINVAL, "there is no backend '%s': cpu, cuda or reference", name);
+}
+
+df_code df_backend_device(const df_backend *backend, int gpu, char *out, size_t out_bytes, df_err *err) {
+    const df_cuda_module *m;
+    if (!backend->space) {
+        df_cpu_name(out, out_bytes);
+        return DF_OK;
+    }
+    df_code rc = df_cuda_module_load(&m, err);
+    return rc ? rc : m->describe(gpu, out, out_bytes, err);
 }
 
 const df_backend *df_backend_find(const char *name) {

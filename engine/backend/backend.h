@@ -94,6 +94,10 @@ df_code df_backend_load(const df_backend **out, const char *name, df_err *err);
 /* The same, NULL for whatever reason. */
 const df_backend *df_backend_find(const char *name);
 
+/* What it computes on: "NVIDIA H100 80GB HBM3", the processor's name. Sees whether there is one, and takes nothing of
+ * it: DF_EUNSUPPORTED where there is none (no driver, too old a one, no GPU), DF_EINVAL for a GPU that is not there. */
+df_code df_backend_device(const df_backend *backend, int gpu, char *out, size_t out_bytes, df_err *err);
+
 /* What the weights of each node take once packed, of_node [g->n_nodes], without opening any. Where the backend cannot
  * compute so on this machine: each once, in the type. */
 void df_backend_weight_bytes(const df_backend *backend, const df_backend_cfg *cfg, const df_graph *g, size_t *of_node);

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,7 @@ enum { RANKS = 4 };
 /* What a rank's process sees: GPUs first, first + 1, ... of the machine. */
 typedef struct view {
     int n, first;
+    bool no_driver;
 } view;
 
 static _Thread_local view sees;
@@ -40,7 +42,13 @@ static const char *error_text(cudaError_t e) {
     return e == cudaErrorInsufficientDriver ? "the driver is too old" : "an error";
 }
 
-static const df_cuda_runtime_ops cuda = { .device_count = device_count,
+static cudaError_t driver_version(int *version) {
+    *version = sees.no_driver ? 0 : 13000;
+    return cudaSuccess;
+}
+
+static const df_cuda_runtime_ops cuda = { .driver_version = driver_version,
+                                          .device_count = device_count,
                                           .device_properties = device_properties,
                                           .error_text = error_text };
 
@@ -48,6 +56,7 @@ typedef struct rank_run {
     df_comm *comm;
     view sees;
     const char *no_nccl;
+    int first;
     df_gpu_bindings b;
     df_code rc;
     df_err err;
@@ -57,7 +66,7 @@ typedef struct rank_run {
 static void *agree(void *arg) {
     rank_run *r = arg;
     sees = r->sees;
-    r->rc = df_gpu_bindings_agree(&r->b, r->comm, &cuda, r->no_nccl, &r->err);
+    r->rc = df_gpu_bindings_agree(&r->b, r->comm, &cuda, r->first, r->no_nccl, &r->err);
     return NULL;
 }
 
@@ -82,7 +91,7 @@ static void test_one_each(void **state) {
     (void)state;
     rank_run r[RANKS] = { 0 };
     char text[256], host[64] = "", expected[256];
-    run(r, (view[RANKS]) { { 4, 0 }, { 4, 0 }, { 4, 0 }, { 4, 0 } });
+    run(r, (view[RANKS]) { { .n = 4 }, { .n = 4 }, { .n = 4 }, { .n = 4 } });
     gethostname(host, sizeof host - 1);
     for (int i = 0; i < RANKS; i++) {
         assert_int_equal(r[i].rc, DF_OK);
@@ -98,7 +107,7 @@ static void test_one_each(void **state) {
 static void test_each_sees_its_own(void **state) {
     (void)state;
     rank_run r[RANKS] = { 0 };
-    run(r, (view[RANKS]) { { 1, 0 }, { 1, 1 }, { 1, 2 }, { 1, 3 } });
+    run(r, (view[RANKS]) { { .n = 1 }, { .n = 1, .first = 1 }, { .n = 1, .first = 2 }, { .n = 1, .first = 3 } });
     for (int i = 0; i < RANKS; i++) {
         assert_true(r[i].b.nccl);
         assert_int_equal(r[i].b.of[i].device, 0);
@@ -109,7 +118,7 @@ static void test_each_sees_its_own(void **state) {
 static void test_a_shared_one_is_told(void **state) {
     (void)state;
     rank_run r[RANKS] = { 0 };
-    run(r, (view[RANKS]) { { 2, 0 }, { 2, 0 }, { 2, 0 }, { 2, 0 } });
+    run(r, (view[RANKS]) { { .n = 2 }, { .n = 2 }, { .n = 2 }, { .n = 2 } });
     for (int i = 0; i < RANKS; i++) {
         assert_int_equal(r[i].rc, DF_OK);
         assert_false(r[i].b.nccl);
@@ -123,7 +132,7 @@ static void test_a_rank_without_nccl(void **state) {
     (void)state;
     rank_run r[RANKS] = { 0 };
     r[3].no_nccl = "NCCL is not installed";
-    run(r, (view[RANKS]) { { 4, 0 }, { 4, 0 }, { 4, 0 }, { 4, 0 } });
+    run(r, (view[RANKS]) { { .n = 4 }, { .n = 4 }, { .n = 4 }, { .n = 4 } });
     for (int i = 0; i < RANKS; i++) {
         assert_false(r[i].b.nccl);
         assert_string_equal(r[i].b.reason, "rank 3: NCCL is not installed");
@@ -135,12 +144,37 @@ static void test_a_rank_without_a_gpu_is_told_to_all(void **state) {
     (void)state;
     rank_run r[RANKS] = { 0 };
     setenv("CUDA_VISIBLE_DEVICES", "9", 1);
-    run(r, (view[RANKS]) { { 4, 0 }, { 4, 0 }, { 0, 0 }, { 4, 0 } });
+    run(r, (view[RANKS]) { { .n = 4 }, { .n = 4 }, { .n = 0 }, { .n = 4 } });
     unsetenv("CUDA_VISIBLE_DEVICES");
     for (int i = 0; i < RANKS; i++) {
         assert_int_equal(r[i].rc, DF_EUNSUPPORTED);
         assert_non_null(strstr(r[i].err.text, "rank 2 on "));
         assert_non_null(strstr(r[i].err.text, "no GPU: the driver is too old (CUDA_VISIBLE_DEVICES is '9')"));
+    }
+}
+
+/* The second worker of a host says where its ranks begin. */
+static void test_workers_part_the_gpus(void **state) {
+    (void)state;
+    rank_run r[RANKS] = { 0 };
+    for (int i = 0; i < RANKS; i++) r[i].first = 6;
+    run(r, (view[RANKS]) { { .n = 8 }, { .n = 8 }, { .n = 8 }, { .n = 8 } });
+    for (int i = 0; i < RANKS; i++) {
+        assert_true(r[i].b.nccl);
+        assert_int_equal(r[0].b.of[i].device, (6 + i) % 8);
+    }
+    close_all(r);
+}
+
+/* CUDA says of no driver that it is too old. */
+static void test_a_host_without_a_driver(void **state) {
+    (void)state;
+    rank_run r[RANKS] = { 0 };
+    run(r, (view[RANKS]) { { .n = 4 }, { .no_driver = true }, { .n = 4 }, { .n = 4 } });
+    for (int i = 0; i < RANKS; i++) {
+        assert_int_equal(r[i].rc, DF_EUNSUPPORTED);
+        assert_non_null(strstr(r[i].err.text, "rank 1 on "));
+        assert_non_null(strstr(r[i].err.text, "no GPU: no NVIDIA driver on this host"));
     }
 }
 
@@ -174,6 +208,8 @@ int main(void) {
         cmocka_unit_test(test_a_shared_one_is_told),
         cmocka_unit_test(test_a_rank_without_nccl),
         cmocka_unit_test(test_a_rank_without_a_gpu_is_told_to_all),
+        cmocka_unit_test(test_workers_part_the_gpus),
+        cmocka_unit_test(test_a_host_without_a_driver),
         cmocka_unit_test(test_the_launcher_says_which_rank_it_is),
     };
     return cmocka_run_group_tests(tests, no_launcher, NULL);

@@ -244,10 +244,38 @@ static void a_worker_gets_what_it_can_do(void **state) {
         hello.models = offers;
         hello.dtype = (char *)cases[i].dtypes;
         df_worker *worker = df_worker_table_hello(&table, &hello, "conn", 4);
-        assert_int_equal(df_worker_can(worker, "aa", cases[i].dtype), cases[i].can);
-        assert_false(df_worker_can(worker, "bb", cases[i].dtype));
+        df_job_spec spec = { .model_sha256 = "aa", .dtype = cases[i].dtype, .backend = "" };
+        assert_int_equal(df_worker_can(worker, &spec), cases[i].can);
+        spec.model_sha256 = "bb";
+        assert_false(df_worker_can(worker, &spec));
     }
     df_worker_table_free(&table);
+}
+
+/* Pictures of one backend are not those of another: a job's come from one, unless it says that it is no matter. */
+static void a_job_stays_on_its_backend(void **state) {
+    (void)state;
+    static const struct {
+        const char *of_worker, *of_job;
+        bool can;
+    } cases[] = {
+        { "cpu", "", true },          { "cuda", "", false },    { "reference", "", false },
+        { "cuda", "cuda", true },     { "cpu", "cuda", false }, { "cuda", "any", true },
+        { "reference", "any", true }, { "cpu", "?", false },    { "", "cuda", true }, /* it does not say */
+    };
+    df_worker_table table = { 0 };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        Diffarm__Hello hello = DIFFARM__HELLO__INIT;
+        const df_job_spec spec = { .model_sha256 = "aa", .dtype = "f32", .backend = cases[i].of_job };
+        hello.worker_id = (char *)"w1";
+        hello.any_model = true;
+        hello.backend = (char *)cases[i].of_worker;
+        const df_worker *worker = df_worker_table_hello(&table, &hello, "conn", 4);
+        assert_int_equal(df_worker_can(worker, &spec), cases[i].can);
+    }
+    df_worker_table_free(&table);
+    assert_int_equal(df_job_backend_of("cpu"), df_job_backend_of(""));
+    assert_int_equal(df_job_backend_of("abacus"), -1);
 }
 
 int main(void) {
@@ -259,6 +287,7 @@ int main(void) {
         cmocka_unit_test(rows_of_a_lease_are_counted),
         cmocka_unit_test(a_worker_is_found_by_its_newest_connection),
         cmocka_unit_test(a_worker_gets_what_it_can_do),
+        cmocka_unit_test(a_job_stays_on_its_backend),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "client/backend_choice.h"
 #include "client/bench/gpu/device.h"
 #include "client/bench/gpu/progress.h"
 #include "client/bench/gpu/record.h"
@@ -163,8 +164,7 @@ int df_bench_gpu(int argc, char **argv) {
     df_gpu_options_parse(&o, argc, argv);
     bench b = { .o = &o, .progress = df_gpu_progress_to(o.output == DF_OUTPUT_QUIET ? NULL : stderr) };
     if (!o.dry_run && df_gpu_device_open(&b.device, &o, &err)) {
-        fprintf(stderr, "diffarm: error: bench gpu: %s\n", err.text);
-        return strcmp(o.backend, "cuda") ? df_exit_of(err.code) : DF_EXIT_NO_FARM;
+        return df_exit_without_backend(o.backend, &err);
     }
     b.timing = (df_timing_cfg) { .backend = b.device.backend,
                                  .backend_cfg = o.backend_cfg,

@@ -6,8 +6,8 @@
 
 #include "base/err.h"
 
-/* "NVIDIA H100 80GB HBM3" into out[out_bytes]. gpu: as the process counts those that it sees. DF_EUNSUPPORTED: there is
- * none, with CUDA's reason. */
+/* "NVIDIA H100 80GB HBM3" into out[out_bytes]. gpu: as the process counts those that it sees. Errors: those of
+ * df_cuda_device_check. */
 df_code df_cuda_describe(int gpu, char *out, size_t out_bytes, df_err *err);
 
 #endif
