@@ -3,12 +3,10 @@
 #include <math.h>
 #include <stdlib.h>
 
-static void clamp_all(float *x, size_t n, float limit) {
-    for (size_t i = 0; i < n; i++) x[i] = fminf(fmaxf(x[i], -limit), limit);
-}
-
+/* Of magnitudes; NaN comes last. */
 static int ascending(const void *a, const void *b) {
     float x = *(const float *)a, y = *(const float *)b;
+    if (isnan(x) || isnan(y)) return isnan(x) - isnan(y);
     return (x > y) - (x < y);
 }
 
@@ -20,22 +18,25 @@ static float quantile(const float *sorted, size_t n, double q) {
     return sorted[below] + weight * (sorted[above] - sorted[below]);
 }
 
-void df_clean_clip(const df_scheduler *s, float *clean, size_t n) {
-    if (s->clip_sample) clamp_all(clean, n, (float)s->clip_sample_range);
+void df_clean_clip(const df_sampler *s, float *clean) {
+    if (s->cfg.clip_sample) s->v->ops->clip(s->v->ctx, clean, (float)s->cfg.clip_sample_range, s->n);
 }
 
-void df_clean_threshold(const df_scheduler *s, float *clean, size_t n, float *scratch) {
-    if (!s->thresholding || !n) return;
-    for (size_t i = 0; i < n; i++) scratch[i] = fabsf(clean[i]);
-    qsort(scratch, n, sizeof *scratch, ascending);
-    float limit = fminf(fmaxf(quantile(scratch, n, s->threshold_ratio), 1.0f), (float)s->threshold_max);
-    clamp_all(clean, n, limit);
-    for (size_t i = 0; i < n; i++) clean[i] /= limit;
+df_code df_clean_threshold(df_sampler *s, float *clean, df_err *err) {
+    if (!s->cfg.thresholding || !s->n) return DF_OK;
+    df_code rc = s->v->ops->read(s->v->ctx, s->sorted, clean, s->n * sizeof *clean, err);
+    if (rc) return rc;
+    for (size_t i = 0; i < s->n; i++) s->sorted[i] = fabsf(s->sorted[i]);
+    qsort(s->sorted, s->n, sizeof *s->sorted, ascending);
+    float most = quantile(s->sorted, s->n, s->cfg.threshold_ratio);
+    float limit = fminf(fmaxf(most, 1.0f), (float)s->cfg.threshold_max);
+    s->v->ops->clip(s->v->ctx, clean, limit, s->n);
+    df_divide(s, clean, clean, NULL, limit);
+    return DF_OK;
 }
 
-void df_clean_limit(const df_scheduler *s, float *clean, size_t n, float *scratch) {
-    if (s->thresholding)
-        df_clean_threshold(s, clean, n, scratch);
-    else
-        df_clean_clip(s, clean, n);
+df_code df_clean_limit(df_sampler *s, float *clean, df_err *err) {
+    if (s->cfg.thresholding) return df_clean_threshold(s, clean, err);
+    df_clean_clip(s, clean);
+    return DF_OK;
 }

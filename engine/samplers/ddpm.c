@@ -3,8 +3,6 @@
 #include <math.h>
 
 #include "engine/samplers/clean_limit.h"
-#include "engine/samplers/prediction.h"
-#include "engine/samplers/sampler_ops.h"
 
 static df_code plan(df_sampler *s, df_err *err) {
     s->final_abar = 1; /* whatever set_alpha_to_one says: DDPM has no such option */
@@ -15,7 +13,7 @@ static df_code add_variance(df_sampler *s, float variance, float *x, df_draw dra
     df_code rc = df_sampler_draw(s, draw, err);
     if (rc) return rc;
     float sigma = sqrtf(fmaxf(variance, 1e-20f));
-    for (size_t i = 0; i < s->n; i++) x[i] += sigma * s->noise[i];
+    df_mix(s, x, { 1, x }, { sigma, s->noise });
     return DF_OK;
 }
 
@@ -25,13 +23,14 @@ static df_code step(df_sampler *s, int call, const float *model_output, float *x
     float before = df_sampler_abar(s, call + 1 < s->n_calls ? (int)s->timesteps[call + 1] : -1);
     float a = sqrtf(abar), b = sqrtf(1.0f - abar);
     float *clean = s->history[0];
-    for (size_t i = 0; i < s->n; i++) clean[i] = df_clean_of(s->cfg.prediction, a, b, x[i], model_output[i]);
-    df_clean_limit(&s->cfg, clean, s->n, s->scratch);
+    df_clean(s, clean, a, b, x, model_output);
+    df_code rc = df_clean_limit(s, clean, err);
+    if (rc) return rc;
 
     float alpha = abar / before, beta = 1.0f - alpha;
     float of_clean = sqrtf(before) * beta / (1.0f - abar);
     float of_x = sqrtf(alpha) * (1.0f - before) / (1.0f - abar);
-    for (size_t i = 0; i < s->n; i++) x[i] = of_clean * clean[i] + of_x * x[i];
+    df_mix(s, x, { of_clean, clean }, { of_x, x });
     if (t <= 0) return DF_OK;
     float small = (1.0f - before) / (1.0f - abar) * beta;
     return add_variance(s, s->cfg.variance_large ? beta : small, x, draw, err);

@@ -4,8 +4,6 @@
 
 #include "engine/samplers/clean_limit.h"
 #include "engine/samplers/log_snr.h"
-#include "engine/samplers/prediction.h"
-#include "engine/samplers/sampler_ops.h"
 #include "engine/samplers/sigmas.h"
 
 enum { MAX_ORDER = 3 };
@@ -55,37 +53,36 @@ static void coefficients(const float *sigmas, int call, int order, float c[MAX_O
     }
 }
 
-static void noise_of_output(df_sampler *s, int call, const float *model_output, const float *x) {
-    df_log_snr here = df_log_snr_of(s->sigmas[call]);
+static df_code noise_of_output(df_sampler *s, df_log_snr here, const float *model_output, const float *x, df_err *err) {
     float *noise = df_sampler_push(s, MAX_ORDER);
-    for (size_t i = 0; i < s->n; i++)
-        noise[i] = df_clean_of(s->cfg.prediction, here.alpha, here.sigma, x[i], model_output[i]);
-    df_clean_threshold(&s->cfg, noise, s->n, s->scratch);
-    for (size_t i = 0; i < s->n; i++) noise[i] = (x[i] - here.alpha * noise[i]) / here.sigma;
+    df_clean(s, noise, here.alpha, here.sigma, x, model_output);
+    df_code rc = df_clean_threshold(s, noise, err);
+    df_mix(s, noise, { 1, x }, { -here.alpha, noise });
+    df_divide(s, noise, noise, NULL, here.sigma);
+    return rc;
 }
 
 /* The same as the integral of order 1, rounded as the library rounds it: first steps from large sigmas cancel. */
 static void first_order(const df_sampler *s, df_log_snr to, df_log_snr from, float *x) {
     float of_x = to.alpha / from.alpha, of_noise = to.sigma * (expf(to.lambda - from.lambda) - 1.0f);
-    for (size_t i = 0; i < s->n; i++) x[i] = of_x * x[i] - of_noise * s->history[0][i];
+    df_mix(s, x, { of_x, x }, { -of_noise, s->history[0] });
 }
 
 static df_code step(df_sampler *s, int call, const float *model_output, float *x, df_draw draw, df_err *err) {
-    (void)draw, (void)err;
+    (void)draw;
     int order = order_of(s, call);
     df_log_snr here = df_log_snr_of(s->sigmas[call]), next = df_log_snr_of(s->sigmas[call + 1]);
-    float from = here.alpha, to = next.alpha, c[MAX_ORDER];
-    noise_of_output(s, call, model_output, x);
+    float c[MAX_ORDER];
+    df_code rc = noise_of_output(s, here, model_output, x, err);
+    if (rc) return rc;
     if (order == 1) {
         first_order(s, next, here, x);
         return DF_OK;
     }
     coefficients(s->sigmas, call, order, c);
-    for (size_t i = 0; i < s->n; i++) {
-        float sum = x[i] / from;
-        for (int k = 0; k < order; k++) sum += c[k] * s->history[k][i];
-        x[i] = to * sum;
-    }
+    df_divide(s, x, x, NULL, here.alpha);
+    for (int k = 0; k < order; k++) df_mix(s, x, { 1, x }, { c[k], s->history[k] });
+    df_mix(s, x, { next.alpha, x });
     return DF_OK;
 }
 

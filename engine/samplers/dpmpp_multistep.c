@@ -4,12 +4,12 @@
 
 #include "engine/samplers/clean_limit.h"
 #include "engine/samplers/log_snr.h"
-#include "engine/samplers/prediction.h"
-#include "engine/samplers/sampler_ops.h"
+
+enum { MAX_ORDER = 3, FIRST = MAX_ORDER, SECOND, N_TENSORS };
 
 /* x = of_x * x + d[0] * clean + d[1] * first difference + d[2] * second difference + of_noise * noise */
 typedef struct update {
-    float of_x, d[3], of_noise;
+    float of_x, d[MAX_ORDER], of_noise;
 } update;
 
 static bool is_final_order_low(const df_sampler *s, int call) {
@@ -44,24 +44,22 @@ static update coefficients(const df_sampler *s, df_log_snr to, df_log_snr from, 
     return u;
 }
 
-/* Divided differences of the clean predictions m[0] (newest) .. m[order-1] at one element; diff[0] is m[0]. */
-static void differences(float *const *m, size_t i, int order, const float *r, float diff[3]) {
-    diff[0] = m[0][i];
+/* Divided differences of the clean predictions, newest first. */
+static void differences(df_sampler *s, int order, const float *r) {
+    float *const *m = s->history, *first = m[FIRST], *second = m[SECOND];
     if (order < 2) return;
-    float d10 = 1.0f / r[0] * (m[0][i] - m[1][i]);
-    diff[1] = d10;
+    df_difference(s, first, 1.0f / r[0], m[0], m[1]);
     if (order < 3) return;
-    float d11 = 1.0f / r[1] * (m[1][i] - m[2][i]);
-    diff[1] = d10 + r[0] / (r[0] + r[1]) * (d10 - d11);
-    diff[2] = 1.0f / (r[0] + r[1]) * (d10 - d11);
+    df_difference(s, second, 1.0f / r[1], m[1], m[2]);
+    df_mix(s, second, { 1, first }, { -1, second });
+    df_mix(s, first, { 1, first }, { r[0] / (r[0] + r[1]), second });
+    df_mix(s, second, { 1.0f / (r[0] + r[1]), second });
 }
 
-static void clean_of_output(df_sampler *s, int call, const float *model_output, const float *x) {
-    df_log_snr here = df_log_snr_of(s->sigmas[call]);
-    float *clean = df_sampler_push(s, 3);
-    for (size_t i = 0; i < s->n; i++)
-        clean[i] = df_clean_of(s->cfg.prediction, here.alpha, here.sigma, x[i], model_output[i]);
-    df_clean_threshold(&s->cfg, clean, s->n, s->scratch);
+static df_code clean_of_output(df_sampler *s, df_log_snr here, const float *model_output, const float *x, df_err *err) {
+    float *clean = df_sampler_push(s, MAX_ORDER);
+    df_clean(s, clean, here.alpha, here.sigma, x, model_output);
+    return df_clean_threshold(s, clean, err);
 }
 
 static df_code step(df_sampler *s, int call, const float *model_output, float *x, df_draw draw, df_err *err) {
@@ -74,19 +72,19 @@ static df_code step(df_sampler *s, int call, const float *model_output, float *x
         later = earlier;
     }
     update u = coefficients(s, to, from, h, order);
-    clean_of_output(s, call, model_output, x);
-    if (s->cfg.solver_sde) {
-        df_code rc = df_sampler_draw(s, draw, err);
-        if (rc) return rc;
-    }
-    for (size_t i = 0; i < s->n; i++) {
-        float diff[3] = { 0 };
-        differences(s->history, i, order, r, diff);
-        float next = u.of_x * x[i];
-        for (int k = 0; k < order; k++) next += u.d[k] * diff[k];
-        x[i] = s->cfg.solver_sde ? next + u.of_noise * s->noise[i] : next;
-    }
+    df_code rc = clean_of_output(s, from, model_output, x, err);
+    if (!rc && s->cfg.solver_sde) rc = df_sampler_draw(s, draw, err);
+    if (rc) return rc;
+    differences(s, order, r);
+    df_term terms[MAX_ORDER + 2] = {
+        { u.of_x, x }, { u.d[0], s->history[0] }, { u.d[1], s->history[FIRST] }, { u.d[2], s->history[SECOND] }
+    };
+    int n_terms = 1 + order;
+    if (s->cfg.solver_sde) terms[n_terms++] = (df_term) { u.of_noise, s->noise };
+    df_sampler_combine(s, x, terms, n_terms);
     return DF_OK;
 }
 
-const df_sampler_ops df_dpmpp_multistep_ops = { .plan = df_sampler_multistep_plan, .step = step, .n_history = 3 };
+const df_sampler_ops df_dpmpp_multistep_ops = { .plan = df_sampler_multistep_plan,
+                                                .step = step,
+                                                .n_history = N_TENSORS };

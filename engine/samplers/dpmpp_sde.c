@@ -10,10 +10,8 @@
  * (start - end): first part z1, second part sqrt(r) * z1 + sqrt(1 - r) * z2 Where the draws are W's increments already
  * (stored runs of the library) see df_sampler_draws_are_increments. */
 #include <math.h>
-#include <string.h>
 
 #include "engine/samplers/midpoint.h"
-#include "engine/samplers/prediction.h"
 
 enum { ORIGIN, FIRST_DRAW, N_TENSORS };
 
@@ -24,7 +22,7 @@ static df_code plan(df_sampler *s, df_err *err) {
 /* The increment's share before the middle is known from the first part. */
 static void join_increments(df_sampler *s, float start, float middle, float end) {
     float r = start > end ? (start - middle) / (start - end) : 1.0f, a = sqrtf(r), b = sqrtf(1.0f - r);
-    for (size_t i = 0; i < s->n; i++) s->noise[i] = a * s->history[FIRST_DRAW][i] + b * s->noise[i];
+    df_mix(s, s->noise, { a, s->history[FIRST_DRAW] }, { b, s->noise });
 }
 
 static df_code draw_increment(df_sampler *s, int call, df_draw draw, df_err *err) {
@@ -33,35 +31,30 @@ static df_code draw_increment(df_sampler *s, int call, df_draw draw, df_err *err
     if (call % 2)
         join_increments(s, s->sigmas[call - 1], s->model_sigmas[call], s->sigmas[call]);
     else
-        memcpy(s->history[FIRST_DRAW], s->noise, s->n * sizeof *s->noise);
+        df_keep(s, s->history[FIRST_DRAW], s->noise);
     return DF_OK;
-}
-
-static float clean_at(const df_sampler *s, int call, float x, float model_output) {
-    return df_clean_of_sigma(s->cfg.prediction, s->model_sigmas[call], x, model_output);
 }
 
 /* From the start of the step to noise level `to`. */
 static void advance(df_sampler *s, int call, float from, float to, const float *model_output, float *x) {
     df_ancestral a = df_ancestral_of(from, to);
-    float kept = a.down / from;
-    const float *origin = s->history[ORIGIN];
-    for (size_t i = 0; i < s->n; i++)
-        x[i] = kept * origin[i] + (1.0f - kept) * clean_at(s, call, x[i], model_output[i]) + s->noise[i] * a.up;
+    float kept = a.down / from, *clean = s->scratch;
+    df_clean_at_sigma(s, clean, s->model_sigmas[call], x, model_output);
+    df_mix(s, x, { kept, s->history[ORIGIN] }, { 1.0f - kept, clean }, { a.up, s->noise });
 }
 
 static df_code step(df_sampler *s, int call, const float *model_output, float *x, df_draw draw, df_err *err) {
     df_code rc = df_midpoint_check(s, call, err);
     if (rc) return rc;
     if (call == s->n_calls - 1) { /* to sigma 0 */
-        for (size_t i = 0; i < s->n; i++) x[i] = clean_at(s, call, x[i], model_output[i]);
+        df_clean_at_sigma(s, x, s->model_sigmas[call], x, model_output);
         return DF_OK;
     }
     if ((rc = draw_increment(s, call, draw, err))) return rc;
     if (call % 2) {
         advance(s, call, s->sigmas[call - 1], s->sigmas[call], model_output, x);
     } else {
-        memcpy(s->history[ORIGIN], x, s->n * sizeof *x);
+        df_keep(s, s->history[ORIGIN], x);
         advance(s, call, s->sigmas[call], s->model_sigmas[call + 1], model_output, x);
     }
     return DF_OK;

@@ -2,14 +2,11 @@
  * the group's clean predictions. Source: Lu et al. 2022 (arXiv:2211.01095), algorithm 1. Reference: diffusers'
  * DPMSolverSinglestepScheduler (dpmsolver++). */
 #include <math.h>
-#include <string.h>
 
 #include "engine/samplers/clean_limit.h"
 #include "engine/samplers/log_snr.h"
-#include "engine/samplers/prediction.h"
-#include "engine/samplers/sampler_ops.h"
 
-enum { MAX_ORDER = 3, ORIGIN = MAX_ORDER, N_TENSORS };
+enum { MAX_ORDER = 3, ORIGIN = MAX_ORDER, FIRST, SECOND, N_TENSORS };
 
 /* The class knows one spacing. */
 static df_code plan(df_sampler *s, df_err *err) {
@@ -34,12 +31,11 @@ static int order_of(const df_sampler *s, int call) {
     return order;
 }
 
-static void clean_of_output(df_sampler *s, int call, const float *model_output, const float *x) {
+static df_code clean_of_output(df_sampler *s, int call, const float *model_output, const float *x, df_err *err) {
     df_log_snr here = df_log_snr_of(s->sigmas[call]);
     float *clean = df_sampler_push(s, MAX_ORDER);
-    for (size_t i = 0; i < s->n; i++)
-        clean[i] = df_clean_of(s->cfg.prediction, here.alpha, here.sigma, x[i], model_output[i]);
-    df_clean_threshold(&s->cfg, clean, s->n, s->scratch);
+    df_clean(s, clean, here.alpha, here.sigma, x, model_output);
+    return df_clean_threshold(s, clean, err);
 }
 
 /* x = of_x * origin + d[0] * clean at the group's start + d[1] * first difference + d[2] * second difference; r: where
@@ -59,32 +55,33 @@ static update update_to_next(const df_sampler *s, int call, int order) {
     return u;
 }
 
-/* Divided differences at one element; m[order-1] is the group's first prediction. */
-static void differences(float *const *m, size_t i, int order, bool heun, const float *r, float diff[MAX_ORDER]) {
-    float first = m[order - 1][i];
-    diff[0] = first;
-    if (order < 2) return;
-    float far = 1.0f / r[0] * (m[0][i] - first);
-    diff[1] = far;
-    if (order < 3 || !heun) return;
-    float near = 1.0f / r[1] * (m[1][i] - first);
-    diff[1] = (r[0] * near - r[1] * far) / (r[0] - r[1]);
-    diff[2] = 2.0f * (far - near) / (r[0] - r[1]);
+/* Divided differences; the group's first prediction is the oldest. Returns how many there are. */
+static int differences(df_sampler *s, int order, const float *r) {
+    float *const *m = s->history, *far = m[FIRST], *near = m[SECOND];
+    const float *oldest = m[order - 1];
+    if (order < 2) return 0;
+    df_difference(s, far, 1.0f / r[0], m[0], oldest);
+    if (order < 3 || !s->cfg.solver_heun) return 1;
+    df_difference(s, near, 1.0f / r[1], m[1], oldest);
+    df_mix(s, s->scratch, { 2, far }, { -2, near });
+    df_mix(s, far, { r[0], near }, { -r[1], far });
+    df_divide(s, far, far, NULL, r[0] - r[1]);
+    df_divide(s, near, s->scratch, NULL, r[0] - r[1]);
+    return 2;
 }
 
 static df_code step(df_sampler *s, int call, const float *model_output, float *x, df_draw draw, df_err *err) {
-    (void)draw, (void)err;
+    (void)draw;
     int order = order_of(s, call);
     update u = update_to_next(s, call, order);
-    clean_of_output(s, call, model_output, x);
-    if (order == 1) memcpy(s->history[ORIGIN], x, s->n * sizeof *x);
-    for (size_t i = 0; i < s->n; i++) {
-        float diff[MAX_ORDER] = { 0 };
-        differences(s->history, i, order, s->cfg.solver_heun, u.r, diff);
-        float next = u.of_x * s->history[ORIGIN][i];
-        for (int k = 0; k < order; k++) next += u.d[k] * diff[k];
-        x[i] = next;
-    }
+    df_code rc = clean_of_output(s, call, model_output, x, err);
+    if (rc) return rc;
+    if (order == 1) df_keep(s, s->history[ORIGIN], x);
+    df_term terms[] = { { u.of_x, s->history[ORIGIN] },
+                        { u.d[0], s->history[order - 1] },
+                        { u.d[1], s->history[FIRST] },
+                        { u.d[2], s->history[SECOND] } };
+    df_sampler_combine(s, x, terms, 2 + differences(s, order, u.r));
     return DF_OK;
 }
 

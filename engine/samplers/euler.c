@@ -1,6 +1,5 @@
 /* Euler's method over sigma. Source: Karras et al. 2022 (arXiv:2206.00364), algorithm 2 without churn. Reference:
  * diffusers' EulerDiscreteScheduler. */
-#include "engine/samplers/prediction.h"
 #include "engine/samplers/sampler_ops.h"
 
 static df_code plan(df_sampler *s, df_err *err) {
@@ -10,10 +9,8 @@ static df_code plan(df_sampler *s, df_err *err) {
 static df_code step(df_sampler *s, int call, const float *model_output, float *x, df_draw draw, df_err *err) {
     (void)draw, (void)err;
     float sigma = s->sigmas[call], dt = s->sigmas[call + 1] - sigma;
-    for (size_t i = 0; i < s->n; i++) {
-        float clean = df_clean_of_sigma(s->cfg.prediction, sigma, x[i], model_output[i]);
-        x[i] += (x[i] - clean) / sigma * dt;
-    }
+    df_slope(s, s->scratch, sigma, x, model_output);
+    df_mix(s, x, { 1, x }, { dt, s->scratch });
     return DF_OK;
 }
 

@@ -2,7 +2,6 @@
  * sample_euler_ancestral. Reference: diffusers' EulerAncestralDiscreteScheduler. */
 #include <math.h>
 
-#include "engine/samplers/prediction.h"
 #include "engine/samplers/sampler_ops.h"
 
 static df_code plan(df_sampler *s, df_err *err) {
@@ -15,10 +14,8 @@ static df_code step(df_sampler *s, int call, const float *model_output, float *x
     float dt = sqrtf(to * to - up * up) - from;
     df_code rc = df_sampler_draw(s, draw, err); /* at the last step as well, where up is 0 */
     if (rc) return rc;
-    for (size_t i = 0; i < s->n; i++) {
-        float clean = df_clean_of_sigma(s->cfg.prediction, from, x[i], model_output[i]);
-        x[i] = x[i] + (x[i] - clean) / from * dt + s->noise[i] * up;
-    }
+    df_slope(s, s->scratch, from, x, model_output);
+    df_mix(s, x, { 1, x }, { dt, s->scratch }, { up, s->noise });
     return DF_OK;
 }
 

@@ -22,8 +22,7 @@ static df_code plan(df_sampler *s, df_err *err) {
 
 static df_code step(df_sampler *s, int call, const float *model_output, float *x, df_draw draw, df_err *err) {
     (void)draw, (void)err;
-    float dt = s->sigmas[call + 1] - s->sigmas[call];
-    for (size_t i = 0; i < s->n; i++) x[i] += dt * model_output[i];
+    df_mix(s, x, { 1, x }, { s->sigmas[call + 1] - s->sigmas[call], model_output });
     return DF_OK;
 }
 

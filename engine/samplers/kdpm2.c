@@ -3,10 +3,8 @@
  * sample_dpm_2_ancestral. Reference: diffusers' KDPM2DiscreteScheduler and KDPM2AncestralDiscreteScheduler. */
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "engine/samplers/midpoint.h"
-#include "engine/samplers/prediction.h"
 
 enum { ORIGIN, N_TENSORS };
 
@@ -33,20 +31,16 @@ static df_code plan_ancestral(df_sampler *s, df_err *err) {
     return rc ? rc : pad_sigmas(s, err);
 }
 
-static float slope_of(const df_sampler *s, float sigma, float x, float model_output) {
-    return (x - df_clean_of_sigma(s->cfg.prediction, sigma, x, model_output)) / sigma;
-}
-
 static void to_middle(df_sampler *s, int call, const float *model_output, float *x) {
     float sigma = s->sigmas[call], middle = call + 1 < s->n_calls ? s->model_sigmas[call + 1] : 0;
-    memcpy(s->history[ORIGIN], x, s->n * sizeof *x);
-    for (size_t i = 0; i < s->n; i++) x[i] += slope_of(s, sigma, x[i], model_output[i]) * (middle - sigma);
+    df_keep(s, s->history[ORIGIN], x);
+    df_slope(s, s->scratch, sigma, x, model_output);
+    df_mix(s, x, { 1, x }, { middle - sigma, s->scratch });
 }
 
 static void to_end(df_sampler *s, int call, float end, const float *model_output, float *x) {
-    float middle = s->model_sigmas[call], dt = end - s->sigmas[call - 1];
-    const float *origin = s->history[ORIGIN];
-    for (size_t i = 0; i < s->n; i++) x[i] = origin[i] + slope_of(s, middle, x[i], model_output[i]) * dt;
+    df_slope(s, s->scratch, s->model_sigmas[call], x, model_output);
+    df_mix(s, x, { 1, s->history[ORIGIN] }, { end - s->sigmas[call - 1], s->scratch });
 }
 
 static df_code step(df_sampler *s, int call, const float *model_output, float *x, df_draw draw, df_err *err) {
@@ -70,7 +64,7 @@ static df_code step_ancestral(df_sampler *s, int call, const float *model_output
     if ((rc = df_sampler_draw(s, draw, err))) return rc;
     df_ancestral to = df_ancestral_of(s->sigmas[call - 1], s->sigmas[call]);
     to_end(s, call, to.down, model_output, x);
-    for (size_t i = 0; i < s->n; i++) x[i] += s->noise[i] * to.up;
+    df_mix(s, x, { 1, x }, { to.up, s->noise });
     return DF_OK;
 }
 

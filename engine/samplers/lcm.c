@@ -3,8 +3,6 @@
 #include <math.h>
 
 #include "engine/samplers/clean_limit.h"
-#include "engine/samplers/prediction.h"
-#include "engine/samplers/sampler_ops.h"
 
 static df_code step(df_sampler *s, int call, const float *model_output, float *x, df_draw draw, df_err *err) {
     static const double sigma_data = 0.5;
@@ -12,19 +10,18 @@ static df_code step(df_sampler *s, int call, const float *model_output, float *x
     int t = (int)s->timesteps[call];
     float a = sqrtf(s->abar[t]), b = sqrtf(1.0f - s->abar[t]);
     float *clean = s->history[0];
-    for (size_t i = 0; i < s->n; i++) clean[i] = df_clean_of(s->cfg.prediction, a, b, x[i], model_output[i]);
-    df_clean_limit(&s->cfg, clean, s->n, s->scratch);
+    df_clean(s, clean, a, b, x, model_output);
+    df_code rc = df_clean_limit(s, clean, err);
+    if (rc) return rc;
 
     double scaled = t * s->cfg.timestep_scaling, norm = scaled * scaled + sigma_data * sigma_data;
     float of_x = (float)(sigma_data * sigma_data / norm), of_clean = (float)(scaled / sqrt(norm));
-    for (size_t i = 0; i < s->n; i++) x[i] = of_clean * clean[i] + of_x * x[i];
+    df_mix(s, x, { of_clean, clean }, { of_x, x });
     if (last) return DF_OK;
 
-    df_code rc = df_sampler_draw(s, draw, err);
-    if (rc) return rc;
+    if ((rc = df_sampler_draw(s, draw, err))) return rc;
     float next = s->abar[(int)s->timesteps[call + 1]];
-    float to_clean = sqrtf(next), to_noise = sqrtf(1.0f - next);
-    for (size_t i = 0; i < s->n; i++) x[i] = to_clean * x[i] + to_noise * s->noise[i];
+    df_mix(s, x, { sqrtf(next), x }, { sqrtf(1.0f - next), s->noise });
     return DF_OK;
 }
 

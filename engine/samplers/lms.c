@@ -2,7 +2,6 @@
  * Reference: diffusers' LMSDiscreteScheduler, whose quadrature is exact for these polynomials as ours is. */
 #include <math.h>
 
-#include "engine/samplers/prediction.h"
 #include "engine/samplers/sampler_ops.h"
 
 enum { ORDER = 4 };
@@ -29,20 +28,15 @@ static float weight_of(const float *sigmas, int call, int order, int own) {
 
 static df_code step(df_sampler *s, int call, const float *model_output, float *x, df_draw draw, df_err *err) {
     (void)draw, (void)err;
-    float sigma = s->sigmas[call], weights[ORDER];
+    df_term weighted[ORDER];
     /* The library counts the order from the table's first step, also where a walk begins further down (img2img): its
      * first steps then lack slopes, and the terms of those are left out. */
     int order = call + 1 < ORDER ? call + 1 : ORDER;
     int terms = s->n_done + 1 < order ? s->n_done + 1 : order;
-    float *slope = df_sampler_push(s, ORDER);
-    for (size_t i = 0; i < s->n; i++)
-        slope[i] = (x[i] - df_clean_of_sigma(s->cfg.prediction, sigma, x[i], model_output[i])) / sigma;
-    for (int k = 0; k < terms; k++) weights[k] = weight_of(s->sigmas, call, order, k);
-    for (size_t i = 0; i < s->n; i++) {
-        float sum = 0;
-        for (int k = 0; k < terms; k++) sum += weights[k] * s->history[k][i];
-        x[i] += sum;
-    }
+    df_slope(s, df_sampler_push(s, ORDER), s->sigmas[call], x, model_output);
+    for (int k = 0; k < terms; k++) weighted[k] = (df_term) { weight_of(s->sigmas, call, order, k), s->history[k] };
+    df_sampler_combine(s, s->scratch, weighted, terms);
+    df_mix(s, x, { 1, x }, { 1, s->scratch });
     return DF_OK;
 }
 

@@ -2,9 +2,7 @@
  * Source: Liu et al. 2022 (arXiv:2202.09778), eq. 9, 12, 13. Reference: diffusers' PNDMScheduler. */
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "engine/samplers/prediction.h"
 #include "engine/samplers/sampler_ops.h"
 #include "engine/samplers/spacing.h"
 
@@ -69,15 +67,14 @@ static df_code plan(df_sampler *s, df_err *err) {
 }
 
 /* Eq. 9: x at timestep `to` from x at `from` and the noise direction; `predicted` is what the model predicts. */
-static void transfer(const df_sampler *s, const float *x, const float *predicted, int from, int to, float *out) {
+static void transfer(df_sampler *s, const float *x, const float *predicted, int from, int to, float *out) {
     float abar = df_sampler_abar(s, from), next = df_sampler_abar(s, to);
-    float a = sqrtf(abar), b = sqrtf(1.0f - abar);
-    float of_x = sqrtf(next / abar);
+    float of_x = sqrtf(next / abar), *noise = s->scratch;
     float scale = abar * sqrtf(1.0f - next) + sqrtf(abar * (1.0f - abar) * next);
-    for (size_t i = 0; i < s->n; i++) {
-        float noise = df_noise_of(s->cfg.prediction, a, b, x[i], predicted[i]);
-        out[i] = of_x * x[i] - (next - abar) * noise / scale;
-    }
+    df_noise_in(s, noise, sqrtf(abar), sqrtf(1.0f - abar), x, predicted);
+    df_mix(s, noise, { next - abar, noise });
+    df_divide(s, noise, noise, NULL, scale);
+    df_mix(s, out, { of_x, x }, { -1, noise });
 }
 
 /* Classical Runge-Kutta over the step that began at call - call % 4. */
@@ -87,21 +84,28 @@ static void step_prk(df_sampler *s, int call, const float *model_output, float *
     float *origin = s->history[ORIGIN], *sum = s->history[SUM];
     float weight = part == 0 || part == 3 ? (float)(1.0 / 6) : (float)(1.0 / 3);
     if (part == 0) {
-        memcpy(df_sampler_push(s, ORDER), model_output, s->n * sizeof *x);
-        memcpy(origin, x, s->n * sizeof *x);
-        memset(sum, 0, s->n * sizeof *x);
+        df_keep(s, df_sampler_push(s, ORDER), model_output);
+        df_keep(s, origin, x);
+        df_mix(s, sum, { weight, model_output });
+    } else {
+        df_mix(s, sum, { 1, sum }, { weight, model_output });
     }
-    for (size_t i = 0; i < s->n; i++) sum[i] += weight * model_output[i];
     transfer(s, origin, part == 3 ? sum : model_output, from, to, x);
 }
 
 /* Adams-Bashforth of the order that the outputs so far allow; history[0] is the newest. */
-static float multistep_at(float *const *e, int n_outputs, size_t i) {
+static void multistep(df_sampler *s, int n_outputs, float *mean) {
+    float *const *e = s->history;
     switch (n_outputs) {
-    case 1: return e[0][i];
-    case 2: return (3.0f * e[0][i] - e[1][i]) / 2.0f;
-    case 3: return (23.0f * e[0][i] - 16.0f * e[1][i] + 5.0f * e[2][i]) / 12.0f;
-    default: return (float)(1.0 / 24) * (55.0f * e[0][i] - 59.0f * e[1][i] + 37.0f * e[2][i] - 9.0f * e[3][i]);
+    case 1: df_keep(s, mean, e[0]); break;
+    case 2: df_mix(s, mean, { 1.5f, e[0] }, { -0.5f, e[1] }); break;
+    case 3:
+        df_mix(s, mean, { 23, e[0] }, { -16, e[1] }, { 5, e[2] });
+        df_divide(s, mean, mean, NULL, 12);
+        break;
+    default:
+        df_mix(s, mean, { 55, e[0] }, { -59, e[1] }, { 37, e[2] }, { -9, e[3] });
+        df_mix(s, mean, { (float)(1.0 / 24), mean });
     }
 }
 
@@ -109,15 +113,15 @@ static void step_plms(df_sampler *s, int call, const float *model_output, float 
     int stride = s->cfg.n_train_timesteps / s->n_steps, t = (int)s->timesteps[call];
     float *mean = s->scratch;
     if (s->cfg.skip_prk_steps && s->n_done == 1) { /* the first step again, with the mean of its two ends */
-        for (size_t i = 0; i < s->n; i++) mean[i] = (model_output[i] + s->history[0][i]) / 2.0f;
+        df_mix(s, mean, { 0.5f, model_output }, { 0.5f, s->history[0] });
         transfer(s, s->history[ORIGIN], mean, t + stride, t, x);
         return;
     }
-    memcpy(df_sampler_push(s, ORDER), model_output, s->n * sizeof *x);
-    if (s->n_done == 0) memcpy(s->history[ORIGIN], x, s->n * sizeof *x);
+    df_keep(s, df_sampler_push(s, ORDER), model_output);
+    if (s->n_done == 0) df_keep(s, s->history[ORIGIN], x);
     /* the doubled first step left one output for two calls, the warm-up three for twelve */
     int n_outputs = s->cfg.skip_prk_steps ? (s->n_done ? s->n_done : 1) : s->n_done - PRK_CALLS + ORDER;
-    for (size_t i = 0; i < s->n; i++) mean[i] = multistep_at(s->history, n_outputs, i);
+    multistep(s, n_outputs, mean);
     transfer(s, x, mean, t, t - stride, x);
 }
 

@@ -29,4 +29,13 @@ static inline float df_clean_of_sigma(df_prediction kind, float sigma, float x, 
     return predicted;
 }
 
+typedef enum df_predicted { DF_PREDICTED_CLEAN, DF_PREDICTED_NOISE, DF_PREDICTED_CLEAN_OF_SIGMA } df_predicted;
+
+/* Each of the three above; the last takes sigma for a. */
+static inline float df_predicted_of(df_predicted what, df_prediction kind, float a, float b, float x, float predicted) {
+    if (what == DF_PREDICTED_CLEAN) return df_clean_of(kind, a, b, x, predicted);
+    if (what == DF_PREDICTED_NOISE) return df_noise_of(kind, a, b, x, predicted);
+    return df_clean_of_sigma(kind, a, x, predicted);
+}
+
 #endif

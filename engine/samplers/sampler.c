@@ -2,7 +2,6 @@
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/size.h"
 #include "engine/samplers/sampler_ops.h"
@@ -27,15 +26,22 @@ static const df_sampler_ops *const classes[DF_SCHEDULER_CLASSES] = {
     [DF_SCHEDULER_KDPM2_ANCESTRAL] = &df_kdpm2_ancestral_ops,
 };
 
-static float *floats(size_t n) {
-    return calloc(n ? n : 1, sizeof(float)); /* calloc checks the product */
+static df_code alloc_tables(df_sampler *s, df_err *err) {
+    s->abar = calloc((size_t)s->cfg.n_train_timesteps, sizeof *s->abar);
+    if (s->cfg.thresholding) s->sorted = calloc(s->n ? s->n : 1, sizeof *s->sorted); /* calloc checks the product */
+    if (s->abar && (s->sorted || !s->cfg.thresholding)) return DF_OK;
+    return df_err_set(err, DF_ENOMEM, "sampler '%s': tables of %zu elements", s->cfg.name, s->n);
 }
 
 static df_code alloc_tensors(df_sampler *s, df_err *err) {
-    bool ok = (s->abar = floats((size_t)s->cfg.n_train_timesteps)) && (s->scratch = floats(s->n)) &&
-              (s->noise = floats(s->n));
-    for (int i = 0; ok && i < s->ops->n_history; i++) ok = (s->history[i] = floats(s->n)) != NULL;
-    return ok ? DF_OK : df_err_set(err, DF_ENOMEM, "sampler '%s': tensors of %zu elements", s->cfg.name, s->n);
+    size_t bytes;
+    if (!df_size_mul(&bytes, s->n, sizeof(float)))
+        return df_err_set(err, DF_ELIMIT, "sampler '%s': tensors of %zu elements", s->cfg.name, s->n);
+    bool ok =
+        (s->scratch = s->v->ops->alloc(s->v->ctx, bytes, err)) && (s->noise = s->v->ops->alloc(s->v->ctx, bytes, err));
+    for (int i = 0; ok && i < s->ops->n_history; i++)
+        ok = (s->history[i] = s->v->ops->alloc(s->v->ctx, bytes, err)) != NULL;
+    return ok ? DF_OK : DF_ENOMEM;
 }
 
 static void fill_abar(df_sampler *s) {
@@ -74,17 +80,24 @@ static df_code check_args(const df_scheduler *sched, int n_steps, double eta, df
 
 df_code df_sampler_new(df_sampler **out, const df_scheduler *sched, int n_steps, double eta, size_t n_elements,
                        df_err *err) {
+    return df_sampler_new_in(out, &df_vectors_host, sched, n_steps, eta, n_elements, err);
+}
+
+df_code df_sampler_new_in(df_sampler **out, const df_vectors *v, const df_scheduler *sched, int n_steps, double eta,
+                          size_t n_elements, df_err *err) {
     df_code rc = check_args(sched, n_steps, eta, err);
     if (rc) return rc;
     df_sampler *s = calloc(1, sizeof *s);
     if (!s) return df_err_set(err, DF_ENOMEM, "sampler '%s'", sched->name);
     s->cfg = *sched;
     s->ops = classes[sched->klass];
+    s->v = v;
     s->n_steps = n_steps;
     s->eta = eta;
     s->n = n_elements;
     s->init_sigma = 1;
     s->next_call = -1;
+    if ((rc = alloc_tables(s, err))) goto fail;
     if ((rc = alloc_tensors(s, err))) goto fail;
     fill_abar(s);
     if ((rc = s->ops->plan(s, err))) goto fail;
@@ -96,17 +109,19 @@ fail:
     return rc;
 }
 
-void df_sampler_free(df_sampler **s) {
-    if (!*s) return;
-    for (int i = 0; i < DF_SAMPLER_MAX_HISTORY; i++) free((*s)->history[i]);
-    free((*s)->abar);
-    free((*s)->timesteps);
-    free((*s)->sigmas);
-    free((*s)->model_sigmas);
-    free((*s)->scratch);
-    free((*s)->noise);
-    free(*s);
-    *s = NULL;
+void df_sampler_free(df_sampler **sampler) {
+    df_sampler *s = *sampler;
+    if (!s) return;
+    for (int i = 0; i < DF_SAMPLER_MAX_HISTORY; i++) s->v->ops->free(s->v->ctx, s->history[i]);
+    s->v->ops->free(s->v->ctx, s->scratch);
+    s->v->ops->free(s->v->ctx, s->noise);
+    free(s->sorted);
+    free(s->abar);
+    free(s->timesteps);
+    free(s->sigmas);
+    free(s->model_sigmas);
+    free(s);
+    *sampler = NULL;
 }
 
 int df_sampler_n_calls(const df_sampler *s) {
@@ -128,11 +143,11 @@ const float *df_sampler_sigmas(const df_sampler *s, int *n) {
 
 void df_sampler_scale_input(const df_sampler *s, int call, const float *x, float *out) {
     if (!s->ops->scales_input) {
-        if (out != x) memcpy(out, x, s->n * sizeof *x);
+        if (out != x) df_keep(s, out, x);
         return;
     }
-    float sigma = df_sampler_model_sigma(s, call), norm = sqrtf(sigma * sigma + 1.0f);
-    for (size_t i = 0; i < s->n; i++) out[i] = x[i] / norm;
+    float sigma = df_sampler_model_sigma(s, call);
+    df_divide(s, out, x, NULL, sqrtf(sigma * sigma + 1.0f));
 }
 
 df_code df_sampler_step(df_sampler *s, int call, const float *model_output, float *x, df_draw_fn draw, void *draw_ctx,
@@ -145,6 +160,10 @@ df_code df_sampler_step(df_sampler *s, int call, const float *model_output, floa
     s->n_done++;
     s->next_call = call + 1;
     return DF_OK;
+}
+
+void df_sampler_draw_from(df_sampler *s, df_torch_cuda *g) {
+    s->generator = g;
 }
 
 void df_sampler_draws_are_increments(df_sampler *s, bool yes) {
@@ -173,10 +192,10 @@ static void noise_scales(const df_sampler *s, int call, float *of_sample, float 
 void df_sampler_add_noise(const df_sampler *s, int call, const float *sample, const float *noise, float *out) {
     float a, b;
     noise_scales(s, call, &a, &b);
-    for (size_t i = 0; i < s->n; i++) out[i] = a * sample[i] + b * noise[i];
+    df_mix(s, out, { a, sample }, { b, noise });
 }
 
 df_code df_sampler_draw(df_sampler *s, df_draw draw, df_err *err) {
     if (!draw.fn) return df_err_set(err, DF_EINVAL, "sampler '%s' needs noise, no source was given", s->cfg.name);
-    return draw.fn(draw.ctx, s->noise, s->n, err);
+    return df_vectors_draw(s->v, s->noise, s->n, draw, s->generator, err);
 }

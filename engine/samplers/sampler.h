@@ -12,7 +12,9 @@
  * follow one another. Element order is irrelevant but to the noise, which is drawn in the order of x: keep x as PyTorch
  * does, [C][H][W].
  * Arithmetic follows diffusers 0.42: f32 tables and tensors, f64 where it has numpy's or Python's numbers. Everything
- * is allocated at the start; a step allocates nothing. Threads: one owner. Sources, by class: see the .c files. */
+ * is allocated at the start; a step allocates nothing. Latents lie in the host's memory, or in that of a device
+ * (vectors.h), and then a step is enqueued, not waited for; dynamic thresholding alone asks the device for numbers.
+ * Threads: one owner. Sources, by class: see the .c files. */
 #ifndef DF_ENGINE_SAMPLERS_SAMPLER_H
 #define DF_ENGINE_SAMPLERS_SAMPLER_H
 
@@ -20,16 +22,17 @@
 
 #include "base/err.h"
 #include "engine/samplers/scheduler.h"
+#include "engine/samplers/vectors.h"
 
 typedef struct df_sampler df_sampler;
-
-/* Draws n standard normal numbers; samplers without noise never call it. */
-typedef df_code (*df_draw_fn)(void *ctx, float *out, size_t n, df_err *err);
 
 /* n_steps 1..n_train_timesteps (some classes and spacings have narrower limits), else DF_EINVAL that says why.
  * eta 0..1: how much of the noise DDIM puts back (0: none), TCD's gamma; the other classes ignore it. */
 df_code df_sampler_new(df_sampler **out, const df_scheduler *sched, int n_steps, double eta, size_t n_elements,
                        df_err *err);
+/* The same over vectors of a place: all that is sample, model output or noise below lies there. v is borrowed. */
+df_code df_sampler_new_in(df_sampler **out, const df_vectors *v, const df_scheduler *sched, int n_steps, double eta,
+                          size_t n_elements, df_err *err);
 void df_sampler_free(df_sampler **s);
 
 int df_sampler_n_calls(const df_sampler *s); /* model evaluations: PNDM and Heun make more than n_steps */
@@ -37,9 +40,13 @@ float df_sampler_timestep(const df_sampler *s, int call);
 float df_sampler_init_sigma(const df_sampler *s); /* init_noise_sigma */
 void df_sampler_scale_input(const df_sampler *s, int call, const float *x, float *out); /* out may be x */
 
-/* DF_EINVAL if call is not the one that follows; otherwise what draw returns. On an error x is unspecified. */
+/* DF_EINVAL if call is not the one that follows; otherwise what draw returns, which classes without noise never call.
+ * On an error x is unspecified. */
 df_code df_sampler_step(df_sampler *s, int call, const float *model_output, float *x, df_draw_fn draw, void *draw_ctx,
                         df_err *err);
+
+/* Draws come from g instead where the place can make them itself (vectors.h, normal). Borrowed; NULL: never. */
+void df_sampler_draw_from(df_sampler *s, df_torch_cuda *g);
 
 /* Only DPM++ SDE cares. Its noise is Brownian motion over sigma, looked up twice in each step. By default it makes that
  * out of independent draws. `yes`: the draws are the motion's increments already, scaled to unit variance, as runs of

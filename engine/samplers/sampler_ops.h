@@ -6,11 +6,6 @@
 
 enum { DF_SAMPLER_MAX_HISTORY = 6 };
 
-typedef struct df_draw {
-    df_draw_fn fn;
-    void *ctx;
-} df_draw;
-
 typedef struct df_sampler_ops {
     /* Sets n_calls and fills timesteps; sigmas and init_sigma where the class has them. Abar is there already. */
     df_code (*plan)(df_sampler *s, df_err *err);
@@ -24,6 +19,7 @@ typedef struct df_sampler_ops {
 struct df_sampler {
     df_scheduler cfg;
     const df_sampler_ops *ops;
+    const df_vectors *v; /* borrowed; history, scratch and noise lie there */
     int n_steps, n_calls;
     double eta;
     size_t n; /* elements of x */
@@ -37,6 +33,8 @@ struct df_sampler {
     float *history[DF_SAMPLER_MAX_HISTORY];
     float *scratch; /* [n] */
     float *noise; /* [n], where a draw lands */
+    float *sorted; /* [n] of the host, for dynamic thresholding; else NULL */
+    df_torch_cuda *generator; /* borrowed; NULL: the host draws */
     int n_done; /* calls made */
     int next_call; /* -1 before the first */
     int last_order; /* UniPC: order of the step before */
@@ -80,5 +78,52 @@ static inline float *df_sampler_push(df_sampler *s, int n) {
 
 /* Draws into s->noise. */
 df_code df_sampler_draw(df_sampler *s, df_draw draw, df_err *err);
+
+/* The steps' arithmetic, on vectors of n numbers (vectors.h). */
+
+static inline void df_sampler_combine(const df_sampler *s, float *out, const df_term *terms, int n_terms) {
+    s->v->ops->combine(s->v->ctx, out, terms, n_terms, s->n);
+}
+
+/* df_mix(s, x, { a, clean }, { b, noise }): x = a * clean + b * noise */
+#define df_mix(s, out, ...)                                                                                            \
+    df_sampler_combine(s, out, (const df_term[]) { __VA_ARGS__ },                                                      \
+                       sizeof((const df_term[]) { __VA_ARGS__ }) / sizeof(df_term))
+
+/* out = (x - y) / by; y NULL: x / by */
+static inline void df_divide(const df_sampler *s, float *out, const float *x, const float *y, float by) {
+    s->v->ops->divide(s->v->ctx, out, x, y, by, s->n);
+}
+
+/* out = by * (x - y) */
+static inline void df_difference(const df_sampler *s, float *out, float by, const float *x, const float *y) {
+    df_mix(s, out, { 1, x }, { -1, y });
+    df_mix(s, out, { by, out });
+}
+
+static inline void df_keep(const df_sampler *s, float *out, const float *x) {
+    s->v->ops->copy(s->v->ctx, out, x, s->n * sizeof *x);
+}
+
+/* What the model's output at x stands for, x = a * clean + b * noise. */
+static inline void df_clean(const df_sampler *s, float *out, float a, float b, const float *x, const float *output) {
+    s->v->ops->predict(s->v->ctx, out, DF_PREDICTED_CLEAN, s->cfg.prediction, a, b, x, output, s->n);
+}
+
+static inline void df_noise_in(const df_sampler *s, float *out, float a, float b, const float *x, const float *output) {
+    s->v->ops->predict(s->v->ctx, out, DF_PREDICTED_NOISE, s->cfg.prediction, a, b, x, output, s->n);
+}
+
+/* The same where x = clean + sigma * noise. */
+static inline void df_clean_at_sigma(const df_sampler *s, float *out, float sigma, const float *x,
+                                     const float *output) {
+    s->v->ops->predict(s->v->ctx, out, DF_PREDICTED_CLEAN_OF_SIGMA, s->cfg.prediction, sigma, 0, x, output, s->n);
+}
+
+/* dx / dsigma there; out is not x. */
+static inline void df_slope(const df_sampler *s, float *out, float sigma, const float *x, const float *output) {
+    df_clean_at_sigma(s, out, sigma, x, output);
+    df_divide(s, out, x, out, sigma);
+}
 
 #endif

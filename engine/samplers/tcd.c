@@ -2,7 +2,6 @@
  * with noise. Source: Zheng et al. 2024 (arXiv:2402.19159), algorithm 3. Reference: diffusers' TCDScheduler. */
 #include <math.h>
 
-#include "engine/samplers/prediction.h"
 #include "engine/samplers/sampler_ops.h"
 
 static df_code step(df_sampler *s, int call, const float *model_output, float *x, df_draw draw, df_err *err) {
@@ -11,18 +10,16 @@ static df_code step(df_sampler *s, int call, const float *model_output, float *x
     int jump = (int)floor((1 - s->eta) * goal);
     float a = sqrtf(s->abar[t]), b = sqrtf(1.0f - s->abar[t]);
     float landing = s->abar[jump], to_clean = sqrtf(landing), to_noise = sqrtf(1.0f - landing);
-    float *clean = s->history[0];
-    for (size_t i = 0; i < s->n; i++) clean[i] = df_clean_of(s->cfg.prediction, a, b, x[i], model_output[i]);
-    for (size_t i = 0; i < s->n; i++) {
-        float noise = df_noise_of(s->cfg.prediction, a, b, x[i], model_output[i]);
-        x[i] = to_clean * clean[i] + to_noise * noise;
-    }
+    float *clean = s->history[0], *noise = s->scratch;
+    df_clean(s, clean, a, b, x, model_output);
+    df_noise_in(s, noise, a, b, x, model_output);
+    df_mix(s, x, { to_clean, clean }, { to_noise, noise });
     if (last || s->eta <= 0) return DF_OK;
 
     df_code rc = df_sampler_draw(s, draw, err);
     if (rc) return rc;
-    float kept = s->abar[goal] / landing, of_x = sqrtf(kept), of_noise = sqrtf(1.0f - kept);
-    for (size_t i = 0; i < s->n; i++) x[i] = of_x * x[i] + of_noise * s->noise[i];
+    float kept = s->abar[goal] / landing;
+    df_mix(s, x, { sqrtf(kept), x }, { sqrtf(1.0f - kept), s->noise });
     return DF_OK;
 }
 

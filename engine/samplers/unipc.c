@@ -3,17 +3,15 @@
  * UniPCMultistepScheduler. */
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "engine/samplers/clean_limit.h"
 #include "engine/samplers/log_snr.h"
-#include "engine/samplers/prediction.h"
-#include "engine/samplers/sampler_ops.h"
 
 enum {
     MAX_ORDER = 3,
     ORIGIN = MAX_ORDER, /* history: x before the step under way */
-    CLEAN = MAX_ORDER + 1, /* history: the clean prediction of this call */
+    CLEAN, /* history: the clean prediction of this call */
+    SUM, /* history: of the differences, each times its rho */
     N_TENSORS
 };
 
@@ -69,16 +67,18 @@ static transition transition_to(const df_sampler *s, int end, int order) {
 }
 
 /* x at the start of the step and outputs m, newest first; `fresh` is the output at its end (corrector) or NULL. */
-static void apply(const df_sampler *s, const transition *t, int order, const float *from, const float *fresh,
-                  float *x) {
-    float *const *m = s->history;
-    for (size_t i = 0; i < s->n; i++) {
-        float m0 = m[0][i], sum = 0;
-        for (int k = 0; k < order - 1; k++) sum += t->rho[k] * ((m[k + 1][i] - m0) / t->r[k]);
-        if (fresh) sum += t->rho[order - 1] * (fresh[i] - m0);
-        float next = t->of_x * from[i] - t->of_clean * m0;
-        x[i] = order > 1 || fresh ? next - t->scale * sum : next;
+static void apply(df_sampler *s, const transition *t, int order, const float *from, const float *fresh, float *x) {
+    float *const *m = s->history, *sum = m[SUM], *difference = s->scratch;
+    int n_differences = fresh ? order : order - 1;
+    for (int k = 0; k < n_differences; k++) {
+        df_divide(s, difference, k < order - 1 ? m[k + 1] : fresh, m[0], t->r[k]);
+        if (k)
+            df_mix(s, sum, { 1, sum }, { t->rho[k], difference });
+        else
+            df_mix(s, sum, { t->rho[k], difference });
     }
+    df_term terms[] = { { t->of_x, from }, { -t->of_clean, m[0] }, { -t->scale, sum } };
+    df_sampler_combine(s, x, terms, n_differences ? 3 : 2);
 }
 
 static void correct(df_sampler *s, int call, const float *clean, float *x) {
@@ -111,15 +111,15 @@ static int order_of(const df_sampler *s, int call) {
 }
 
 static df_code step(df_sampler *s, int call, const float *model_output, float *x, df_draw draw, df_err *err) {
-    (void)draw, (void)err;
+    (void)draw;
     df_log_snr here = df_log_snr_of(s->sigmas[call]);
     float *clean = s->history[CLEAN];
-    for (size_t i = 0; i < s->n; i++)
-        clean[i] = df_clean_of(s->cfg.prediction, here.alpha, here.sigma, x[i], model_output[i]);
-    df_clean_threshold(&s->cfg, clean, s->n, s->scratch);
+    df_clean(s, clean, here.alpha, here.sigma, x, model_output);
+    df_code rc = df_clean_threshold(s, clean, err);
+    if (rc) return rc;
     if (s->n_done && s->sigmas[call] < s->sigmas[call - 1]) correct(s, call, clean, x);
-    memcpy(df_sampler_push(s, MAX_ORDER), clean, s->n * sizeof *clean);
-    memcpy(s->history[ORIGIN], x, s->n * sizeof *x);
+    df_keep(s, df_sampler_push(s, MAX_ORDER), clean);
+    df_keep(s, s->history[ORIGIN], x);
     s->last_order = order_of(s, call);
     if (s->sigmas[call + 1] < s->sigmas[call]) predict(s, call, s->last_order, x);
     return DF_OK;

@@ -11,7 +11,10 @@
  *   }
  *   df_walk_free(&w);
  *
- * All numbers are f32 in PyTorch's layout [C][h][w], because noise is drawn in that order. The draws of a walk come in
+ * All numbers are f32 in PyTorch's layout [C][h][w], because noise is drawn in that order. Latents lie in one place,
+ * the host's memory or a device's (vectors.h), and so does what df_walk_write_sample and df_walk_write_z write and
+ * df_walk_guide reads; pictures and moments are the host's. On a device a step is enqueued and not waited for: whether
+ * its numbers were finite is known later, by df_walk_check. The draws of a walk come in
  * the order in which diffusers' pipelines make them, all after the last picture is encoded:
  *   txt2img, class, uncond  start noise                              (StableDiffusionPipeline, DiTPipeline, ...)
  *   img2img                 sample of the posterior, noise           (StableDiffusionImg2ImgPipeline.prepare_latents)
@@ -47,6 +50,9 @@ typedef struct df_walk_cfg {
     df_draw_fn draw;
     void *draw_ctx; /* borrowed for the walk's life */
     bool draws_are_increments; /* df_sampler_draws_are_increments */
+    df_torch_cuda
+        *generator; /* what draw draws from, for a place that can draw by itself (vectors.h); NULL. Borrowed */
+    const df_vectors *vectors; /* the place, borrowed for the walk's life; NULL: the host's memory */
 } df_walk_cfg;
 
 typedef enum df_walk_need { DF_WALK_ENCODE, DF_WALK_DENOISE, DF_WALK_DECODE } df_walk_need;
@@ -71,16 +77,19 @@ df_code df_walk_take_moments(df_walk *w, const float *moments, df_err *err);
 /* The denoiser's sample [Cin][h][w]: the scaled latents and what the task has beside them. */
 void df_walk_write_sample(df_walk *w, float *out);
 float df_walk_timestep(const df_walk *w);
-/* The denoiser's outputs to one; of each the first C channels count, a learned variance behind them is not used (as
+/* The denoiser's outputs become one; of each the first C channels count, a learned variance behind them is not used (as
  * DiTPipeline has it). uncond: NULL without guidance. Returns [C][h][w], the walk's until its next call. */
 const float *df_walk_guide(df_walk *w, const float *cond, const float *uncond);
-/* A step of the sampler with that. DF_ENUMERIC if it, or what follows, is not finite. */
+/* A step of the sampler with that. In the host's memory DF_ENUMERIC if it, or what follows, is not finite. */
 df_code df_walk_step(df_walk *w, df_err *err);
+/* DF_ENUMERIC with the first step whose numbers are not finite. On a device it waits: once a picture, before or after
+ * the last step. */
+df_code df_walk_check(df_walk *w, df_err *err);
 /* Inpainting with a model that takes no mask: outside the mask the latents become the source's, as noisy as the others
  * are by now. Nothing for all else. After each step. */
 void df_walk_blend(df_walk *w);
 
-const float *df_walk_latents(const df_walk *w);
+const float *df_walk_latents(const df_walk *w); /* [C][h][w] */
 void df_walk_write_z(const df_walk *w, float *out); /* the decoder's input, [C][h][w] */
 
 #endif

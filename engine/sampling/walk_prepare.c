@@ -71,12 +71,25 @@ static df_code prepare_img2img(df_walk *w, const df_walk_cfg *cfg, df_err *err) 
     return rc ? rc : add_picture(w, cfg->image, NULL, err);
 }
 
+typedef struct mask_of {
+    const df_walk *walk;
+    const df_image *image;
+} mask_of;
+
+static df_code write_mask(void *ctx, float *out, size_t n, df_err *err) {
+    const mask_of *m = ctx;
+    (void)n, (void)err;
+    df_pixels_to_mask(m->image, df_model_info_of(m->walk->model)->vae_factor, out);
+    return DF_OK;
+}
+
 static df_code prepare_inpaint(df_walk *w, const df_walk_cfg *cfg, df_err *err) {
     df_code rc = check_images(w, cfg, err);
     if (!rc) rc = skip_steps(w, cfg, err);
     if (rc) return rc;
-    if (!(w->mask = df_walk_alloc(w->plane, err))) return DF_ENOMEM;
-    df_pixels_to_mask(cfg->mask, df_model_info_of(w->model)->vae_factor, w->mask);
+    if (!(w->mask = df_walk_vector(w, w->plane, err))) return DF_ENOMEM;
+    rc = w->v->ops->fill(w->v->ctx, w->mask, w->plane, (df_draw) { write_mask, (mask_of[]) { { w, cfg->mask } } }, err);
+    if (rc) return rc;
     if (w->strength < 1 || !df_walk_has_mask_beside(w)) rc = add_picture(w, cfg->image, NULL, err);
     return rc ? rc : add_picture(w, cfg->image, cfg->mask, err);
 }
@@ -85,6 +98,12 @@ static df_code check_noise_level(const df_walk *w, df_err *err) {
     int max = df_model_info_of(w->model)->max_noise_level;
     if (!df_model_low_res_scheduler(w->model) || (w->noise_level >= 0 && w->noise_level <= max)) return DF_OK;
     return df_err_set(err, DF_EINVAL, "noise_level %d: the model takes 0 to %d", w->noise_level, max);
+}
+
+static df_code write_planes(void *ctx, float *out, size_t n, df_err *err) {
+    (void)n, (void)err;
+    df_pixels_to_planes(ctx, NULL, out);
+    return DF_OK;
 }
 
 static df_code prepare_upscale(df_walk *w, const df_walk_cfg *cfg, df_err *err) {
@@ -97,9 +116,9 @@ static df_code prepare_upscale(df_walk *w, const df_walk_cfg *cfg, df_err *err) 
                           df_model_dir(w->model), w->channels);
     w->n_beside = 3 * w->plane;
     w->scale_beside = !noised;
-    if (!(w->beside = df_walk_alloc(w->n_beside, err))) return DF_ENOMEM;
-    df_pixels_to_planes(cfg->image, NULL, w->beside);
-    return DF_OK;
+    if (!(w->beside = df_walk_vector(w, w->n_beside, err))) return DF_ENOMEM;
+    return w->v->ops->fill(w->v->ctx, w->beside, w->n_beside, (df_draw) { write_planes, (void *)(uintptr_t)cfg->image },
+                           err);
 }
 
 df_code df_walk_prepare(df_walk *w, const df_walk_cfg *cfg, df_err *err) {

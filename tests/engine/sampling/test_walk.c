@@ -169,12 +169,37 @@ static void test_what_goes_wrong_comes_back(void **state) {
     df_walk_free(&w);
 }
 
+/* As on a device: a step cannot say whether its numbers were finite, the check names the first that were not. */
+static void test_a_late_place_is_checked_later(void **state) {
+    (void)state;
+    df_vectors_ops ops = *df_vectors_host.ops;
+    ops.immediate = false;
+    const df_vectors late = { &ops, NULL };
+    df_scheduler sched;
+    df_err err;
+    tape t = { 0 };
+    df_walk_cfg cfg = cfg_of(DF_TASK_TXT2IMG, "ddim", &sched, &t);
+    cfg.vectors = &late;
+    df_walk *w = walk_of(&cfg);
+    for (int call = 0; call < 4; call++) {
+        float out[N] = { [3] = call == 1 ? NAN : 0 };
+        df_walk_guide(w, out, NULL);
+        assert_int_equal(df_walk_step(w, &err), DF_OK);
+        if (call == 0) assert_int_equal(df_walk_check(w, &err), DF_OK);
+    }
+    assert_int_equal(df_walk_next(w), DF_WALK_DECODE);
+    assert_int_equal(df_walk_check(w, &err), DF_ENUMERIC);
+    assert_non_null(strstr(err.text, "step 2 of 4"));
+    df_walk_free(&w);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_from_noise),
         cmocka_unit_test(test_from_a_picture),
         cmocka_unit_test(test_the_source_is_kept),
         cmocka_unit_test(test_what_goes_wrong_comes_back),
+        cmocka_unit_test(test_a_late_place_is_checked_later),
     };
     return cmocka_run_group_tests(tests, open_model, close_model);
 }
