@@ -84,7 +84,7 @@ static void leftover_is_not_written_over(void **state) {
     assert_int_equal(df_out_dir_write(f.out, "1.png", "1", 1, &f.err), DF_OK);
     assert_int_equal(df_out_dir_sync(f.out, &f.err), DF_OK);
     df_out_dir_close(&f.out);
-    df_sim_disk_link(f.disk, "/data/out/1.png", "/data/out/.diffarm/picture");
+    df_sim_disk_link(f.disk, "/data/out/1.png", "/data/out/.diffarm/picture-0");
     assert_int_equal(df_out_dir_open(&f.out, "/data/out", JOB, &f.err), DF_OK);
     assert_int_equal(df_out_dir_write(f.out, "2.png", "2", 1, &f.err), DF_OK);
     assert_int_equal(df_out_dir_sync(f.out, &f.err), DF_OK);
