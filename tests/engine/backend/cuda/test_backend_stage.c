@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -112,6 +113,46 @@ static df_code run_stage(const setup *s, df_stage *stage, int64_t first_row, df_
     return df_stage_run(stage, 0, 0, ROWS, err);
 }
 
+/* Of the reference backend; weights of many nodes have gone through the same few pinned buffers. */
+static void check_outputs(const setup *s, df_stage *stage, int64_t first_row) {
+    size_t bytes;
+    const fixture_run run = {
+        .g = s->g, .cut = s->cut, .weights = s->weights, .dtype = DF_F32, .first_row = first_row, .n_rows = ROWS
+    };
+    float *all = fixture_outputs(&run, &bytes), *want = all;
+    for (int i = 0; i < s->g->n_outputs; i++) {
+        df_value_id v = s->g->outputs[i].value;
+        const float *got = df_stage_value(stage, 0, v, ROWS);
+        size_t n = df_stage_value_bytes(stage, v, ROWS) / sizeof *got;
+        double squares = 0, errors = 0;
+        for (size_t k = 0; k < n; k++) {
+            squares += (double)want[k] * (double)want[k];
+            errors += ((double)got[k] - (double)want[k]) * ((double)got[k] - (double)want[k]);
+        }
+        /* f32 through some ten nodes */
+        if (!(errors <= squares * 1e-5 * 1e-5))
+            fail_msg("output '%s': error %g of %g", s->g->outputs[i].name, sqrt(errors), sqrt(squares));
+        want += n;
+    }
+    free(all);
+}
+
+static void test_outputs_are_the_references(void **state) {
+    (void)state;
+    for (uint64_t seed = 0; seed < 12; seed++) {
+        setup s = open_setup(seed);
+        df_stage *stage = NULL;
+        df_err err = { 0 };
+        if (open_stage(&s, &stage, &err)) fail_msg("%s", err.text);
+        for (int64_t pass = 0; pass < 3; pass++) {
+            if (run_stage(&s, stage, 7 * pass, &err)) fail_msg("%s", err.text);
+            check_outputs(&s, stage, 7 * pass);
+        }
+        df_stage_close(&stage);
+        close_setup(&s);
+    }
+}
+
 /* Each allocation on the device or of pinned memory is refused once, from an open to a third run. */
 static void test_every_allocation_may_be_refused(void **state) {
     (void)state;
@@ -179,6 +220,7 @@ static void test_no_room(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_machines, start, end),
+        cmocka_unit_test_setup_teardown(test_outputs_are_the_references, start, end),
         cmocka_unit_test_setup_teardown(test_every_allocation_may_be_refused, start, end),
         cmocka_unit_test_setup_teardown(test_a_step_allocates_nothing_and_waits_once, start, end),
         cmocka_unit_test_setup_teardown(test_no_room, start, end),
