@@ -6,14 +6,12 @@ namespace {
 
 template <class T> struct guided {
     const T *cond, *uncond;
-    const float *scale;
-    int64_t n;
+    float scale;
     template <int V> __device__ numbers<V> at(int64_t i) const {
         numbers<V> y = load<V>(cond + i);
         if (!uncond) return y;
-        const float by = scale[i / n];
         const numbers<V> from = load<V>(uncond + i);
-        for (int k = 0; k < V; k++) y.v[k] = from.v[k] + by * (y.v[k] - from.v[k]);
+        for (int k = 0; k < V; k++) y.v[k] = from.v[k] + scale * (y.v[k] - from.v[k]);
         return y;
     }
 };
@@ -43,14 +41,12 @@ template <class T> __device__ double deviation(const T *x, int64_t n, double *pa
     return sqrt(block_sum(squares, partial) / (double)(n - 1));
 }
 
-/* A block a row. */
+/* One block. */
 template <class T>
-__global__ void __launch_bounds__(n_threads) rescale(float *out, const T *cond, const float *amount, int64_t n) {
+__global__ void __launch_bounds__(n_threads) rescale(float *out, const T *cond, float mix, int64_t n) {
     DF_SHARED(double, partial, n_warps);
-    const float mix = amount[blockIdx.x];
-    out += blockIdx.x * n;
     if (mix == 0.0f || n < 2) return;
-    const double spread = deviation(out, n, partial), wanted = deviation(cond + blockIdx.x * n, n, partial);
+    const double spread = deviation(out, n, partial), wanted = deviation(cond, n, partial);
     if (!(spread > 0.0)) return; /* a flat output has no spread to bring back */
     const float factor = (float)(wanted / spread);
     for (int64_t i = threadIdx.x; i < n; i += n_threads) out[i] = mix * (out[i] * factor) + (1.0f - mix) * out[i];
@@ -58,19 +54,19 @@ __global__ void __launch_bounds__(n_threads) rescale(float *out, const T *cond, 
 
 } // namespace
 
-cudaError_t df_cuda_guidance(float *out, df_dtype type, const void *cond, const void *uncond, const float *scale,
-                             int64_t rows, int64_t n, cudaStream_t stream) {
+cudaError_t df_cuda_guidance(float *out, df_dtype type, const void *cond, const void *uncond, float scale, int64_t n,
+                             cudaStream_t stream) {
     return for_type(type, [&](auto t) {
         typedef decltype(t) T;
-        const guided<T> f = { (const T *)cond, (const T *)uncond, scale, n };
-        return run_pointwise<wide_for<float>>(out, f, rows * n, n, are_aligned(out, cond, uncond), stream);
+        const guided<T> f = { (const T *)cond, (const T *)uncond, scale };
+        return run_pointwise<wide_for<float>>(out, f, n, n, are_aligned(out, cond, uncond), stream);
     });
 }
 
-cudaError_t df_cuda_guidance_rescale(float *out, df_dtype type, const void *cond, const float *amount, int64_t rows,
-                                     int64_t n, cudaStream_t stream) {
+cudaError_t df_cuda_guidance_rescale(float *out, df_dtype type, const void *cond, float amount, int64_t n,
+                                     cudaStream_t stream) {
     return for_type(type, [&](auto t) {
         typedef decltype(t) T;
-        return launch(rescale<T>, rows, n_threads, 0, stream, out, (const T *)cond, amount, n);
+        return launch(rescale<T>, 1, n_threads, 0, stream, out, (const T *)cond, amount, n);
     });
 }

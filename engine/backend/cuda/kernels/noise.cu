@@ -39,19 +39,19 @@ int64_t blocks_of(int64_t n, uint32_t grid) {
 
 /* Thread t of the GPU that is played takes, in each round, numbers t, t + T, t + 2 T and t + 3 T of 4 T. */
 __global__ void __launch_bounds__(threads_per_block)
-    normal(float *out, const df_cuda_noise_row *from, int64_t n, int64_t blocks, int64_t rounds) {
-    const int64_t row = blockIdx.x / (blocks * rounds), round = blockIdx.x / blocks % rounds;
+    normal(float *out, int64_t n, uint64_t seed, uint64_t offset, int64_t blocks) {
+    const int64_t round = blockIdx.x / blocks;
     const int64_t t = blockIdx.x % blocks * threads_per_block + threadIdx.x, threads = blocks * threads_per_block;
     const int64_t first = round * threads * per_thread + t;
     if (first >= n) return;
-    const uint64_t counter = from[row].offset + (uint64_t)round;
+    const uint64_t counter = offset + (uint64_t)round;
     const words bits =
-        philox({ { (uint32_t)counter, (uint32_t)(counter >> 32), (uint32_t)t, (uint32_t)(t >> 32) } }, from[row].seed);
+        philox({ { (uint32_t)counter, (uint32_t)(counter >> 32), (uint32_t)t, (uint32_t)(t >> 32) } }, seed);
     float x[per_thread];
     box_muller(bits.word[0], bits.word[1], x);
     box_muller(bits.word[2], bits.word[3], x + 2);
     for (int k = 0; k < per_thread; k++)
-        if (first + k * threads < n) out[row * n + first + k * threads] = x[k];
+        if (first + k * threads < n) out[first + k * threads] = x[k];
 }
 
 } // namespace
@@ -61,8 +61,7 @@ uint64_t df_cuda_normal_advance(int64_t n, uint32_t grid) {
     return (uint64_t)((n - 1) / (blocks_of(n, grid) * threads_per_block * per_thread) + 1);
 }
 
-cudaError_t df_cuda_normal(float *out, const df_cuda_noise_row *from, int64_t rows, int64_t n, uint32_t grid,
-                           cudaStream_t stream) {
+cudaError_t df_cuda_normal(float *out, int64_t n, uint64_t seed, uint64_t offset, uint32_t grid, cudaStream_t stream) {
     const int64_t blocks = blocks_of(n, grid), rounds = (int64_t)df_cuda_normal_advance(n, grid);
-    return launch(normal, rows * blocks * rounds, threads_per_block, 0, stream, out, from, n, blocks, rounds);
+    return launch(normal, blocks * rounds, threads_per_block, 0, stream, out, n, seed, offset, blocks);
 }

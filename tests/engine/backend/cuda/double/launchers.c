@@ -240,71 +240,59 @@ WRAP(df_cuda_attention, df_dtype type, const df_cuda_attention_args *a, cudaStre
 
 /* around the graph */
 
-WRAP(df_cuda_normal, float *out, const df_cuda_noise_row *from, int64_t rows, int64_t n, uint32_t grid,
+WRAP(df_cuda_normal, float *out, int64_t n, uint64_t seed, uint64_t offset, uint32_t grid, cudaStream_t s) {
+    writes_f32(out, n);
+    return launch_end(__real_df_cuda_normal(out, n, seed, offset, grid, s));
+}
+
+WRAP(df_cuda_guidance, float *out, df_dtype type, const void *cond, const void *uncond, float scale, int64_t n,
      cudaStream_t s) {
-    launch_reads(from, (size_t)rows * sizeof *from);
-    writes_f32(out, rows * n);
-    return launch_end(__real_df_cuda_normal(out, from, rows, n, grid, s));
+    reads(type, cond, n);
+    reads(type, uncond, n);
+    writes_f32(out, n);
+    return launch_end(__real_df_cuda_guidance(out, type, cond, uncond, scale, n, s));
 }
 
-WRAP(df_cuda_guidance, float *out, df_dtype type, const void *cond, const void *uncond, const float *scale,
-     int64_t rows, int64_t n, cudaStream_t s) {
-    reads(type, cond, rows * n);
-    reads(type, uncond, rows * n);
-    if (uncond) reads_f32(scale, rows);
-    writes_f32(out, rows * n);
-    return launch_end(__real_df_cuda_guidance(out, type, cond, uncond, scale, rows, n, s));
+WRAP(df_cuda_guidance_rescale, float *out, df_dtype type, const void *cond, float amount, int64_t n, cudaStream_t s) {
+    reads_f32(out, n);
+    reads(type, cond, n);
+    writes_f32(out, n);
+    return launch_end(__real_df_cuda_guidance_rescale(out, type, cond, amount, n, s));
 }
 
-WRAP(df_cuda_guidance_rescale, float *out, df_dtype type, const void *cond, const float *amount, int64_t rows,
-     int64_t n, cudaStream_t s) {
-    reads_f32(out, rows * n);
-    reads(type, cond, rows * n);
-    reads_f32(amount, rows);
-    writes_f32(out, rows * n);
-    return launch_end(__real_df_cuda_guidance_rescale(out, type, cond, amount, rows, n, s));
+WRAP(df_cuda_combine, float *out, const df_term *terms, int n_terms, int64_t n, cudaStream_t s) {
+    for (int i = 0; i < n_terms; i++) reads_f32(terms[i].x, n);
+    writes_f32(out, n);
+    return launch_end(__real_df_cuda_combine(out, terms, n_terms, n, s));
 }
 
-WRAP(df_cuda_combine, float *out, const df_cuda_terms *terms, const float *coef, int64_t rows, int64_t n,
-     cudaStream_t s) {
-    for (int i = 0; i < terms->n_terms; i++) reads_f32(terms->term[i], rows * n);
-    reads_f32(coef, rows * terms->n_terms);
-    writes_f32(out, rows * n);
-    return launch_end(__real_df_cuda_combine(out, terms, coef, rows, n, s));
+WRAP(df_cuda_predict, float *out, df_predicted what, df_prediction kind, float a, float b, const float *x,
+     const float *predicted, int64_t n, cudaStream_t s) {
+    reads_f32(x, n);
+    reads_f32(predicted, n);
+    writes_f32(out, n);
+    return launch_end(__real_df_cuda_predict(out, what, kind, a, b, x, predicted, n, s));
 }
 
-WRAP(df_cuda_predict, float *out, df_cuda_predicted what, df_prediction kind, const float *levels, const float *x,
-     const float *predicted, int64_t rows, int64_t n, cudaStream_t s) {
-    reads_f32(levels, 2 * rows);
-    reads_f32(x, rows * n);
-    reads_f32(predicted, rows * n);
-    writes_f32(out, rows * n);
-    return launch_end(__real_df_cuda_predict(out, what, kind, levels, x, predicted, rows, n, s));
+WRAP(df_cuda_divide, float *out, const float *x, const float *y, float by, int64_t n, cudaStream_t s) {
+    reads_f32(x, n);
+    reads_f32(y, n);
+    writes_f32(out, n);
+    return launch_end(__real_df_cuda_divide(out, x, y, by, n, s));
 }
 
-WRAP(df_cuda_divide, float *out, const float *x, const float *y, const float *by, int64_t rows, int64_t n,
-     cudaStream_t s) {
-    reads_f32(x, rows * n);
-    reads_f32(y, rows * n);
-    reads_f32(by, rows);
-    writes_f32(out, rows * n);
-    return launch_end(__real_df_cuda_divide(out, x, y, by, rows, n, s));
+WRAP(df_cuda_clip, float *x, float limit, int64_t n, cudaStream_t s) {
+    reads_f32(x, n);
+    writes_f32(x, n);
+    return launch_end(__real_df_cuda_clip(x, limit, n, s));
 }
 
-WRAP(df_cuda_clip, float *x, const float *limit, int64_t rows, int64_t n, cudaStream_t s) {
-    reads_f32(x, rows * n);
-    reads_f32(limit, rows);
-    writes_f32(x, rows * n);
-    return launch_end(__real_df_cuda_clip(x, limit, rows, n, s));
-}
-
-WRAP(df_cuda_blend, float *x, const float *under, const float *mask, int64_t rows, int64_t n, int64_t plane,
-     cudaStream_t s) {
-    reads_f32(x, rows * n);
-    reads_f32(under, rows * n);
-    reads_f32(mask, rows * plane);
-    writes_f32(x, rows * n);
-    return launch_end(__real_df_cuda_blend(x, under, mask, rows, n, plane, s));
+WRAP(df_cuda_blend, float *x, const float *under, const float *mask, int64_t n, int64_t plane, cudaStream_t s) {
+    reads_f32(x, n);
+    reads_f32(under, n);
+    reads_f32(mask, plane);
+    writes_f32(x, n);
+    return launch_end(__real_df_cuda_blend(x, under, mask, n, plane, s));
 }
 
 WRAP(df_cuda_find_not_finite, int32_t *bad, df_dtype type, const void *x, int64_t rows, int64_t n, cudaStream_t s) {
