@@ -28,7 +28,10 @@ static df_code alloc_all(df_pipeline *p, df_err *err) {
     ok &= (p->seen = calloc(n, sizeof *p->seen)) != NULL;
     ok &= (p->reply.command_sent = calloc(n, sizeof *p->reply.command_sent)) != NULL;
     ok &= (p->reply.costs_sent = calloc(n, sizeof *p->reply.costs_sent)) != NULL;
+    ok &= (p->reply.speeds_sent = calloc(n, sizeof *p->reply.speeds_sent)) != NULL;
     ok &= (p->reply.ended = calloc(n, sizeof *p->reply.ended)) != NULL;
+    ok &= (p->speed = calloc(n, sizeof *p->speed)) != NULL;
+    ok &= (p->next_speed = calloc(n, sizeof *p->next_speed)) != NULL;
     return ok ? DF_OK : df_err_set(err, DF_ENOMEM, "pipeline of %d ranks and %d slots", p->n_ranks, p->cfg.n_slots);
 }
 
@@ -47,6 +50,7 @@ static void cancel_all(df_pipeline *p) {
     for (int r = 0; p->status_recv && r < p->n_ranks; r++) cancel(p, &p->status_recv[r]);
     for (int r = 0; p->reply.command_sent && r < p->n_ranks; r++) cancel(p, &p->reply.command_sent[r]);
     for (int r = 0; p->reply.costs_sent && r < p->n_ranks; r++) cancel(p, &p->reply.costs_sent[r]);
+    for (int r = 0; p->reply.speeds_sent && r < p->n_ranks; r++) cancel(p, &p->reply.speeds_sent[r]);
     cancel(p, &p->command_recv);
     cancel(p, &p->status_sent);
     cancel(p, &p->sign_sent);
@@ -67,6 +71,9 @@ static void free_all(df_pipeline *p) {
     free(p->seen);
     free(p->reply.command_sent);
     free(p->reply.costs_sent);
+    free(p->reply.speeds_sent);
+    free(p->speed);
+    free(p->next_speed);
     df_cost_book_free(&p->costs);
     free(p->reply.ended);
     free(p);
@@ -110,6 +117,9 @@ df_code df_pipeline_open(df_pipeline **out, df_comm *comm, const df_model *model
     p->watch = comm->rank ? NULL : cfg->watch;
     p->watch_ctx = cfg->watch_ctx;
     p->costs_cfg = cfg->costs;
+    p->recut_after = comm->rank ? 0 : cfg->recut_after;
+    p->on_recut = cfg->on_recut;
+    p->on_recut_ctx = cfg->on_recut_ctx;
     p->cfg = (df_program_cfg) {
         .model = model,
         .backend = cfg->backend,

@@ -66,6 +66,12 @@ typedef struct df_pipeline_cfg {
     int64_t load_timeout_ms; /* the same while ranks load a program; 0: half an hour */
     df_costs_cfg costs; /* rank 0's count; zeros: modelled */
     const df_hops *hops; /* between the ranks, the same on all; borrowed. NULL: nothing to pay */
+    /* Rank 0: after so many passes of a denoiser, it is cut anew if what ranks took says that another cut is faster by
+     * more than 2 %: loading it again then waits until it does not run. At most twice. 0: never. */
+    int recut_after;
+    void (*on_recut)(void *on_recut_ctx, const double *speed,
+                     int n_stages); /* of each stage's ranks; NULL: nobody asks */
+    void *on_recut_ctx;
 } df_pipeline_cfg;
 
 /* comm is borrowed; model is borrowed. */
@@ -79,7 +85,7 @@ df_code df_pipeline_resume(df_pipeline *p, df_err *err);
 df_code df_pipeline_serve(df_pipeline *p, df_err *err);
 
 /* A program number for a component and its size, loading it on all ranks if it is new. When too many sizes are loaded
- * the one used longest ago is dropped (never one that runs). */
+ * the one used longest ago is dropped (never one that runs). DF_ELIMIT: later, when what runs has ended. */
 df_code df_pipeline_load_of(df_pipeline *p, df_component c, const df_graph_size *size, int *program, df_err *err);
 df_code df_pipeline_load(df_pipeline *p, df_component c, int latent_h, int latent_w, int *program, df_err *err);
 /* Each program has its number while it is loaded; a later load may give the number to another. */
@@ -89,6 +95,7 @@ bool df_pipeline_is_broken(const df_pipeline *p); /* every further call returns 
 int df_pipeline_ranks(const df_pipeline *p);
 int df_pipeline_halves(const df_pipeline *p); /* 1 or 2 */
 int df_pipeline_slots(const df_pipeline *p);
+int df_pipeline_recuts(const df_pipeline *p); /* how often a denoiser was cut anew */
 int df_pipeline_max_rows(const df_pipeline *p);
 int df_pipeline_max_pictures(const df_pipeline *p);
 df_dtype df_pipeline_dtype(const df_pipeline *p); /* of activations */

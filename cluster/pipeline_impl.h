@@ -27,6 +27,7 @@ typedef struct df_command {
     int32_t first_step, last_step; /* RUN: of the rows; -1: they have none */
     int32_t n_costs; /* LOAD: so many nodes' costs follow (DF_CHANNEL_COSTS), of a denoiser of that size */
     df_graph_size costs_size;
+    int32_t n_speeds; /* LOAD: so many stages' speeds follow behind (DF_CHANNEL_COSTS); 0: equal */
 } df_command;
 
 /* A command has ended on the sender, or, as a sign of life, it is still there: "node -1" waits for what the segment
@@ -37,6 +38,7 @@ typedef struct df_status {
     int32_t code;
     int32_t is_sign; /* 1: of life */
     int32_t segment, node; /* sign of life: where it is */
+    int64_t compute_ns; /* RUN: that segments took here */
     int64_t longest_pause_ms; /* RUN: between two chances to be heard, in passes of its program so far */
     char text[DF_STATUS_TEXT];
 } df_status;
@@ -60,6 +62,7 @@ typedef struct df_slot {
         *edge; /* [DF_PROGRAM_MAX_EDGES] of each crossing: its send or receive; NULL: not posted, or done */
     int64_t *posted_ns; /* [DF_PROGRAM_MAX_EDGES] when that was, where there is a trace */
     int n_posted;
+    int64_t compute_ns; /* of this rank's segments so far */
     df_err failure; /* code DF_OK: none */
     /* rank 0 */
     int first_step, last_step; /* of the next command */
@@ -75,7 +78,7 @@ typedef struct df_slot {
 /* What rank 0 waits for while a command runs that has no slot (load, unload, stop). */
 typedef struct df_reply {
     df_command command;
-    df_comm_request **command_sent, **costs_sent; /* [n_ranks] */
+    df_comm_request **command_sent, **costs_sent, **speeds_sent; /* [n_ranks] */
     bool *ended; /* [n_ranks] */
     int n_ended;
     uint64_t fingerprint; /* that all must report; 0: not compared */
@@ -95,6 +98,10 @@ struct df_pipeline {
     df_cost_book costs; /* the same on all ranks where a program is cut by it */
     int rank, n_ranks;
     int half; /* this rank's */
+    double *speed, *next_speed; /* [depth] as cfg.speed has them once they are known; rank 0: those of the next cut */
+    int recut_after, n_recuts; /* rank 0 */
+    void (*on_recut)(void *, const double *, int); /* with its context; of df_pipeline_cfg */
+    void *on_recut_ctx;
     df_program *programs[DF_MAX_PROGRAMS];
     df_slot *slots;
     df_turn *turns; /* [n_slots] what the next segment is chosen from */
@@ -154,6 +161,11 @@ df_code df_pipeline_open_program(df_pipeline *p, const df_command *c, df_err *er
 void df_costs_announce(df_pipeline *p, df_command *c);
 df_code df_costs_send(df_pipeline *p, const df_command *c, df_err *err);
 df_code df_costs_receive(df_pipeline *p, const df_command *c, df_err *err);
+
+/* pipeline_recut.c, on rank 0: a rank has ended its part of a pass; the program that wants it is loaded next, at the
+ * new speeds. */
+void df_recut_note(df_pipeline *p, const df_slot *s, int rank, int64_t compute_ns);
+void df_recut_begin(df_pipeline *p);
 
 /* pipeline_trace.c: spans of this rank's trace; nothing without one. */
 int64_t df_pipeline_now(const df_pipeline *p); /* df_clock_ns; 0 without a trace */

@@ -62,6 +62,9 @@ static df_code load(df_pipeline *p, df_component c, const df_graph_size *size, i
     if (!why.code) why = p->reply.failure;
     if (why.code) return (rc = unload(p, place, err)) ? rc : df_err_set(err, why.code, "%s", why.text);
     q->last_used = p->n_commands;
+    /* Without memory for it, it stays as it is cut. */
+    if (p->recut_after && c == DF_DENOISER && df_program_depth(&p->cfg) > 1)
+        q->pace = df_rank_pace_new(df_program_depth(&p->cfg));
     return DF_OK;
 }
 
@@ -80,6 +83,14 @@ df_code df_pipeline_load_of(df_pipeline *p, df_component c, const df_graph_size 
     if (!err) err = &mine;
     if (p->broken.code) return df_pipeline_return_broken(p, err);
     int found = find_program(p, c, size);
+    if (found >= 0 && p->programs[found]->wants_recut) {
+        if (is_running(p, found))
+            return df_err_set(err, DF_ELIMIT, "%s is cut anew when it has run", df_component_name(c));
+        df_recut_begin(p);
+        df_code rc = unload(p, found, err);
+        if (!rc) rc = load(p, c, size, found, err);
+        if (rc) return rc;
+    }
     if (found < 0) {
         found = place_for_program(p);
         if (found < 0)

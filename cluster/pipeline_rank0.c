@@ -50,6 +50,7 @@ static df_code take_status(df_pipeline *p, int rank, df_err *err) {
     s->ended[rank] = true;
     s->n_ended++;
     take_failure(&s->failure, st);
+    if (!st->code) df_recut_note(p, s, rank, st->compute_ns);
     return DF_OK;
 }
 
@@ -63,6 +64,7 @@ static df_code poll_slot(df_pipeline *p, df_slot *s, bool *moved, df_err *err) {
     if (rc || !all_sent || s->n_ended < p->n_ranks - 1 || !df_slot_finished(s)) return rc;
     s->state = DF_SLOT_DONE;
     s->program->has_run = true;
+    if (!s->failure.code) df_recut_note(p, s, 0, s->compute_ns);
     *moved = true;
     return DF_OK;
 }
@@ -80,6 +82,7 @@ df_code df_rank0_poll(df_pipeline *p, bool *moved, df_err *err) {
     }
     for (int r = 1; r < p->n_ranks && !rc; r++) rc = df_pipeline_test(p, &p->reply.command_sent[r], moved, err);
     for (int r = 1; r < p->n_ranks && !rc; r++) rc = df_pipeline_test(p, &p->reply.costs_sent[r], moved, err);
+    for (int r = 1; r < p->n_ranks && !rc; r++) rc = df_pipeline_test(p, &p->reply.speeds_sent[r], moved, err);
     for (int i = 0; i < p->n_slots && !rc; i++)
         if (p->slots[i].state == DF_SLOT_RUNNING) rc = poll_slot(p, &p->slots[i], moved, err);
     return rc;
@@ -99,7 +102,7 @@ df_code df_rank0_command(df_pipeline *p, const df_command *c, df_err *err) {
 
 static bool all_sent(const df_pipeline *p) {
     for (int r = 1; r < p->n_ranks; r++)
-        if (p->reply.command_sent[r] || p->reply.costs_sent[r]) return false;
+        if (p->reply.command_sent[r] || p->reply.costs_sent[r] || p->reply.speeds_sent[r]) return false;
     return true;
 }
 

@@ -11,10 +11,10 @@ df_code df_serve_listen(df_pipeline *p, df_err *err) {
 }
 
 static df_code report(df_pipeline *p, df_status *out, df_comm_request **sent, int64_t seq, const df_err *why,
-                      uint64_t fingerprint, int64_t longest_pause_ms, df_err *err) {
-    *out = (df_status) {
-        .seq = seq, .code = (int32_t)why->code, .fingerprint = fingerprint, .longest_pause_ms = longest_pause_ms
-    };
+                      uint64_t fingerprint, df_err *err) {
+    out->seq = seq;
+    out->code = (int32_t)why->code;
+    out->fingerprint = fingerprint;
     if (why->code) snprintf(out->text, sizeof out->text, "%.*s", (int)sizeof out->text - 1, why->text);
     return p->comm->ops->send(p->comm, 0, DF_CHANNEL_STATUS, out, sizeof *out, sent, err);
 }
@@ -51,7 +51,8 @@ static df_code answer(df_pipeline *p, const df_command *c, df_err *err) {
     case DF_COMMAND_UNLOAD: df_program_close(&p->programs[c->program]); break;
     default: p->stopped = true; break;
     }
-    rc = report(p, &p->status_out, &p->status_sent, c->seq, &why, fingerprint, 0, err);
+    p->status_out = (df_status) { 0 };
+    rc = report(p, &p->status_out, &p->status_sent, c->seq, &why, fingerprint, err);
     if (!rc && p->stopped) rc = wait_sent(p, &p->status_sent, err);
     return rc || !p->stopped ? rc : wait_sent(p, &p->sign_sent, err); /* came before it */
 }
@@ -93,7 +94,8 @@ df_code df_serve_poll(df_pipeline *p, bool *moved, df_err *err) {
         if (s->status_sent) rc = df_pipeline_test(p, &s->status_sent, moved, err);
         if (rc || !df_slot_finished(s)) continue;
         s->state = DF_SLOT_FREE;
-        rc = report(p, &s->status, &s->status_sent, s->command.seq, &s->failure, 0, s->program->longest_pause_ms, err);
+        s->status = (df_status) { .compute_ns = s->compute_ns, .longest_pause_ms = s->program->longest_pause_ms };
+        rc = report(p, &s->status, &s->status_sent, s->command.seq, &s->failure, 0, err);
         *moved = true;
     }
     return rc ? rc : df_sign_if_due(p, moved, err);

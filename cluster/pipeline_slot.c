@@ -2,6 +2,7 @@
  * received value free from the start of the pass and that of a sent one untouched to its end. */
 #include <string.h>
 
+#include "base/clock.h"
 #include "cluster/pipeline_impl.h"
 
 static int channel_of(const df_slot *s, int crossing) {
@@ -79,6 +80,7 @@ df_code df_slot_begin(df_pipeline *p, const df_command *c, df_err *err) {
     s->program->last_used = c->seq;
     s->state = DF_SLOT_RUNNING;
     s->next_local = s->n_posted = s->n_ended = 0;
+    s->compute_ns = 0;
     s->failure = (df_err) { 0 };
     memset(s->edge, 0, (size_t)s->program->n_crossings * sizeof *s->edge);
     p->running = s;
@@ -147,12 +149,13 @@ df_code df_slots_run_one(df_pipeline *p, bool *ran, df_err *err) {
     if (!s) return DF_OK;
     int segment = s->program->local[s->next_local];
     df_err why = { 0 };
-    int64_t start = df_pipeline_now(p);
+    int64_t start = df_clock_ns();
     p->running = s;
     /* After a failure the others still expect their messages: send what is there, the command's result is dropped. */
     if (!s->failure.code && df_stage_run(s->program->stage, (int)(s - p->slots), segment, rows_of(p, s), &why))
         fail_command(p, s, &why);
     df_sign_of_node(p, -1); /* the last one has ended */
+    s->compute_ns += df_clock_ns() - start;
     p->running = NULL;
     df_pipeline_trace_slot(p, s, DF_SPAN_COMPUTE, segment, start);
     s->next_local++;

@@ -3,11 +3,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "cluster/model_plan.h"
-
 void df_program_close(df_program **p) {
     if (!p || !*p) return;
     df_portal_close(&(*p)->portal);
+    df_rank_pace_free(&(*p)->pace);
+    free((*p)->planned);
     free((*p)->crossings);
     df_stage_close(&(*p)->stage);
     df_cut_free(&(*p)->cut);
@@ -51,22 +51,36 @@ static df_code make_whole(df_program *p, const df_program_cfg *cfg, df_err *err)
 }
 
 /* Every rank plans by itself, from what all know. */
+df_code df_program_plan(df_model_plan **out, const df_program_cfg *cfg, df_component c, const df_graph_size *size,
+                        df_err *err) {
+    const df_plan_terms terms = { .n_ranks = df_program_depth(cfg),
+                                  .backend_cfg = cfg->backend_cfg,
+                                  .costs = cfg->costs,
+                                  .hops = cfg->hops,
+                                  .speed = cfg->speed };
+    return df_model_plan_new(out, cfg->model, size, &terms, c, err);
+}
+
+static df_code note_planned(df_program *p, const df_program_cfg *cfg, const df_plan *plan, df_err *err) {
+    p->planned = calloc((size_t)plan->n_stages, sizeof *p->planned);
+    if (!p->planned) return df_err_set(err, DF_ENOMEM, "%s: program", p->graph->name);
+    for (int i = 0; i < plan->n_stages; i++) p->planned[i] = plan->stage[i].seconds * (cfg->speed ? cfg->speed[i] : 1);
+    return DF_OK;
+}
+
 static df_code make_cut(df_program *p, const df_program_cfg *cfg, df_err *err) {
     df_model_plan *plan = NULL;
-    int depth = df_program_depth(cfg);
-    if (depth == 1) return make_whole(p, cfg, err);
-    const df_plan_terms terms = {
-        .n_ranks = depth, .backend_cfg = cfg->backend_cfg, .costs = cfg->costs, .hops = cfg->hops
-    };
-    df_code rc = df_model_plan_new(&plan, cfg->model, &p->size, &terms, p->component, err);
+    if (df_program_depth(cfg) == 1) return make_whole(p, cfg, err);
+    df_code rc = df_program_plan(&plan, cfg, p->component, &p->size, err);
     if (rc) return rc;
     df_component_plan *mine = &plan->component[p->component];
     p->graph = mine->graph;
     p->cut = mine->cut;
     mine->graph = NULL;
     mine->cut = NULL;
+    rc = note_planned(p, cfg, mine->plan, err);
     df_model_plan_free(&plan);
-    return DF_OK;
+    return rc;
 }
 
 static df_code list_crossings(df_program *p, const df_program_cfg *cfg, df_err *err) {

@@ -7,7 +7,9 @@
 #include "cluster/crossing.h"
 #include "cluster/halves.h"
 #include "cluster/hop.h"
+#include "cluster/model_plan.h"
 #include "cluster/portal.h"
+#include "cluster/rank_pace.h"
 #include "engine/exec/stage.h"
 #include "engine/models/model.h"
 
@@ -25,6 +27,9 @@ typedef struct df_program {
     df_stage *stage; /* this rank's */
     int *local; /* [n_local] segments of this rank, in run order */
     int n_local;
+    double *planned; /* [depth] seconds of each stage for a row, at speed 1 */
+    df_rank_pace *pace; /* rank 0, of a denoiser that may be cut anew (pipeline_recut.c); else NULL */
+    bool wants_recut, is_settled;
     uint64_t fingerprint;
     /* Between two chances to hear a rank while a pass runs: of this rank, on rank 0 of any other. */
     int64_t longest_pause_ms;
@@ -42,7 +47,12 @@ typedef struct df_program_cfg {
     void *tap_ctx;
     const df_cost_book *costs; /* what the cut follows from, the same on all ranks; borrowed */
     const df_hops *hops; /* NULL: nothing to pay */
+    const double *speed; /* [depth] of each stage's ranks, the same on all; borrowed. NULL: equal */
 } df_program_cfg;
+
+/* The plan that a program is cut by. */
+df_code df_program_plan(df_model_plan **out, const df_program_cfg *cfg, df_component c, const df_graph_size *size,
+                        df_err *err);
 
 df_code df_program_open(df_program **out, const df_program_cfg *cfg, df_component c, const df_graph_size *size,
                         df_err *err);

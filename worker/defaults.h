@@ -5,6 +5,7 @@
 #include "engine/models/model.h"
 
 #define DF_WORKER_MAX_MICRO_BATCH 64
+#define DF_WORKER_RECUT_AFTER 24 /* passes, of which the median of the latest counts; by measured costs alone */
 
 /* Pictures of one micro-batch, 0 wanted: a default. What a model draws small needs little memory, and more rows to be
  * worth reading the weights for. */

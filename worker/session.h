@@ -27,6 +27,9 @@ typedef struct df_session_cfg {
     const char *packed_dir; /* NULL, or where packed weights are kept; borrowed, outlives the sessions */
     df_costs_cfg costs; /* with hops: of df_pipeline_cfg */
     const df_hops *hops;
+    int recut_after; /* with on_recut: of df_pipeline_cfg */
+    void (*on_recut)(void *on_recut_ctx, const double *speed, int n_stages);
+    void *on_recut_ctx;
     void (*watch)(void *watch_ctx, const df_pipeline *p, bool now); /* of df_pipeline_cfg; NULL: nobody */
     void *watch_ctx;
     df_trace *trace; /* borrowed; NULL: none */

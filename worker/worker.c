@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "cluster/hop_probe.h"
 #include "cluster/timeline.h"
+#include "worker/defaults.h"
 #include "worker/feeder.h"
 
 #define MAX_LEASE_ROWS 1024
@@ -72,6 +73,14 @@ static void warn_of_costs(void *cfg, const char *text) {
     df_log_event(((const df_worker_cfg *)cfg)->log, DF_LOG_WARN, "costs", "error=\"%s\"", text);
 }
 
+static void tell_recut(void *cfg, const double *speed, int n_stages) {
+    char text[256];
+    size_t used = 0;
+    for (int i = 0; i < n_stages && used < sizeof text; i++)
+        used += (size_t)snprintf(text + used, sizeof text - used, "%s%.3g", i ? "," : "", speed[i]);
+    df_log_event(((const df_worker_cfg *)cfg)->log, DF_LOG_INFO, "cut_anew", "speeds=%s", text);
+}
+
 static df_session_cfg session_cfg(const df_worker_cfg *cfg, const df_hops *hops, df_trace *trace) {
     df_session_cfg s = { .backend = cfg->backend,
                          .threads = cfg->threads,
@@ -83,6 +92,9 @@ static df_session_cfg session_cfg(const df_worker_cfg *cfg, const df_hops *hops,
                          .hops = hops,
                          .trace = trace,
                          .stall_timeout_ms = cfg->stall_timeout_ms };
+    s.recut_after = cfg->costs.mode >= DF_COSTS_MEASURED ? DF_WORKER_RECUT_AFTER : 0;
+    s.on_recut = tell_recut;
+    s.on_recut_ctx = (void *)(uintptr_t)cfg;
     s.costs.warn = warn_of_costs;
     s.costs.warn_ctx = (void *)(uintptr_t)cfg;
     return s;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "worker/defaults.h"
 
 enum { STEPS = 500, WAIT_US = 20000 };
 
@@ -25,6 +26,7 @@ df_code df_steady_open(df_steady **out, df_comm *comm, const df_model *model, co
                                  .n_slots = cfg->n_slots,
                                  .n_halves = cfg->n_halves,
                                  .costs = cfg->costs,
+                                 .recut_after = cfg->costs.mode >= DF_COSTS_MEASURED ? DF_WORKER_RECUT_AFTER : 0,
                                  .trace = cfg->trace };
     df_steady *s = calloc(1, sizeof *s);
     if (!s) return df_err_set(err, DF_ENOMEM, "bench");
