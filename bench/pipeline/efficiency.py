@@ -97,8 +97,10 @@ def draw(results):
     for i, link in enumerate(COLOURS):
         out.append(f'<rect x="{44 + 84 * i}" y="266" width="18" height="4" fill="{COLOURS[link]}"/>')
         out.append(f'<text x="{66 + 84 * i}" y="272">{link}</text>')
-    out.append('<text x="300" y="272">dashed: planned for the link; dotted: sampler on the host</text>')
-    out.append(f'<text x="300" y="286">x: ranks of a pipeline, of {RANKS} in all; y: % of their time that computes</text></svg>')
+    out.append('<text x="300" y="272">all simulated, of modelled costs and links; dashed: planned for the link; dotted: with the '
+               'measured time of the</text>')
+    out.append(f'<text x="300" y="286">sampler on the host. x: ranks of a pipeline, of {RANKS} in all; y: % of their time that '
+               'computes</text></svg>')
     return "\n".join(out) + "\n"
 
 
