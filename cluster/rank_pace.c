@@ -22,7 +22,7 @@ df_rank_pace *df_rank_pace_new(int n_stages) {
     df_rank_pace *p = calloc(1, sizeof *p);
     if (!p) return NULL;
     p->n_stages = n_stages;
-    for (int half = 0; half < DF_MOST_HALVES; half++)
+    for (int half = 0; p && half < DF_MOST_HALVES; half++)
         if (!(p->of[half] = calloc((size_t)n_stages, sizeof *p->of[half]))) df_rank_pace_free(&p);
     return p;
 }
