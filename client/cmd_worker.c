@@ -1,5 +1,5 @@
 /* diffarm worker: alone one rank; under mpirun or srun its ranks are one pipeline; alone with --pipeline P > 1 it
- * starts and supervises an mpirun of itself. */
+ * starts and supervises an mpirun or srun of itself. */
 #include <inttypes.h>
 #include <limits.h>
 #include <signal.h>
@@ -19,13 +19,16 @@
 #include "client/split_options.h"
 #include "cluster/rank_device.h"
 #include "cluster/timeline.h"
-#include "worker/child.h"
+#include "worker/binding.h"
 #include "worker/defaults.h"
 #include "worker/fetch.h"
+#include "worker/launch_choice.h"
 #include "worker/supervisor.h"
 #include "worker/worker.h"
 
 #define MAX_MODELS 64
+#define TOLD_SECONDS 3 /* after a rank's SIGTERM, for its supervisor to say that it is meant to drain */
+#define TELL_MS 60000 /* for a rank to say where it runs */
 #define DF_EXIT_WORKER_FAILED 1 /* a supervisor starts it again */
 
 enum {
@@ -45,12 +48,15 @@ enum {
     OPT_STALL_TIMEOUT,
     OPT_PULSE,
     OPT_HOSTS,
+    OPT_LAUNCHER,
+    OPT_MPI,
+    OPT_LAUNCH_OPTION,
     OPT_INPUTS,
     OPT_INPUT_CACHE,
     OPT_INPUT_CACHE_MIB
 };
 
-enum { DEFAULT_SILENCE_SECONDS = 60 };
+enum { DEFAULT_SILENCE_SECONDS = 60, MAX_LAUNCH_OPTIONS = 32, TRIAL_SECONDS = 30 };
 
 typedef struct worker_options {
     const char *endpoint, *keys_dir;
@@ -60,6 +66,9 @@ typedef struct worker_options {
     int pipeline, threads, gpu, micro_batch, drain_seconds, stall_seconds;
     bool pulse; /* a supervisor listens */
     const char *backend, *packed_dir, *trace, *hosts;
+    df_launcher launcher;
+    const char *mpi, *launch_option[MAX_LAUNCH_OPTIONS + 1];
+    int n_launch_options;
     const char *inputs_dir, *input_cache_dir;
     int64_t input_cache_mib;
     df_costs_options costs;
@@ -90,6 +99,12 @@ static int64_t walltime_ms(struct argp_state *state, const char *arg) {
     return df_clock_wall_ms() + 1000 * seconds;
 }
 
+static const char *mpi_kind(struct argp_state *state, const char *arg) {
+    if (!*arg || strlen(arg) > 20 || arg[strspn(arg, "abcdefghijklmnopqrstuvwxyz0123456789_")])
+        argp_error(state, "--mpi must be a kind of `srun --mpi=list`, like pmix, not '%s'", arg);
+    return arg;
+}
+
 static error_t parse_more(int key, char *arg, struct argp_state *state, worker_options *o) {
     int level;
     switch (key) {
@@ -106,6 +121,17 @@ static error_t parse_more(int key, char *arg, struct argp_state *state, worker_o
     case OPT_HOSTS:
         if (!*arg) argp_error(state, "--hosts must name hosts, like a:2,b:2");
         o->hosts = arg;
+        return 0;
+    case OPT_LAUNCHER:
+        if ((level = df_launcher_of(arg)) < 0)
+            argp_error(state, "--launcher must be auto, mpirun or srun, not '%s'", arg);
+        o->launcher = (df_launcher)level;
+        return 0;
+    case OPT_MPI: o->mpi = mpi_kind(state, arg); return 0;
+    case OPT_LAUNCH_OPTION:
+        if (o->n_launch_options == MAX_LAUNCH_OPTIONS)
+            argp_error(state, "more than %d --launch-option", MAX_LAUNCH_OPTIONS);
+        o->launch_option[o->n_launch_options++] = arg;
         return 0;
     case OPT_DRAIN: o->drain_seconds = (int)df_option_int(state, "drain-seconds", arg, 0, 86400); return 0;
     case OPT_PACKED_CACHE: o->packed_dir = arg; return 0;
@@ -155,7 +181,14 @@ static const struct argp_option options[] = {
     { "model", 'm', "MODEL", 0, "A model to offer; may be repeated (any that a job names)", 0 },
     { "pipeline", OPT_PIPELINE, "P", 0, "Ranks that share the model (1, or as many as mpirun or srun started)", 0 },
     { "hosts", OPT_HOSTS, "LIST", 0,
-      "With --pipeline: where the ranks run, like a:2,b:2 as mpirun takes it; rank 0 is on the first (here)", 0 },
+      "With --pipeline: where the ranks run, like a:2,b:2: so many on each; rank 0 is on the first (here)", 0 },
+    { "launcher", OPT_LAUNCHER, "NAME", 0,
+      "With --pipeline: mpirun, srun (inside an allocation), or auto: srun for ranks on several nodes if it works "
+      "(auto)",
+      0 },
+    { "mpi", OPT_MPI, "KIND", 0, "With srun: pmix, pmi2 or what else `srun --mpi=list` shows (what works)", 0 },
+    { "launch-option", OPT_LAUNCH_OPTION, "OPTION", 0,
+      "One more option for the launcher, like --launch-option=--gpus-per-task=1; may be repeated", 0 },
     { "threads", OPT_THREADS, "T", 0, "Threads of each rank (its share of the cores)", 0 },
     { "micro-batch", OPT_MICRO_BATCH, "B", 0, "Pictures computed together (the job's choice, else 4 or, if small, 8)",
       0 },
@@ -189,15 +222,27 @@ static const struct argp argp = {
         "once. Exit codes: 0 drained, 1 failed, 2 usage, 3 refused by the coordinator or unable to offer a model.",
 };
 
-/* A signal handler can reach nothing but a global. 1: drain; 2: hand all back. A user's second signal is the more
- * urgent one; a supervisor says SIGUSR1 again and again until it is heard. */
+/* A signal handler can reach nothing but a global. 1: drain; 2: hand all back. A user's second SIGTERM or SIGINT is the
+ * more urgent one; SIGUSR1 is said again and again until it is heard, and batch systems add a SIGTERM to it. */
 static volatile sig_atomic_t drain;
-static volatile sig_atomic_t rank_on_roll = -1; /* told to end it says that it leaves; -1: nobody listens */
+static volatile sig_atomic_t rank_on_roll = -1; /* of a supervised rank; -1: no supervisor listens */
 
 static void on_signal(int number) {
-    if (number == SIGTERM && rank_on_roll >= 0) df_roll_leave(STDOUT_FILENO, rank_on_roll);
-    int wish = number == SIGUSR1 ? 1 : number == SIGUSR2 ? 2 : drain + 1;
-    if (wish > drain && wish <= 2) drain = wish;
+    static volatile sig_atomic_t n_asked, told_so; /* told_so: by a supervisor */
+    bool supervised = rank_on_roll >= 0;
+    if (number == SIGUSR1 || number == SIGUSR2) told_so = 1;
+    if (supervised && number == SIGTERM) df_roll_leave(STDOUT_FILENO, rank_on_roll);
+    if (supervised) alarm(told_so ? 0 : TOLD_SECONDS);
+    if (supervised && !told_so) return;
+    if (number == SIGTERM || number == SIGINT) n_asked = n_asked < 2 ? n_asked + 1 : 2;
+    int wish = number == SIGUSR1 ? 1 : number == SIGUSR2 ? 2 : n_asked;
+    if (wish > drain) drain = wish;
+}
+
+/* A rank that was told to end by its launcher alone: another has died. */
+static void on_alarm(int number) {
+    (void)number;
+    _exit(128 + SIGTERM);
 }
 
 static void drain_on_signals(void) {
@@ -207,6 +252,8 @@ static void drain_on_signals(void) {
     sigaction(SIGINT, &act, NULL);
     sigaction(SIGUSR1, &act, NULL);
     sigaction(SIGUSR2, &act, NULL);
+    act.sa_handler = on_alarm;
+    sigaction(SIGALRM, &act, NULL);
 }
 
 /* Ranks that could run on the same cores part them, unless they were told to have more threads than cores. */
@@ -214,10 +261,9 @@ static int settle(const df_comm *comm, const worker_options *o, const df_log *lo
     char cores[128];
     int each = df_cores_each(comm->shares), threads = o->threads ? o->threads : each;
     if (comm->shares > 1 && threads <= each) df_cores_keep_part(comm->share, comm->shares);
-    bool tight = threads > df_cores_count(); /* a launcher that binds ranks must give each as many cores as threads */
-    df_log_event(log, tight ? DF_LOG_WARN : DF_LOG_INFO, tight ? "more_threads_than_cores" : "cores",
-                 "rank=%d of=%d threads=%d cores=%s", comm->rank, comm->size, threads,
-                 df_cores_text(cores, sizeof cores));
+    if (threads > df_cores_count()) /* a launcher that binds ranks must give each as many cores as threads */
+        df_log_event(log, DF_LOG_WARN, "more_threads_than_cores", "rank=%d of=%d threads=%d cores=%s", comm->rank,
+                     comm->size, threads, df_cores_text(cores, sizeof cores));
     return threads;
 }
 
@@ -233,20 +279,22 @@ static df_code claim_device(df_rank_device *d, df_comm *comm, const df_backend *
 
 static int run_ranks(df_comm *comm, const worker_options *o, df_pulse *pulse, const df_log *log) {
     df_err err;
-    bool refused;
+    bool refused = false;
     df_rank_device device;
     const df_backend *backend = NULL;
     df_code rc = df_backend_load(&backend, o->backend, &err);
     if (!rc) rc = claim_device(&device, comm, backend, o, log, &err);
     if (rc && comm->rank) return DF_EXIT_NO_FARM; /* rank 0 says the same */
     if (rc) return df_exit_without_backend(o->backend, &err);
+    df_binding mine = { .threads = settle(comm, o, log) };
+    df_binding_look(&mine);
     const df_worker_cfg cfg = { .endpoint = o->endpoint,
                                 .keys_dir = o->keys_dir,
                                 .ends_at_ms = o->end_unix_ms ? df_clock_ms() + o->end_unix_ms - df_clock_wall_ms() : 0,
                                 .models = o->model,
                                 .n_models = o->n_models,
                                 .backend = backend,
-                                .threads = settle(comm, o, log),
+                                .threads = mine.threads,
                                 .gpu = device.gpu,
                                 .micro_batch = o->micro_batch,
                                 .packed_dir = o->packed_dir,
@@ -262,7 +310,8 @@ static int run_ranks(df_comm *comm, const worker_options *o, df_pulse *pulse, co
                                 .trace_path = o->trace,
                                 .pulse = pulse,
                                 .log = log };
-    rc = df_worker_run(comm, &cfg, &refused, &err);
+    rc = df_bindings_tell(comm, &mine, cfg.stall_timeout_ms ? cfg.stall_timeout_ms : TELL_MS, log, &err);
+    if (!rc) rc = df_worker_run(comm, &cfg, &refused, &err);
     df_log_event(log, DF_LOG_INFO, "memory", "rank=%d of=%d peak_mib=%.1f", comm->rank, comm->size,
                  (double)df_memory_peak_bytes() / (1 << 20));
     if (!rc) return DF_EXIT_OK;
@@ -281,6 +330,14 @@ static int run_launched(const worker_options *o, int size, const df_log *log) {
     if (!df_split_check(&o->split, size)) return DF_EXIT_USAGE;
     prctl(PR_SET_PDEATHSIG, SIGKILL); /* the launcher's death is ours: no rank may stay behind */
     if (df_comm_mpi_open(&comm, &err)) return df_exit_with(&err);
+    if (comm->size != size) {
+        fprintf(
+            stderr,
+            "diffarm: error: worker: the launcher started %d ranks, MPI knows of %d: they do not speak to each other "
+            "(`diffarm doctor` says which launcher works)\n",
+            size, comm->size);
+        return DF_EXIT_NO_FARM;
+    }
     if (o->pulse && !comm->rank && df_pulse_start(&pulse, STDOUT_FILENO, &err)) return df_exit_with(&err);
     if (o->pulse) df_roll_come(STDOUT_FILENO, rank_on_roll = comm->rank);
     int code = run_ranks(comm, o, pulse, log);
@@ -301,35 +358,60 @@ static int run_alone(const worker_options *o, const df_log *log) {
     return code;
 }
 
+/* Where the ranks run, and by what they are started. */
+static df_launch_cfg launch_cfg(const worker_options *o, int64_t silence_ms) {
+    df_launch_cfg l = { .by = o->launcher,
+                        .mpi = o->mpi,
+                        .n_ranks = o->pipeline,
+                        .hosts = o->hosts,
+                        .silence_seconds = (int)(silence_ms / 1000),
+                        .threads = o->threads,
+                        .in = df_allocation_here(),
+                        .options = o->launch_option };
+    /* A task is one of many: others have their own nodes. */
+    l.here = !o->hosts && (l.in.in_step || (l.in.n_nodes == 1 && *l.in.node));
+    return l;
+}
+
+/* Ranks that are all on this machine have equal parts of what we have; elsewhere each counts the cores where it is. */
+static int add_threads(const char **args, int n, const worker_options *o, const df_launch_cfg *l, char text[16]) {
+    if (o->hosts || (*l->in.job && !l->here)) return n;
+    snprintf(text, 16, "%d", o->threads ? o->threads : df_cores_each(o->pipeline));
+    args[n++] = "--threads";
+    args[n++] = text;
+    return n;
+}
+
 static int run_supervised(const worker_options *o, char **argv, const df_log *log) {
+    static const char *const probe[] = { "doctor", "--probe=ranks", NULL };
     df_err err;
-    char threads[16], ranks[16], end_time[32];
+    df_launch_choice choice;
+    char threads[16], ranks[16], end_time[32], why[700];
     const char *args[256] = { "worker" };
     int n = 1;
+    df_supervisor_cfg cfg = { .args = args,
+                              .drain = &drain,
+                              .silence_ms =
+                                  (o->stall_seconds ? o->stall_seconds : DEFAULT_SILENCE_SECONDS) * INT64_C(1000),
+                              .log = log };
+    cfg.launch = launch_cfg(o, cfg.silence_ms);
+    if (df_launch_choose(&cfg.launch, &choice, probe, TRIAL_SECONDS, &err)) return df_exit_with(&err);
+    bool srun = cfg.launch.by == DF_LAUNCHER_SRUN;
+    df_log_event(log, DF_LOG_INFO, "launcher", "launcher=%s%s%s ranks=%d why=%s", df_launcher_name(cfg.launch.by),
+                 srun ? " mpi=" : "", srun ? cfg.launch.mpi : "", o->pipeline,
+                 df_log_quote(why, sizeof why, choice.why));
     for (char **a = argv + 1; *a && n < 250; a++) args[n++] = *a;
-    snprintf(ranks, sizeof ranks, "%d", o->pipeline);
-    snprintf(threads, sizeof threads, "%d", o->threads ? o->threads : df_cores_each(o->pipeline));
     args[n++] = "--pulse";
+    snprintf(ranks, sizeof ranks, "%d", o->pipeline);
     args[n++] = "--pipeline"; /* which --split may have said */
     args[n++] = ranks;
-    if (!o->hosts) { /* else each rank counts the cores where it is */
-        args[n++] = "--threads";
-        args[n++] = threads;
-    }
+    n = add_threads(args, n, o, &cfg.launch, threads);
     if (o->end_unix_ms) { /* the point in time: it may be started again much later */
         snprintf(end_time, sizeof end_time, "%" PRId64, o->end_unix_ms / 1000);
         args[n++] = "--end-time";
         args[n++] = end_time;
     }
     args[n] = NULL;
-    const df_supervisor_cfg cfg = { .n_ranks = o->pipeline,
-                                    .hosts = o->hosts,
-                                    .args = args,
-                                    .drain = &drain,
-                                    .on_this_node = !o->hosts && getenv("SLURM_STEP_ID"), /* a task of srun's many */
-                                    .silence_ms =
-                                        (o->stall_seconds ? o->stall_seconds : DEFAULT_SILENCE_SECONDS) * INT64_C(1000),
-                                    .log = log };
     df_err_set(&err, DF_OK, "%s", "");
     int code = df_supervisor_run(&cfg, &err);
     if (err.text[0]) fprintf(stderr, "diffarm: error: worker: %s\n", err.text);

@@ -12,11 +12,16 @@
 
 extern char **environ;
 
-static bool tells_of_a_launch(const char *entry) {
-    static const char *const prefixes[] = { "OMPI_", "PMIX_", "PMI_", "SLURM_" };
-    for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++)
-        if (!strncmp(entry, prefixes[i], strlen(prefixes[i]))) return true;
-    return false;
+static bool begins_with(const char *entry, const char *prefix) {
+    return !strncmp(entry, prefix, strlen(prefix));
+}
+
+/* Parameters of Open MPI are a user's or a site's, but for a rank that mpirun has started: it gets some of its own. */
+static bool tells_of_a_launch(const char *entry, bool is_rank_of_mpirun) {
+    if (begins_with(entry, "OMPI_MCA_")) return is_rank_of_mpirun;
+    if (begins_with(entry, "SLURM_CONF=")) return false; /* of the cluster */
+    return begins_with(entry, "OMPI_") || begins_with(entry, "PMIX_") || begins_with(entry, "PMI_") ||
+           begins_with(entry, "SLURM_");
 }
 
 /* True if `added` sets the same name as entry. */
@@ -30,13 +35,14 @@ static bool is_replaced(const char *entry, const char *const *added) {
 /* Made before the fork: afterwards nothing may be allocated. */
 static const char **environment_of(const df_child_cfg *cfg) {
     size_t n = 0, n_added = 0;
+    bool is_rank = getenv("OMPI_COMM_WORLD_RANK") != NULL;
     for (char **e = environ; *e; e++) n++;
     for (const char *const *e = cfg->env; e && *e; e++) n_added++;
     const char **env = calloc(n + n_added + 1, sizeof *env);
     if (!env) return NULL;
     n = 0;
     for (char **e = environ; *e; e++)
-        if (!is_replaced(*e, cfg->env) && !(cfg->clean_launch && tells_of_a_launch(*e))) env[n++] = *e;
+        if (!is_replaced(*e, cfg->env) && !(cfg->clean_launch && tells_of_a_launch(*e, is_rank))) env[n++] = *e;
     for (size_t i = 0; i < n_added; i++) env[n++] = cfg->env[i];
     return env;
 }

@@ -67,7 +67,7 @@ static void end_child(df_keeper *k, int number, int timeout_ms) {
     df_keeper_signal(k, number);
     while (k->pid && waitpid(k->pid, &k->status, WNOHANG) != k->pid) {
         if (df_clock_ms() >= until) {
-            kill(-k->pid, SIGKILL);
+            if (!k->cleans_up) kill(-k->pid, SIGKILL);
             kill(k->pid, SIGKILL);
             waitpid(k->pid, &k->status, 0);
             break;

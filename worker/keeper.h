@@ -25,6 +25,7 @@ typedef struct df_keeper {
     df_child_cfg child;
     const char *name; /* for the log */
     int max_quick_failures; /* 0: never give up */
+    bool cleans_up; /* what it has started sees to the end of the rest when it is killed: that is then left alone */
     const df_log *log; /* may be NULL */
     /* kept by the keeper */
     df_keeper_state state;

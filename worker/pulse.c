@@ -12,7 +12,7 @@
 
 #include "base/clock.h"
 
-#define BEAT '\x16' /* no text has it: "synchronous idle" */
+#define BEAT '\x16' /* no text has it: "synchronous idle"; a line of its own, because srun hands on whole lines */
 #define AWAY_MS 1000 /* more between two times of listening is our own doing */
 #define STUCK_MS (60 * 60 * 1000)
 
@@ -34,11 +34,12 @@ static struct timespec in_ms(int ms) {
 
 static void *beat(void *arg) {
     df_pulse *p = arg;
-    const char byte = BEAT;
+    const char line[] = { BEAT, '\n' };
     pthread_mutex_lock(&p->lock);
     while (!p->stopped) {
         bool is_stuck = df_clock_ms() - atomic_load(&p->touched_ms) > STUCK_MS;
-        if (!is_stuck && write(p->fd, &byte, 1) < 0 && errno != EINTR && errno != EAGAIN) break; /* nobody listens */
+        if (!is_stuck && write(p->fd, line, sizeof line) < 0 && errno != EINTR && errno != EAGAIN)
+            break; /* nobody listens */
         const struct timespec next = in_ms(DF_PULSE_PERIOD_MS);
         pthread_cond_timedwait(&p->over, &p->lock, &next);
     }
@@ -114,7 +115,7 @@ static void take(df_pulse_ear *e, char *data, size_t n) {
     for (size_t i = 0; i < n; i++) {
         if (df_roll_take(&e->roll, data[i])) continue;
         if (data[i] == BEAT)
-            e->n_heard++, e->silent_ms = 0;
+            e->n_heard++, e->silent_ms = 0, e->roll.was_ours = true;
         else
             data[rest++] = data[i];
     }

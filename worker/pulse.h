@@ -1,7 +1,7 @@
 /* A pulse: how a supervisor knows that rank 0 of its ranks is alive. The other ranks are watched by rank 0
- * (pipeline.h); of itself it writes a byte to its output every half a second, which mpirun carries to the supervisor
- * from whatever host. A thread does it, so that a long computation is no silence; but it rests when the rank's own
- * thread has not been at its loop for an hour.
+ * (pipeline.h); of itself it writes a line of one byte to its output every half a second, which mpirun or srun carries
+ * to the supervisor from whatever host. A thread does it, so that a long computation is no silence; but it rests when
+ * the rank's own thread has not been at its loop for an hour.
  *
  * Rank 0:      df_pulse_start(&p, STDOUT_FILENO, &err);  df_pulse_touch(p) in its loop;  df_pulse_stop(&p);
  * Supervisor:  df_pulse_ear_open(&e, &err);   e.write_fd becomes the child's output

@@ -23,6 +23,7 @@ static void put_mark(int fd, char mark, int rank) {
     if (rank >= 10) entry[n++] = (char)('0' + rank / 10);
     entry[n++] = (char)('0' + rank % 10);
     entry[n++] = END;
+    entry[n++] = '\n';
     put(fd, entry, n);
 }
 
@@ -38,7 +39,7 @@ void df_roll_leave(int fd, int rank) {
 
 void df_roll_tell(int fd, int rank, const char *where) {
     char entry[DF_ROLL_WHERE_BYTES + 16];
-    int n = snprintf(entry, sizeof entry, "%c=%d %.*s%c", BEGIN, rank, DF_ROLL_WHERE_BYTES - 1, where, END);
+    int n = snprintf(entry, sizeof entry, "%c=%d %.*s%c\n", BEGIN, rank, DF_ROLL_WHERE_BYTES - 1, where, END);
     if (n > 0 && (size_t)n < sizeof entry) put(fd, entry, (size_t)n);
 }
 
@@ -54,6 +55,9 @@ static void read_entry(df_roll *r) {
 }
 
 bool df_roll_take(df_roll *r, char byte) {
+    bool was_ours = r->was_ours;
+    r->was_ours = false;
+    if (was_ours && byte == '\n') return true;
     if (byte == BEGIN) {
         r->inside = true;
         r->n = 0;
@@ -61,6 +65,7 @@ bool df_roll_take(df_roll *r, char byte) {
     }
     if (!r->inside) return false;
     if (byte == END) read_entry(r);
+    r->was_ours = byte == END;
     r->inside = byte != END && r->n + 1 < sizeof r->entry;
     if (r->inside) r->entry[r->n++] = byte;
     return true;

@@ -4,14 +4,14 @@
 
 #include "base/clock.h"
 #include "worker/keeper.h"
-#include "worker/mpirun.h"
 #include "worker/pulse.h"
 
 #define POLL_MS 50
 #define TELL_AGAIN_MS 500
 #define GRACE_MS 3000 /* mpirun ends stopped ranks as well */
-/* Ends mpirun and its ranks. SIGTERM does not reach it: batch systems send that to every process of a worker, and
- * mpirun would end ranks that are about to finish what they have begun. */
+#define STEP_GRACE_MS 10000 /* srun's way is by Slurm's daemons */
+/* Ends the launcher and its ranks. SIGTERM does not reach mpirun: batch systems send that to every process of a worker,
+ * and it would end ranks that are about to finish what they have begun. */
 #define END_SIGNAL SIGHUP
 #define START_MS 300000 /* until all ranks have found each other */
 
@@ -21,16 +21,20 @@ static bool is_overdue(const df_pulse_ear *e, const df_supervisor_cfg *cfg) {
     return e->silent_ms > limit;
 }
 
-static void replace(df_keeper *k, df_pulse_ear *e, const df_supervisor_cfg *cfg) {
-    df_log_event(cfg->log, DF_LOG_ERROR, "rank_hangs", "rank=0 silent_ms=%lld", (long long)e->silent_ms);
-    df_keeper_replace(k, END_SIGNAL, GRACE_MS);
+static int grace_ms(const df_keeper *k) {
+    return k->cleans_up ? STEP_GRACE_MS : GRACE_MS;
 }
 
-/* mpirun has ended the other ranks when it missed these. */
+static void replace(df_keeper *k, const df_pulse_ear *e, const df_supervisor_cfg *cfg) {
+    df_log_event(cfg->log, DF_LOG_ERROR, "rank_hangs", "rank=0 silent_ms=%lld", (long long)e->silent_ms);
+    df_keeper_replace(k, END_SIGNAL, grace_ms(k));
+}
+
+/* The launcher has ended the other ranks when it missed these. */
 static void name_missing(const df_pulse_ear *e, const df_supervisor_cfg *cfg) {
     char where[2 * DF_ROLL_WHERE_BYTES];
     for (int r = df_roll_missing(&e->roll, 0); r >= 0; r = df_roll_missing(&e->roll, r + 1))
-        df_log_event(cfg->log, DF_LOG_ERROR, "rank_died", "rank=%d of=%d where=%s", r, cfg->n_ranks,
+        df_log_event(cfg->log, DF_LOG_ERROR, "rank_died", "rank=%d of=%d where=%s", r, cfg->launch.n_ranks,
                      df_log_quote(where, sizeof where, e->roll.rank[r].where));
 }
 
@@ -71,23 +75,23 @@ static int supervise(df_keeper *k, df_pulse_ear *e, const df_supervisor_cfg *cfg
 }
 
 int df_supervisor_run(const df_supervisor_cfg *cfg, df_err *err) {
-    df_mpirun mpirun;
-    const df_mpirun_hosts hosts = { .list = cfg->hosts, .silence_seconds = (int)(cfg->silence_ms / 1000) };
-    df_code rc = df_mpirun_begin(&mpirun, cfg->n_ranks, cfg->hosts ? &hosts : NULL, err);
-    for (const char *const *a = cfg->args; *a && !rc; a++) rc = df_mpirun_add(&mpirun, *a, err);
+    df_launch launch;
+    df_code rc = df_launch_begin(&launch, &cfg->launch, err);
+    for (const char *const *a = cfg->args; *a && !rc; a++) rc = df_launch_add(&launch, *a, err);
     if (rc) return 3;
     df_pulse_ear ear;
     if (df_pulse_ear_open(&ear, err)) return 3;
-    df_keeper k = { .child = { .argv = mpirun.argv,
-                               .env = df_mpirun_env,
-                               .clean_launch = cfg->on_this_node,
+    df_keeper k = { .child = { .argv = launch.argv,
+                               .env = launch.env,
+                               .clean_launch = launch.clean,
                                .output_fd = ear.write_fd,
                                .death_signal = END_SIGNAL,
                                .deaf_to = SIGTERM },
-                    .name = "mpirun",
+                    .name = df_launcher_name(cfg->launch.by),
+                    .cleans_up = launch.cleans_up,
                     .log = cfg->log };
     int code = df_keeper_start(&k, err) ? 3 : supervise(&k, &ear, cfg);
-    df_keeper_stop(&k, END_SIGNAL, GRACE_MS);
+    df_keeper_stop(&k, END_SIGNAL, grace_ms(&k));
     df_pulse_ear_close(&ear);
     return code;
 }

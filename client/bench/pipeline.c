@@ -14,7 +14,7 @@
 #include "client/exit_code.h"
 #include "cluster/channels.h"
 #include "cluster/timeline.h"
-#include "worker/mpirun.h"
+#include "worker/launch.h"
 
 /* One rank's parts. */
 typedef struct bench {
@@ -148,13 +148,14 @@ static df_code run_rank(const df_bench_pipeline_options *o, df_comm *comm, df_er
 
 /* Only comes back with an error. */
 static df_code become_mpirun(int ranks, char **argv, df_err *err) {
-    df_mpirun mpirun;
-    df_code rc = df_mpirun_begin(&mpirun, ranks, NULL, err);
-    if (!rc) rc = df_mpirun_add(&mpirun, "bench", err);
-    if (!rc) rc = df_mpirun_add(&mpirun, "pipeline", err);
-    for (char **a = argv + 1; *a && !rc; a++) rc = df_mpirun_add(&mpirun, *a, err);
+    df_launch mpirun;
+    const df_launch_cfg cfg = { .by = DF_LAUNCHER_MPIRUN, .n_ranks = ranks };
+    df_code rc = df_launch_begin(&mpirun, &cfg, err);
+    if (!rc) rc = df_launch_add(&mpirun, "bench", err);
+    if (!rc) rc = df_launch_add(&mpirun, "pipeline", err);
+    for (char **a = argv + 1; *a && !rc; a++) rc = df_launch_add(&mpirun, *a, err);
     if (rc) return rc;
-    for (const char *const *e = df_mpirun_env; *e; e++) putenv((char *)(uintptr_t)*e);
+    for (const char *const *e = mpirun.env; *e; e++) putenv((char *)(uintptr_t)*e);
     execvp(mpirun.argv[0], (char *const *)mpirun.argv);
     return df_err_set(err, DF_EUNREACHABLE, "mpirun: %s: is Open MPI installed?", strerror(errno));
 }

@@ -3,7 +3,7 @@
 #include <unistd.h>
 
 #include "client/doctor/checkup.h"
-#include "client/doctor/probe.h"
+#include "worker/trial.h"
 
 static int count_lines(const char *text) {
     int n = 0;
@@ -19,21 +19,21 @@ static bool is_of_a_cluster(void) {
 void df_check_slurm(const df_checkup *c) {
     static const char *const sinfo[] = { "sinfo", "--noheader", "--format=%P %a %D", NULL };
     static const char *const plugins[] = { "srun", "--mpi=list", NULL };
-    df_probe p;
+    df_trial p;
     char why[320];
-    df_probe_run(&p, sinfo, NULL, false, c->limit_seconds);
+    df_trial_run(&p, sinfo, NULL, false, c->limit_seconds);
     if (!p.started) {
         df_found(c->found, DF_FOUND_NOTE, "slurm", NULL, "none here; a farm runs without it");
         return;
     }
-    if (!df_probe_succeeded(&p)) {
+    if (!df_trial_succeeded(&p)) {
         df_found(c->found, is_of_a_cluster() ? DF_FOUND_PROBLEM : DF_FOUND_NOTE, "slurm",
                  "is SLURM_CONF right, and slurmctld running?", "it is installed, but does not answer: %s",
-                 df_probe_why(&p, why, sizeof why));
+                 df_trial_why(&p, why, sizeof why));
         return;
     }
     int partitions = count_lines(p.text);
-    df_probe_run(&p, plugins, NULL, false, c->limit_seconds);
+    df_trial_run(&p, plugins, NULL, false, c->limit_seconds);
     df_found(c->found, DF_FOUND_OK, "slurm", NULL, "%d partitions; srun knows pmix: %s, pmi2: %s", partitions,
              strstr(p.text, "pmix") ? "yes" : "no", strstr(p.text, "pmi2") ? "yes" : "no");
     if (!getenv("SLURM_JOB_ID"))

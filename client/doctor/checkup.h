@@ -1,5 +1,5 @@
 /* The checks of `diffarm doctor`. Each looks at one thing and adds what it finds; none hangs, none leaves anything
- * behind. What needs a program of the system or a driver is looked at in a child with a time limit (probe.h). */
+ * behind. What needs a program of the system or a driver is looked at in a child with a time limit (worker/trial.h). */
 #ifndef DF_CLIENT_DOCTOR_CHECKUP_H
 #define DF_CLIENT_DOCTOR_CHECKUP_H
 

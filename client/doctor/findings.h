@@ -1,7 +1,7 @@
 /* What the doctor has found: a list, one line a thing that was looked at, printed as it grows.
  *
  * A finding may travel between processes as a line of text, "LEVEL<tab>NAME<tab>TEXT<tab>FIX": what might crash or
- * hang is looked at by a child (probe.h). Such a line is trusted no more than any other program's. */
+ * hang is looked at by a child (worker/trial.h). Such a line is trusted no more than any other program's. */
 #ifndef DF_CLIENT_DOCTOR_FINDINGS_H
 #define DF_CLIENT_DOCTOR_FINDINGS_H
 

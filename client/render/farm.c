@@ -26,15 +26,15 @@
 typedef struct member {
     df_keeper keeper;
     char name[32], gpu[16], log_path[PATH_MAX], trace_path[PATH_MAX];
-    const char *argv[32]; /* of a worker */
+    const char *argv[40]; /* of a worker */
     cpu_set_t cores; /* where its keeper's child may run, if that names them */
 } member;
 
 struct df_farm_host {
     df_farm_cfg cfg;
     char self[PATH_MAX], state_dir[PATH_MAX], endpoint[256];
-    char pipeline[16], threads[16], micro_batch[16];
-    const char *coordinator_argv[16], *worker_argv[24];
+    char pipeline[16], threads[16], micro_batch[16], places[96];
+    const char *coordinator_argv[16], *worker_argv[32];
     member coordinator, *workers;
     int n_started; /* workers */
 };
@@ -61,9 +61,15 @@ static void write_command_lines(df_farm_host *f) {
     snprintf(f->pipeline, sizeof f->pipeline, "%d", f->cfg.pipeline);
     snprintf(f->threads, sizeof f->threads, "%d", f->cfg.threads);
     snprintf(f->micro_batch, sizeof f->micro_batch, "%d", f->cfg.micro_batch);
-    const char *worker[24] = { f->self,     "worker",    "--connect", f->endpoint, "--pipeline",
+    const char *worker[32] = { f->self,     "worker",    "--connect", f->endpoint, "--pipeline",
                                f->pipeline, "--threads", f->threads,  "--backend", f->cfg.backend };
     int n = 10;
+    worker[n++] = "--launcher";
+    worker[n++] = df_launcher_name(f->cfg.launcher);
+    if (f->places[0]) {
+        worker[n++] = "--hosts";
+        worker[n++] = f->places;
+    }
     if (f->cfg.micro_batch) {
         worker[n++] = "--micro-batch";
         worker[n++] = f->micro_batch;
@@ -84,7 +90,7 @@ static void write_command_lines(df_farm_host *f) {
     }
     worker[n++] = "--optimize";
     worker[n] = df_aim_name(f->cfg.aim);
-    memcpy(f->worker_argv, worker, sizeof worker);
+    memcpy(f->worker_argv, worker, sizeof f->worker_argv);
 }
 
 /* cores: NULL, or where it may run. */
@@ -93,13 +99,25 @@ static df_code start_member(df_farm_host *f, member *m, const char *const *argv,
     if (n < 0 || (size_t)n >= sizeof m->log_path) return df_err_set(err, DF_ELIMIT, "%s: path too long", f->state_dir);
     m->keeper = (df_keeper) { .child = { .argv = argv,
                                          .env = df_start_env(),
-                                         .clean_launch = true,
+                                         .clean_launch = f->cfg.launcher != DF_LAUNCHER_SRUN,
                                          .cores = cores,
                                          .log_path = m->log_path,
                                          .death_signal = SIGKILL },
                               .name = m->name,
                               .max_quick_failures = MAX_QUICK_FAILURES };
     return df_keeper_start(&m->keeper, err);
+}
+
+/* srun must be told that this is the node, whatever else there is in the allocation. */
+static df_code place_ranks(df_farm_host *f, df_err *err) {
+    const df_allocation in = df_allocation_here();
+    if (f->cfg.launcher != DF_LAUNCHER_SRUN || f->cfg.pipeline < 2) return DF_OK;
+    if (!*in.job || !*in.node)
+        return df_err_set(
+            err, DF_EUNSUPPORTED,
+            "--launcher srun: this is no node of an allocation of Slurm; take mpirun, or start it by sbatch");
+    snprintf(f->places, sizeof f->places, "%s:%d", in.node, f->cfg.pipeline);
+    return DF_OK;
 }
 
 /* watching over them */
@@ -209,6 +227,7 @@ df_code df_farm_host_start(df_farm_host **out, const df_farm_cfg *cfg, df_err *e
     }
     if ((rc = df_child_self(f->self, sizeof f->self, err))) goto fail;
     if ((rc = df_file_mkdirs(f->state_dir, err))) goto fail;
+    if ((rc = place_ranks(f, err))) goto fail;
     write_command_lines(f);
     if ((rc = start_coordinator(f, err))) goto fail;
     if ((rc = start_workers(f, err))) goto fail;

@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "cluster/node_costs.h"
 #include "cluster/strategy.h"
+#include "worker/launch.h"
 
 typedef struct df_farm_host df_farm_host;
 
@@ -21,6 +22,7 @@ typedef struct df_farm_cfg {
     const char *state_dir; /* absolute; made if absent */
     int n_workers, pipeline, threads, micro_batch; /* micro_batch 0: the job's */
     const char *backend;
+    df_launcher launcher; /* of pipelines' ranks, which are all on this machine */
     const char *packed_dir; /* of the workers; NULL: none */
     df_costs_cfg costs; /* likewise: its mode and folder */
     df_split split; /* with aim: likewise */

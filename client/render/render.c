@@ -26,11 +26,12 @@
 
 #define STALL_MS 1500 /* a job that cannot write for so long is given up, to be resumed */
 
-enum { OPT_THREADS = 0x6000, OPT_CONTACT_SHEET, OPT_PACKED_CACHE, OPT_TRACE };
+enum { OPT_THREADS = 0x6000, OPT_CONTACT_SHEET, OPT_PACKED_CACHE, OPT_TRACE, OPT_LAUNCHER };
 
 typedef struct render_options {
     df_job_options job;
     int threads;
+    df_launcher launcher;
     const char *contact_sheet, *packed_dir, *trace;
     df_costs_options costs;
     df_split_options split;
@@ -38,6 +39,7 @@ typedef struct render_options {
 
 static error_t parse(int key, char *arg, struct argp_state *state) {
     render_options *o = state->input;
+    int launcher;
     switch (key) {
     case ARGP_KEY_INIT:
         state->child_inputs[0] = &o->job;
@@ -46,6 +48,11 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         return 0;
     case OPT_THREADS: o->threads = (int)df_option_int(state, "threads", arg, 1, 1024); return 0;
     case OPT_TRACE: o->trace = arg; return 0;
+    case OPT_LAUNCHER:
+        if ((launcher = df_launcher_of(arg)) < 0)
+            argp_error(state, "--launcher must be auto, mpirun or srun, not '%s'", arg);
+        o->launcher = (df_launcher)launcher;
+        return 0;
     case OPT_CONTACT_SHEET: o->contact_sheet = arg; return 0;
     case OPT_PACKED_CACHE: o->packed_dir = arg; return 0;
     default: return ARGP_ERR_UNKNOWN;
@@ -57,6 +64,8 @@ static const struct argp_option options[] = {
     { "threads", OPT_THREADS, "T", 0, "Threads of each rank (its share of the cores)", 2 },
     { "trace", OPT_TRACE, "FILE", 0,
       "What every rank of the first worker did when, as a Chrome trace (Perfetto opens it); of others FILE-2, ...", 2 },
+    { "launcher", OPT_LAUNCHER, "NAME", 0,
+      "What starts the ranks of a pipeline: mpirun, srun (on a node of an allocation), or auto (auto)", 2 },
     { "packed-cache", OPT_PACKED_CACHE, "DIR", 0, "Keep packed weights there, and start from them the next time", 2 },
     { 0 },
 };
@@ -131,6 +140,7 @@ static df_code start(render *r, df_err *err) {
                               .aim = r->o->split.aim,
                               .threads = threads_of(r->o),
                               .micro_batch = o->micro_batch,
+                              .launcher = r->o->launcher,
                               .backend = r->o->job.render.backend,
                               .packed_dir = r->o->packed_dir,
                               .costs = df_costs_options_cfg(&r->o->costs),

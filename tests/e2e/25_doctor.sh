@@ -70,12 +70,12 @@ finds slurm note "does not answer"
 SLURM_CONF=$WORK/none expect 1 "${doctor[@]}"
 finds slurm problem "does not answer"
 fake sinfo 'echo "debug* up 3"; echo "gpu up 2"'
-fake srun 'case "$1" in
---mpi=list) echo "MPI plugin types are..."; echo none; echo pmix;;
---mpi=pmi2) echo "ranks 1"; echo "ranks 1";;
---mpi=pmix) echo "ranks 2, a hop takes 2 us";; esac'
+fake srun 'case "$*" in
+--mpi=list) echo "MPI plugin types are..."; echo none; echo pmix; echo pmi2;;
+*--jobid=7*--mpi=pmi2*) echo "ranks 1"; echo "ranks 1";;
+*--jobid=7*--mpi=pmix*) echo "ranks 2, a hop takes 2 us";; esac'
 expect 0 "${doctor[@]}"
-finds slurm ok "2 partitions; srun knows pmix: yes, pmi2: no"
+finds slurm ok "2 partitions; srun knows pmix: yes, pmi2: yes"
 finds allocation note "not in one"
 fake_mpirun 'exit 1'
 SLURM_JOB_ID=7 expect 0 "${doctor[@]}"
@@ -83,6 +83,8 @@ finds "srun --mpi=pmi2" note "each rank is alone"
 finds "srun --mpi=pmix" ok "a hop takes 2 us"
 finds pipelines ok "started by srun --mpi=pmix"
 fake_mpirun 'echo "ranks 2, a hop takes 1 us"'
+SLURM_JOB_ID=7 expect 0 "${doctor[@]}"
+finds pipelines ok "takes mpirun for ranks on one node, srun --mpi=pmix for ranks on several"
 
 # GPU and NCCL: without libraries, then with ones that pretend.
 if ! ldconfig -p | grep -q libcuda.so.1; then

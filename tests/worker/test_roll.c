@@ -93,12 +93,30 @@ static void test_nonsense_is_dropped(void **state) {
     assert_int_equal(df_roll_missing(&r, 0), 5);
 }
 
+/* srun hands on whole lines: an entry ends one, and that is no line of the text around it. */
+static void test_entries_are_lines(void **state) {
+    (void)state;
+    char data[64], rest[64];
+    df_roll r = { 0 };
+    int fd[2];
+    assert_int_equal(pipe(fd), 0);
+    df_roll_come(fd[1], 11);
+    size_t n = written(fd[0], data, sizeof data);
+    assert_int_equal(data[n - 1], '\n');
+    df_roll_tell(fd[1], 11, "idle");
+    n = written(fd[0], data, sizeof data);
+    assert_int_equal(data[n - 1], '\n');
+    take_all(&r, "text \x01+5\x04\nand more\n\n", 20, rest);
+    assert_string_equal(rest, "text and more\n\n");
+    close(fd[0]);
+    close(fd[1]);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_who_never_left_is_missing),
-        cmocka_unit_test(test_nobody_came),
-        cmocka_unit_test(test_a_long_text_is_cut),
-        cmocka_unit_test(test_nonsense_is_dropped),
+        cmocka_unit_test(test_who_never_left_is_missing), cmocka_unit_test(test_nobody_came),
+        cmocka_unit_test(test_a_long_text_is_cut),        cmocka_unit_test(test_nonsense_is_dropped),
+        cmocka_unit_test(test_entries_are_lines),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

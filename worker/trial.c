@@ -1,4 +1,4 @@
-#include "client/doctor/probe.h"
+#include "worker/trial.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +15,7 @@
 enum { TICK_MS = 20, GRACE_MS = 2000 };
 
 typedef struct watch {
-    df_probe *p;
+    df_trial *p;
     pid_t pid;
     int from; /* its output; -1 once that has ended */
     size_t length;
@@ -60,11 +60,11 @@ static void stop(watch *w) {
     while (!w->ended && waitpid(w->pid, &w->p->status, 0) < 0 && errno == EINTR) continue;
 }
 
-void df_probe_run(df_probe *p, const char *const *argv, const char *const *env, bool clean, int limit_seconds) {
+void df_trial_run(df_trial *p, const char *const *argv, const char *const *env, bool clean, int limit_seconds) {
     int ends[2];
     df_err err;
     watch w = { .p = p };
-    *p = (df_probe) { 0 };
+    *p = (df_trial) { 0 };
     if (pipe2(ends, O_CLOEXEC)) {
         snprintf(p->text, sizeof p->text, "pipe: %s", strerror(errno));
         return;
@@ -85,24 +85,24 @@ void df_probe_run(df_probe *p, const char *const *argv, const char *const *env, 
     if (w.from >= 0) close(w.from);
 }
 
-bool df_probe_succeeded(const df_probe *p) {
+bool df_trial_succeeded(const df_trial *p) {
     return p->started && !p->late && !p->status;
 }
 
-char *df_probe_line(const df_probe *p, char *out, size_t out_bytes) {
+char *df_trial_line(const df_trial *p, char *out, size_t out_bytes) {
     const char *line = p->text + strspn(p->text, " \t\r\n-");
     snprintf(out, out_bytes, "%.*s", (int)strcspn(line, "\r\n"), line);
     return out;
 }
 
-char *df_probe_why(const df_probe *p, char *out, size_t out_bytes) {
+char *df_trial_why(const df_trial *p, char *out, size_t out_bytes) {
     char how[64], line[256];
-    if (!p->started) return df_probe_line(p, out, out_bytes);
+    if (!p->started) return df_trial_line(p, out, out_bytes);
     if (p->late)
         snprintf(how, sizeof how, "it did not end in its time");
     else
         df_child_status_text(p->status, how, sizeof how);
-    df_probe_line(p, line, sizeof line);
+    df_trial_line(p, line, sizeof line);
     snprintf(out, out_bytes, "%s%s%s", how, *line ? ": " : "", line);
     return out;
 }
