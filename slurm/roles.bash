@@ -11,6 +11,7 @@
 
 . "$1/site.conf"
 . "$1/farm.conf" # FARM DIFFARM START_DIR MANIFEST MODEL OUT NODES TIME PIPELINE ELASTIC RENDER_OPTIONS, maybe TRACES
+# and, where they were given, LAUNCHER and RANKS_PER_NODE in place of the site's
 export TRACES=${TRACES:-} # for keep_worker.bash, on the nodes
 for module in ${MODULES[@]+"${MODULES[@]}"}; do module load "$module"; done
 
@@ -24,6 +25,19 @@ run() {
         "$@"
     fi
 }
+
+# A pipeline of more ranks than a node holds lies on several nodes, with equally many ranks on each.
+: "${RANKS_PER_NODE:=0}" "${LAUNCHER:=auto}" "${MPI_KIND:=}"
+NODES_PER_PIPELINE=1
+if [ "$RANKS_PER_NODE" -gt 0 ] && [ "$PIPELINE" -gt "$RANKS_PER_NODE" ]; then
+    NODES_PER_PIPELINE=$((PIPELINE / RANKS_PER_NODE))
+    if [ $((PIPELINE % RANKS_PER_NODE)) -ne 0 ] || [ $((NODES % NODES_PER_PIPELINE)) -ne 0 ]; then
+        echo "$NODES nodes with $RANKS_PER_NODE ranks on each (RANKS_PER_NODE in site.conf, --ranks-per-node) make no whole" \
+            "pipelines of $PIPELINE ranks: --pipeline must be a multiple of the ranks on a node, and --nodes one of the" \
+            "nodes that a pipeline takes" >&2
+        exit 2
+    fi
+fi
 
 say() { echo "$(date -u +%FT%TZ) job=${SLURM_JOB_ID:-none} restarts=${SLURM_RESTART_COUNT:-0} $*"; }
 
@@ -84,16 +98,54 @@ end_time() {
     echo "$text"
 }
 
-# workers N: N tasks, each one worker of PIPELINE ranks on its node. No MPI between tasks: a dead worker takes nobody along.
+# workers: as many as the nodes of this job hold, each one pipeline. No MPI between them: a dead one takes nobody along.
+# USR1 drains them all.
 workers() {
-    local end how=exec
+    local end
     end=$(end_time)
-    [ -z "${DRY_RUN:-}" ] || how=run
     [ -z "$TRACES" ] || run mkdir -p "$TRACES"
-    $how srun --ntasks="$1" --cpus-per-task=$((PIPELINE * CPUS_PER_RANK)) --mpi=none --label --kill-on-bad-exit=0 --wait=0 \
-        ${SRUN_OPTIONS[@]+"${SRUN_OPTIONS[@]}"} bash "$FARM/keep_worker.bash" \
-        "$DIFFARM" worker "${connect[@]}" -m "$MODEL" --pipeline "$PIPELINE" --threads "$CPUS_PER_RANK" \
-        --drain-seconds "$DRAIN_SECONDS" ${end:+--end-time "$end"}
+    worker=("$DIFFARM" worker "${connect[@]}" -m "$MODEL" --pipeline "$PIPELINE" --threads "$CPUS_PER_RANK"
+        --launcher "$LAUNCHER" ${MPI_KIND:+--mpi "$MPI_KIND"} --drain-seconds "$DRAIN_SECONDS" ${end:+--end-time "$end"})
+    local option
+    for option in ${LAUNCH_OPTIONS[@]+"${LAUNCH_OPTIONS[@]}"}; do worker+=("--launch-option=$option"); done
+    if [ "$NODES_PER_PIPELINE" -gt 1 ]; then wide_workers; else node_workers; fi
+}
+
+# One worker on each node, as a task of srun; it starts the ranks there.
+node_workers() {
+    local how=exec
+    [ -z "${DRY_RUN:-}" ] || how=run
+    $how srun --ntasks="${SLURM_JOB_NUM_NODES:-$JOB_NODES}" --cpus-per-task=$((PIPELINE * CPUS_PER_RANK)) --mpi=none --label \
+        --kill-on-bad-exit=0 --wait=0 ${SRUN_OPTIONS[@]+"${SRUN_OPTIONS[@]}"} \
+        bash "$FARM/keep_worker.bash" "${worker[@]}"
+}
+
+# nodes: those of this job, one a line
+nodes() {
+    if [ -n "${DRY_RUN:-}" ]; then
+        seq -f NODE%g "$JOB_NODES"
+    else
+        scontrol show hostnames "$SLURM_JOB_NODELIST"
+    fi
+}
+
+# Each worker has several nodes. It runs beside this script, and starts its ranks on its nodes.
+wide_workers() {
+    local i hosts over='' pids=()
+    trap 'over=1; kill -s USR1 ${pids[@]+"${pids[@]}"} 2>/dev/null || true' USR1 TERM
+    # One line a worker, like n1:2,n2:2
+    mapfile -t hosts < <(nodes | sed "s/\$/:$RANKS_PER_NODE/" | xargs -n "$NODES_PER_PIPELINE" | tr ' ' ,)
+    for ((i = 0; i < ${#hosts[@]}; i++)); do
+        [ -z "$over" ] || break
+        local worker_on=(bash "$FARM/keep_worker.bash" "${worker[@]}" --hosts "${hosts[i]}")
+        if [ -n "${DRY_RUN:-}" ]; then
+            run "${worker_on[@]}"
+        else
+            WORKER_NUMBER=$i "${worker_on[@]}" >>"$FARM/worker-${SLURM_ARRAY_TASK_ID:-$SLURM_JOB_ID}-$i.log" 2>&1 &
+            pids+=($!)
+        fi
+    done
+    for i in ${pids[@]+"${pids[@]}"}; do finish 0 "$i"; done
 }
 
 # The job until it is whole. A farm has one job, with an id made of its folder: sent again, after a turn, it is the same.

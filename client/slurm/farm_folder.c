@@ -48,6 +48,8 @@ static void put_conf(FILE *to, const char *farm, const char *self, const char *h
         put_word(to, o->render[i]);
     }
     fputs(")\n", to);
+    if (o->launcher) put_value(to, "LAUNCHER", o->launcher);
+    if (o->ranks_per_node) fprintf(to, "RANKS_PER_NODE=%d\n", o->ranks_per_node);
 }
 
 /* Caller frees. NULL when out of memory, or when the program cannot find itself. */

@@ -3,8 +3,21 @@
 #include <string.h>
 
 #include "client/options.h"
+#include "worker/launch.h"
 
-enum { OPT_NODES = 0x6000, OPT_PIPELINE, OPT_TIME, OPT_FARM, OPT_SITE, OPT_ELASTIC, OPT_TRACES, OPT_WAIT, OPT_DRY_RUN };
+enum {
+    OPT_NODES = 0x6000,
+    OPT_PIPELINE,
+    OPT_TIME,
+    OPT_FARM,
+    OPT_SITE,
+    OPT_ELASTIC,
+    OPT_TRACES,
+    OPT_WAIT,
+    OPT_DRY_RUN,
+    OPT_LAUNCHER,
+    OPT_RANKS_PER_NODE
+};
 
 /* sbatch knows minutes, minutes:seconds, hours:minutes:seconds and days-hours[:minutes[:seconds]]; it says what it does
  * not like, but only digits and separators may come into a script. */
@@ -30,6 +43,11 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     case OPT_NODES: o->nodes = (int)df_option_int(state, "nodes", arg, 1, 100000); return 0;
     case OPT_PIPELINE: o->pipeline = (int)df_option_int(state, "pipeline", arg, 1, 64); return 0;
     case OPT_TIME: o->time = time_of(state, arg); return 0;
+    case OPT_RANKS_PER_NODE: o->ranks_per_node = (int)df_option_int(state, "ranks-per-node", arg, 1, 64); return 0;
+    case OPT_LAUNCHER:
+        if (df_launcher_of(arg) < 0) argp_error(state, "--launcher must be auto, mpirun or srun, not '%s'", arg);
+        o->launcher = arg;
+        return 0;
     case OPT_FARM: o->farm = arg; return 0;
     case OPT_SITE: o->site = arg; return 0;
     case OPT_ELASTIC: o->elastic = true; return 0;
@@ -48,8 +66,14 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
 static const struct argp_option options[] = {
     { "model", 'm', "MODEL", 0, "Model, on a file system that the nodes see", 0 },
     { "out", 'o', "OUT", 0, "Folder for pictures and metadata, on such a file system too", 0 },
-    { "nodes", OPT_NODES, "N", 0, "Nodes, one worker on each; with --elastic the size of the array of workers", 0 },
+    { "nodes", OPT_NODES, "N", 0, "Nodes of all workers: one worker on each, if it fits there", 0 },
     { "pipeline", OPT_PIPELINE, "P", 0, "Ranks that share the model in each worker (1)", 0 },
+    { "ranks-per-node", OPT_RANKS_PER_NODE, "R", 0,
+      "Ranks that a node holds: a pipeline of more lies on several, and P must be a multiple of R (RANKS_PER_NODE in "
+      "site.conf; any)",
+      0 },
+    { "launcher", OPT_LAUNCHER, "NAME", 0,
+      "What starts the ranks of a pipeline: mpirun, srun or auto (LAUNCHER in site.conf; auto)", 0 },
     { "time", OPT_TIME, "T", 0, "Walltime of a turn, as sbatch takes it; what is not done by then goes on in another",
       0 },
     { "farm", OPT_FARM, "DIR", 0, "Folder for scripts, keys, state and logs (OUT.farm)", 0 },

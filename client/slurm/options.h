@@ -13,7 +13,9 @@ typedef struct df_slurm_options {
     const char *site; /* NULL: the program's own site.conf */
     const char *time; /* as sbatch takes it */
     const char *traces; /* folder for what the workers' ranks did when; NULL: none */
+    const char *launcher; /* NULL: the site's */
     int nodes, pipeline;
+    int ranks_per_node; /* 0: the site's */
     bool elastic, wait, dry_run;
     char **render; /* borrowed from argv, n_render of them */
     int n_render;

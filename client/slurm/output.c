@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -21,6 +22,11 @@ static void read_all(int fd, char *out, size_t out_bytes) {
     out[n] = '\0';
 }
 
+/* By the scripts' and our own convention. */
+static bool is_usage(int status) {
+    return WIFEXITED(status) && WEXITSTATUS(status) == 2;
+}
+
 df_code df_output_of(const char *const *argv, const char *const *env, char *out, size_t out_bytes, df_err *err) {
     int ends[2], status = 0;
     char how[64];
@@ -33,7 +39,8 @@ df_code df_output_of(const char *const *argv, const char *const *env, char *out,
         read_all(ends[0], out, out_bytes);
         while (waitpid(pid, &status, 0) < 0 && errno == EINTR) continue;
         if (status)
-            rc = df_err_set(err, DF_EUNREACHABLE, "%s: %s", argv[0], df_child_status_text(status, how, sizeof how));
+            rc = df_err_set(err, is_usage(status) ? DF_EINVAL : DF_EUNREACHABLE, "%s: %s", argv[0],
+                            df_child_status_text(status, how, sizeof how));
     }
     close(ends[0]);
     return rc;

@@ -47,24 +47,26 @@ static int check_job(const df_slurm_options *o) {
     return code;
 }
 
-/* Prints what it says. */
 static df_code launch(const char *dir, bool dry, char *out, size_t out_bytes, df_err *err) {
     char path[PATH_MAX + 8];
     snprintf(path, sizeof path, "%s/launch", dir);
     const char *argv[] = { "bash", path, dir, NULL }, *env[] = { "DRY_RUN=1", NULL };
-    df_code rc = df_output_of(argv, dry ? env : NULL, out, out_bytes, err);
-    fputs(out, stdout);
-    fflush(stdout);
+    return df_output_of(argv, dry ? env : NULL, out, out_bytes, err);
+}
+
+/* What would be submitted and run. The scripts look at the site's values as well, and at what is asked of its nodes. */
+static df_code dry_run(const char *farm, const df_slurm_options *o, char *out, size_t out_bytes, df_err *err) {
+    char dir[] = "/tmp/diffarm-dry-run-XXXXXX";
+    if (!mkdtemp(dir)) return df_err_set(err, DF_EIO, "%s: cannot be made", dir);
+    df_code rc = df_farm_folder_write(dir, farm, o, err);
+    if (!rc) rc = launch(dir, true, out, out_bytes, err);
+    df_file_remove_tree(dir, NULL);
     return rc;
 }
 
-static df_code dry_run(const char *farm, const df_slurm_options *o, df_err *err) {
-    char out[1 << 16] = "", dir[] = "/tmp/diffarm-dry-run-XXXXXX";
-    if (!mkdtemp(dir)) return df_err_set(err, DF_EIO, "%s: cannot be made", dir);
-    df_code rc = df_farm_folder_write(dir, farm, o, err);
-    if (!rc) rc = launch(dir, true, out, sizeof out, err);
-    df_file_remove_tree(dir, NULL);
-    return rc;
+static void print(const char *text) {
+    fputs(text, stdout);
+    fflush(stdout);
 }
 
 static int submit_and_wait(const char *farm, const df_slurm_options *o) {
@@ -73,6 +75,7 @@ static int submit_and_wait(const char *farm, const df_slurm_options *o) {
     int code = DF_EXIT_OK;
     df_code rc = df_farm_folder_write(farm, farm, o, &err);
     if (!rc) rc = launch(farm, false, jobs, sizeof jobs, &err);
+    print(jobs);
     if (rc) return df_exit_with(&err);
     if (!o->wait) return DF_EXIT_OK;
     rc = df_slurm_wait(farm, jobs, &code, &err);
@@ -100,13 +103,15 @@ static df_code farm_path(const df_slurm_options *o, char out[PATH_MAX], df_err *
 static int submit(int argc, char **argv) {
     df_err err;
     df_slurm_options o;
-    char farm[PATH_MAX];
+    char farm[PATH_MAX], plan[1 << 16] = "";
     df_slurm_options_parse(&o, argc, argv);
     int code = check_job(&o);
     if (code) return code;
     if (farm_path(&o, farm, &err)) return df_exit_with(&err);
+    if (dry_run(farm, &o, plan, sizeof plan, &err)) return df_exit_with(&err);
     if (!o.dry_run) return submit_and_wait(farm, &o);
-    return dry_run(farm, &o, &err) ? df_exit_with(&err) : DF_EXIT_OK;
+    print(plan);
+    return DF_EXIT_OK;
 }
 
 int df_cmd_slurm(int argc, char **argv) {

@@ -16,7 +16,15 @@ unshare --uts true 2>/dev/null || skip "this machine allows no UTS namespaces"
 for name in $(compgen -e SLURM_) $(compgen -e SBATCH_); do unset "$name"; done # of a job that this test may run in
 
 CLUSTER=$WORK/cluster
-trap 'status=$?; set +e; slurm_down; (exit "$status"); clean_up' EXIT
+trap 'status=$?; set +e; slurm_down; tell_farms "$status"; (exit "$status"); clean_up' EXIT
+
+tell_farms() { # tell_farms STATUS: what batch jobs have written, after a failure
+    [ "$1" -eq 0 ] || [ "$1" -eq 77 ] || tail -n 60 "$WORK"/*.farm/*.log "$WORK"/*.farm/*.out >&2 2>/dev/null
+}
+
+has_ended() { # has_ended PID: a daemon, which nobody may have waited for
+    ! grep -q '^State:[[:space:]]*[^Z]' "/proc/$1/status" 2>/dev/null
+}
 
 slurm_down() {
     local file pid i
@@ -32,7 +40,7 @@ slurm_down() {
         [ -s "$file" ] || continue
         pid=$(cat "$file")
         kill "$pid" 2>/dev/null || continue
-        for ((i = 0; i < 50; i++)); do kill -0 "$pid" 2>/dev/null || break; sleep 0.1; done
+        for ((i = 0; i < 50; i++)); do has_ended "$pid" && break; sleep 0.1; done
         kill -9 "$pid" 2>/dev/null || true
     done
 }
@@ -75,7 +83,7 @@ SlurmdPidFile=$CLUSTER/slurmd.%n.pid
 SlurmctldLogFile=$WORK/slurmctld.log
 SlurmdLogFile=$WORK/slurmd.%n.log
 TmpFS=$CLUSTER/tmp.%n
-ProctrackType=proctrack/linuxproc
+ProctrackType=proctrack/${PROCTRACK:-linuxproc}
 TaskPlugin=task/none
 SwitchType=switch/none
 MpiDefault=none
@@ -88,7 +96,7 @@ AccountingStorageType=accounting_storage/none
 JobCompType=jobcomp/none
 SlurmdParameters=config_overrides
 ReturnToService=2
-KillWait=5
+KillWait=${KILL_WAIT:-5}
 MinJobAge=600
 EOC
     for ((i = 1; i <= $1; i++)); do
@@ -119,6 +127,16 @@ slurm_up() { # slurm_up NODES CPUS_PER_NODE
         unshare --uts sh -c "hostname n$i; exec slurmd -N n$i -f '$SLURM_CONF'"
     done
     wait_for 30 all_nodes_idle "$1"
+}
+
+# rank_on NODE RANK: the process of that rank there, whatever launcher has started it
+rank_on() {
+    local pid
+    for pid in $(pgrep -f -- "$WORK/.*--pulse"); do
+        tr '\0' '\n' <"/proc/$pid/environ" 2>/dev/null | grep -qx "SLURMD_NODENAME=$1" || continue
+        tr '\0' '\n' <"/proc/$pid/environ" | grep -Eqx "(PMIX_RANK|OMPI_COMM_WORLD_RANK)=$2" && echo "$pid"
+    done
+    return 0
 }
 
 # The values of this cluster, in site.conf; more lines may be added.
