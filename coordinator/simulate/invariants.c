@@ -222,14 +222,15 @@ static void check_mark(const look *l) {
 }
 
 /* A shard is packed on what its rows have come to: none of them may be open again, but for a retry, which leaves its
- * mark first. All rows are of the first shard. */
+ * mark first; cancelled then, the job leaves the shard as it was. All rows are of the first shard. */
 static void check_packed(const look *l) {
     char path[PATH_BYTES];
     size_t n;
     snprintf(path, sizeof path, "%s/shard-000000_stats.json", l->job->out_dir);
     if (!df_sim_disk_look(l->w->disk, path, false, &n)) return;
     snprintf(path, sizeof path, "%s/.diffarm/retried", l->job->out_dir);
-    if (l->job->retry_ms && df_sim_disk_look(l->w->disk, path, false, &n)) return;
+    bool is_marked = df_sim_disk_look(l->w->disk, path, false, &n);
+    if (l->job->retry_ms && (is_marked || l->is->state == DF_JOB_CANCELLED)) return;
     for (uint64_t row = 0; row < l->job->n_rows; row++)
         if (l->state[row] != DF_ROW_DONE && l->state[row] != DF_ROW_FAILED)
             df_sim_broken(l->w, "row %" PRIu64 " of job %s is open, its shard is packed", row, l->job->id);
