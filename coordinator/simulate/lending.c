@@ -35,6 +35,9 @@ void df_sim_check_lent(df_sim_world *w, const Diffarm__Lease *lease) {
         df_sim_broken(w, "rows of job %s are lent, it is %s", job->id, df_job_state_name(is->job->state));
     if (worker->state != DF_WORKER_READY)
         df_sim_broken(w, "worker %s is lent rows, it is %s", worker->id, df_worker_state_name(worker->state));
+    if (worker->out_ms && w->farm->now_ms < worker->out_until_ms)
+        df_sim_broken(w, "worker %s is put out for %" PRId64 " ms more, and is lent rows", worker->id,
+                      worker->out_until_ms - w->farm->now_ms);
     if (worker->out_ms && lease->n_rows > 1)
         df_sim_broken(w, "worker %s is on trial, and is lent %zu rows", worker->id, lease->n_rows);
     w->report->n_ends_met += worker->ends_ms > 0;
@@ -43,9 +46,21 @@ void df_sim_check_lent(df_sim_world *w, const Diffarm__Lease *lease) {
                       worker->ends_ms - w->farm->now_ms, lease->n_rows);
 }
 
-/* A put-out worker has no lease that lives. */
+/* Its time is over, and workers were looked through since. */
+static void check_times(df_sim_world *w) {
+    const df_farm *f = w->farm;
+    for (size_t i = 0; i < f->workers.n; i++) {
+        const df_worker *worker = f->workers.at[i];
+        if (worker->state == DF_WORKER_PUT_OUT && worker->out_until_ms < f->watch_ms - df_farm_tick_ms(f))
+            df_sim_broken(w, "worker %s stays put out, its time was over %" PRId64 " ms ago", worker->id,
+                          f->now_ms - worker->out_until_ms);
+    }
+}
+
+/* A put-out worker has no lease that lives, and comes in again. */
 void df_sim_check_put_out(df_sim_world *w) {
     const df_farm *f = w->farm;
+    check_times(w);
     for (size_t i = 0; i < f->leases.n; i++) {
         const df_worker *worker = df_worker_table_find(&f->workers, f->leases.at[i]->worker_id);
         if (worker && worker->state == DF_WORKER_PUT_OUT && df_lease_is_live(f->leases.at[i]))
