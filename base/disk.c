@@ -19,6 +19,10 @@ static int os_fsync(int fd) {
     return fsync(fd);
 }
 
+static void os_begin_sync(int fd) {
+    sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+}
+
 static int os_list(int fd, df_disk_entry_fn take, void *ctx) {
     int own = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC); /* a position of its own */
     DIR *dir = own < 0 ? NULL : fdopendir(own);
@@ -45,6 +49,7 @@ static const df_disk os = {
     .read = read,
     .write = write,
     .fsync = os_fsync,
+    .begin_sync = os_begin_sync,
     .syncfs = syncfs,
     .fstat = fstat,
     .fstatat = fstatat,
@@ -93,6 +98,10 @@ int df_disk_write_all(int fd, const void *data, size_t bytes) {
 
 int df_disk_fsync(int fd) {
     return used->fsync(fd);
+}
+
+void df_disk_begin_sync(int fd) {
+    used->begin_sync(fd);
 }
 
 int df_disk_syncfs(int fd) {

@@ -21,6 +21,7 @@ typedef struct df_disk {
     ssize_t (*read)(int fd, void *data, size_t bytes);
     ssize_t (*write)(int fd, const void *data, size_t bytes);
     int (*fsync)(int fd);
+    void (*begin_sync)(int fd); /* what is written may go to the medium from now on: no promise, a later fsync is short */
     int (*syncfs)(int fd);
     int (*fstat)(int fd, struct stat *is);
     int (*fstatat)(int at, const char *path, struct stat *is, int flags);
@@ -39,6 +40,7 @@ ssize_t df_disk_read(int fd, void *data, size_t bytes);
 ssize_t df_disk_write(int fd, const void *data, size_t bytes);
 int df_disk_write_all(int fd, const void *data, size_t bytes); /* goes on after a signal; -1 with errno */
 int df_disk_fsync(int fd);
+void df_disk_begin_sync(int fd);
 int df_disk_syncfs(int fd);
 int df_disk_fstat(int fd, struct stat *is);
 int df_disk_fstatat(int at, const char *path, struct stat *is, int flags);

@@ -18,7 +18,7 @@
 /* Queued messages a peer: results are a megabyte or so each, and wait with their worker instead of here. */
 enum { QUEUE_MESSAGES = 128, MESSAGES_A_TURN = 8192, PICTURES_A_TURN = 128, TURN_MS = 50, BACKLOG = 4096 };
 /* Messages that are taken off the socket together, so that their pictures are looked at side by side. */
-enum { GROUP_MESSAGES = 128, GROUP_BYTES = 64 << 20 };
+enum { GROUP_MESSAGES = 32, GROUP_BYTES = 64 << 20 };
 
 typedef struct arrival {
     df_wire_in in;

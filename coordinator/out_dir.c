@@ -18,6 +18,7 @@ struct df_out_dir {
     int private_fd; /* of OUT/.diffarm */
     int dirty[MAX_DIRTY]; /* folders with entries that are not synced yet */
     int n_dirty;
+    int aside[DF_OUT_DIR_ASIDE]; /* pictures that are written and not synced; -1: none */
     int sync_errno; /* of a folder that could not be synced since the last df_out_dir_sync */
 };
 
@@ -187,6 +188,7 @@ df_code df_out_dir_open(df_out_dir **out, const char *path, const char *job_id, 
         return df_err_set(err, DF_ENOMEM, "%s", path);
     }
     d->fd = d->private_fd = -1;
+    for (int i = 0; i < DF_OUT_DIR_ASIDE; i++) d->aside[i] = -1;
     df_code rc = open_folders(d, job_id, err);
     if (rc)
         df_out_dir_close(&d);
@@ -198,6 +200,8 @@ df_code df_out_dir_open(df_out_dir **out, const char *path, const char *job_id, 
 void df_out_dir_close(df_out_dir **d) {
     if (!d || !*d) return;
     for (int i = 0; i < (*d)->n_dirty; i++) df_disk_close((*d)->dirty[i]);
+    for (int i = 0; i < DF_OUT_DIR_ASIDE; i++)
+        if ((*d)->aside[i] >= 0) df_disk_close((*d)->aside[i]);
     if ((*d)->private_fd >= 0) df_disk_close((*d)->private_fd);
     if ((*d)->fd >= 0) df_disk_close((*d)->fd);
     free((*d)->path);
@@ -291,25 +295,37 @@ static int create_private(df_out_dir *d, const char *name) {
     return df_disk_openat(d->private_fd, name, NEW, 0666);
 }
 
-/* 0, or an errno. */
-static int write_private(df_out_dir *d, const char *name, const void *data, size_t bytes) {
-    int fd = create_private(d, name);
-    if (fd < 0) return errno;
-    int why = df_disk_write_all(fd, data, bytes) || df_disk_fsync(fd) ? errno : 0;
-    if (df_disk_close(fd) && !why) why = errno;
-    if (why) df_disk_unlinkat(d->private_fd, name, 0);
-    return why;
-}
-
 static void name_aside(char out[32], int place) {
     snprintf(out, 32, "picture-%d", place);
+}
+
+static df_code aside_failed(df_out_dir *d, int place, int why, df_err *err) {
+    return df_err_errno(err, why, "%s/%s/picture-%d", d->path, private_name, place);
 }
 
 df_code df_out_dir_write_aside(df_out_dir *d, int place, const void *data, size_t bytes, df_err *err) {
     char name[32];
     name_aside(name, place);
-    int why = write_private(d, name, data, bytes);
-    return why ? df_err_errno(err, why, "%s/%s/%s", d->path, private_name, name) : DF_OK;
+    int fd = create_private(d, name);
+    if (fd < 0) return aside_failed(d, place, errno, err);
+    if (df_disk_write_all(fd, data, bytes)) {
+        int why = errno;
+        df_disk_close(fd);
+        df_out_dir_drop_aside(d, place);
+        return aside_failed(d, place, why, err);
+    }
+    df_disk_begin_sync(fd);
+    d->aside[place] = fd;
+    return DF_OK;
+}
+
+df_code df_out_dir_sync_aside(df_out_dir *d, int place, df_err *err) {
+    int fd = d->aside[place], why = df_disk_fsync(fd) ? errno : 0;
+    d->aside[place] = -1;
+    if (df_disk_close(fd) && !why) why = errno;
+    if (!why) return DF_OK;
+    df_out_dir_drop_aside(d, place);
+    return aside_failed(d, place, why, err);
 }
 
 void df_out_dir_drop_aside(df_out_dir *d, int place) {
@@ -335,6 +351,7 @@ df_code df_out_dir_put_in(df_out_dir *d, int place, const char *relative, df_err
 
 df_code df_out_dir_write(df_out_dir *d, const char *relative, const void *data, size_t bytes, df_err *err) {
     df_code rc = df_out_dir_write_aside(d, 0, data, bytes, err);
+    if (!rc) rc = df_out_dir_sync_aside(d, 0, err);
     return rc ? rc : df_out_dir_put_in(d, 0, relative, err);
 }
 

@@ -32,10 +32,12 @@ df_code df_out_dir_release(const char *path, const char *job_id, df_err *err); /
 df_code df_out_dir_open(df_out_dir **out, const char *path, const char *job_id, df_err *err);
 void df_out_dir_close(df_out_dir **d);
 df_code df_out_dir_write(df_out_dir *d, const char *relative, const void *data, size_t bytes, df_err *err);
-/* The same in two steps, for several at once. The first is safe in several threads beside each other, though not beside
- * other calls, if each has a `place` of its own, 0..DF_OUT_DIR_ASIDE-1; it is written and synced below OUT/.diffarm. */
+/* The same in three steps, for several at once: all are written below OUT/.diffarm, then all are synced, while the disk
+ * is at work on them already. Both are safe in several threads beside each other, though not beside other calls, if
+ * each has a `place` of its own, 0..DF_OUT_DIR_ASIDE-1. After an error nothing of it is left. */
 enum { DF_OUT_DIR_ASIDE = 64 };
 df_code df_out_dir_write_aside(df_out_dir *d, int place, const void *data, size_t bytes, df_err *err);
+df_code df_out_dir_sync_aside(df_out_dir *d, int place, df_err *err); /* of one that is written */
 df_code df_out_dir_put_in(df_out_dir *d, int place, const char *relative, df_err *err); /* renamed; takes it */
 void df_out_dir_drop_aside(df_out_dir *d, int place); /* not wanted any more */
 /* df_out_dir_write for a file that a worker has written and synced beside OUT: DF_ENOTFOUND, it is not there. */

@@ -274,7 +274,8 @@ bool df_farm_has_results(const df_farm *f, const df_job *job) {
 
 /* files */
 
-/* Pictures that are written together: each by a thread of the crew, then put in place in their order. */
+/* Pictures that are written together, and then synced together, by the threads of the crew; then they are put in place
+ * in their order. */
 typedef struct writing {
     df_result *r;
     char path[DF_ROW_PATH_BYTES];
@@ -315,7 +316,7 @@ static df_adoptee adoptee_of(const writing *w) {
                           .height = w->height };
 }
 
-/* In a thread of the crew. */
+/* In threads of the crew. */
 static void write_aside(void *ctx, size_t i) {
     write_group *g = ctx;
     writing *w = &g->at[i];
@@ -323,6 +324,12 @@ static void write_aside(void *ctx, size_t i) {
     w->rc = w->r->beside_bytes
                 ? df_adopt_look(g->dir, &is, &w->why)
                 : df_out_dir_write_aside(g->dir, (int)i, w->r->picture.blob, w->r->picture.blob_bytes, &w->why);
+}
+
+static void sync_aside(void *ctx, size_t i) {
+    write_group *g = ctx;
+    writing *w = &g->at[i];
+    if (!w->rc && !w->r->beside_bytes) w->rc = df_out_dir_sync_aside(g->dir, (int)i, &w->why);
 }
 
 static df_code put_in(write_group *g, size_t i, df_err *err) {
@@ -388,6 +395,7 @@ static df_code write_pictures(df_farm *f, df_job *job, df_out_dir *dir, df_err *
         }
         if (rc || !g.n || (g.n < DF_OUT_DIR_ASIDE && r->next)) continue;
         df_crew_share(f->crew, write_aside, &g, g.n);
+        df_crew_share(f->crew, sync_aside, &g, g.n);
         rc = put_in_group(f, &g, err);
         g.n = 0;
     }

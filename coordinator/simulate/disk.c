@@ -354,6 +354,11 @@ static ssize_t sim_write(int fd, const void *data, size_t n) {
     return put_n;
 }
 
+/* What is not synced may be there after a loss of power, or not, whether this was called or not. */
+static void sim_begin_sync(int fd) {
+    (void)fd;
+}
+
 static int sim_fsync(int fd) {
     df_sim_handle *h = handle_of(fd);
     if (!h) return -1;
@@ -452,6 +457,7 @@ const df_disk *df_sim_disk_calls(void) {
         .read = sim_read,
         .write = sim_write,
         .fsync = sim_fsync,
+        .begin_sync = sim_begin_sync,
         .syncfs = sim_syncfs,
         .fstat = sim_fstat,
         .fstatat = sim_fstatat,
