@@ -87,10 +87,10 @@ static const struct way {
     { 2, 2, 3, open_nccl, 10 }, { 3, 1, 4, open_nccl, 11 },  { 4, 2, 4, open_nccl, 12 },  { 4, 2, 4, open_nccl, 13 },
 };
 
-static void check_ways(df_dtype dtype) {
+static void check_ways(df_dtype dtype, size_t every) {
     album first;
     render(&(album_setup) { &df_backend_cuda, 1, 2, 1, dtype }, NULL, 1, &first);
-    for (size_t w = 0; w < sizeof ways / sizeof *ways; w++) {
+    for (size_t w = 0; w < sizeof ways / sizeof *ways; w += every) {
         const album_setup setup = { &df_backend_cuda, ways[w].depth, ways[w].micro_batch, ways[w].n_slots, dtype };
         album a;
         render(&setup, ways[w].comms, ways[w].seed, &a);
@@ -102,19 +102,19 @@ static void check_ways(df_dtype dtype) {
 
 static void test_every_way_the_same_bytes(void **state) {
     (void)state;
-    check_ways(DF_F32);
+    check_ways(DF_F32, 1);
 }
 
-static void test_every_way_the_same_bytes_in_bf16(void **state) {
+static void test_the_same_bytes_in_bf16(void **state) {
     (void)state;
-    check_ways(DF_BF16);
+    check_ways(DF_BF16, 4);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_as_the_cpu),
         cmocka_unit_test(test_every_way_the_same_bytes),
-        cmocka_unit_test(test_every_way_the_same_bytes_in_bf16),
+        cmocka_unit_test(test_the_same_bytes_in_bf16),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,8 +1,9 @@
 /* cuBLASLt on the double's streams, computed plainly in f32.
  *
  * As many algorithms as may bite: they add the terms in different orders, want workspace or not, and the one that is
- * offered first depends on the shape. One of them does batches of one only. What cuBLASLt refuses is refused: types
- * that do not go together, pointers less aligned than the preference said, too little workspace. */
+ * offered first depends on the shape. One of them does batches of one only, and split sums are never twice the same.
+ * What cuBLASLt refuses is refused: types that do not go together, pointers less aligned than the preference said, too
+ * little workspace. */
 #include "engine/backend/cuda/blas.h"
 
 #include <math.h>
@@ -13,7 +14,7 @@
 #include "tests/engine/backend/cuda/double/object.h"
 #include "tests/engine/backend/cuda/double/products.h"
 
-enum { WORKSPACE_ALIGNMENT = 256, SLICE = 32, MATRICES = 4, A = 0, B, C, D };
+enum { WORKSPACE_ALIGNMENT = 256, SLICE = 32, SPLITS = 3, MATRICES = 4, A = 0, B, C, D };
 
 static const char a_handle[] = "a handle of cuBLASLt", a_desc[] = "a description of a product",
                   a_matrix_layout[] = "a layout of a matrix", a_preference[] = "a preference of cuBLASLt";
@@ -278,7 +279,7 @@ static cublasStatus_t read_product(product *p, cublasLtHandle_t h, cublasLtMatmu
 /* algorithms */
 
 static size_t workspace_of(const product *p, algorithm by) {
-    if (by == SPLIT) return 2 * (size_t)(p->m * p->n * p->of[D].batch) * sizeof(float);
+    if (by == SPLIT) return SPLITS * (size_t)(p->m * p->n * p->of[D].batch) * sizeof(float);
     return by == IN_SLICES ? 512 + 4 * (size_t)p->m : 0;
 }
 
@@ -391,12 +392,23 @@ static float finish(const job *j, float sum, int batch, int64_t row, int64_t col
     return p->d.epilogue & CUBLASLT_EPILOGUE_GELU ? gelu(y) : y;
 }
 
-/* sum [n][m] of b [n][k] and a [k][m], in the order of the algorithm. */
+static int64_t slice_of(const product *p) {
+    switch (p->by) {
+    case IN_SLICES: return SLICE;
+    case ONE_AT_A_TIME: return 2 * SLICE;
+    case SPLIT: return (p->k + SPLITS - 1) / SPLITS;
+    default: return p->k;
+    }
+}
+
+/* sum [n][m] of b [n][k] and a [k][m], in the order of the algorithm. Split sums come as they are ready: each time in
+ * another order. */
 static void add_up(float *sum, float *part, const float *b, const float *a, const product *p) {
-    int64_t slice = p->by == IN_SLICES ? SLICE : p->by == SPLIT ? (p->k + 1) / 2 : p->k;
-    if (p->by == ONE_AT_A_TIME) slice = 2 * SLICE;
+    static int64_t turn;
+    int64_t slice = slice_of(p), slices = (p->k + slice - 1) / slice, first = p->by == SPLIT ? turn++ : 0;
     memset(sum, 0, (size_t)(p->m * p->n) * sizeof *sum);
-    for (int64_t from = 0; from < p->k; from += slice) {
+    for (int64_t s = 0; s < slices; s++) {
+        int64_t from = (first + s) % slices * slice;
         int64_t k = p->k - from < slice ? p->k - from : slice;
         memset(part, 0, (size_t)(p->m * p->n) * sizeof *part);
         product_add(part, b + from, a + from * p->m, p->n, p->m, k, p->k);

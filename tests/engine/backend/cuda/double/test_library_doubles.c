@@ -163,7 +163,7 @@ static int check_product(const product *p) {
     begin(1);
     float *a = filled(p->batch * p->m * p->k, 1), *b = filled(p->batch * p->n * p->k, 2);
     float *c = filled(p->batch * p->m * p->n, 3), *bias = filled(p->m, 4), *out = empty(p->batch * p->m * p->n);
-    float *workspace = empty(2 * p->batch * p->m * p->n + 4 * p->m + 128);
+    float *workspace = empty(3 * p->batch * p->m * p->n + 4 * p->m + 128);
     plan x = open_plan(p, bias);
     int n_done = 0;
     for (int i = 0; i < x.n_found; i++) {
