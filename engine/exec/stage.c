@@ -457,10 +457,12 @@ static df_code enqueue(df_stage *s, int slot, int segment, int64_t n_rows, int64
     if (rc) return rc;
     bool still = df_kept_still(s->kept, s, slot, segment, n_rows) && !s->tap; /* a tap sees every node */
     const df_stage_pass a = { s, slot, segment, n_rows, still, ns };
-    if (s->mirror)
+    if (s->mirror) {
+        tell_node(s, s->cfg.cut->segments[segment].first_node); /* what is replayed tells of no other */
         rc = df_stage_enqueue_pass(&a, err);
-    else
+    } else {
         rc = runs_in_lanes(s, n_rows) ? run_lanes(&a, err) : df_stage_run_nodes(&a, s->tap ? show : NULL, err);
+    }
     if (!rc) df_kept_done(s->kept, slot, segment, n_rows);
     return rc;
 }

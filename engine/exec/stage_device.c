@@ -85,7 +85,7 @@ df_code df_stage_no_room(df_stage *s, int64_t max_rows, int n_slots, const df_er
     df_stage_give_back(s, &s->results);
     df_stage_give_back(s, &s->scratch);
     double left = (double)df_stage_space(s)->free_bytes(s->ctx) - (double)s->kernel_bytes;
-    int64_t fit = left > 0 ? (int64_t)(left / row) : 0;
+    int64_t fit = left > 0 && row > 0 ? (int64_t)(left / row) : 0;
     return df_err_set(err, DF_ENOMEM,
                       "graph '%s', stage %d: %d slots of %lld rows take %.3f GiB (%s); about %lld rows would fit",
                       s->cfg.graph->name, s->cfg.stage, n_slots, (long long)max_rows, row * (double)max_rows / gib,

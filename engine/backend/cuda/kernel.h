@@ -12,7 +12,7 @@ struct df_kernel {
     const df_graph *g; /* borrowed, like node */
     const df_node *node;
     const df_cuda_op *op;
-    void *weight[DF_NODE_MAX_WEIGHTS]; /* the node's, of the GPU: as op->weight_type says; NULL where there is none */
+    void *weight[DF_NODE_MAX_WEIGHTS]; /* the node's, of the GPU, as op->held says; NULL where not held */
     void *state; /* the op's own; NULL until its open */
 };
 

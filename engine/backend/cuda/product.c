@@ -99,17 +99,18 @@ static void close_layouts(batch *b) {
     b->w = b->x = b->y = NULL;
 }
 
-/* The new batch is the product's, whatever follows. */
+/* The new batch is the product's, whatever follows; of n_rows it is when it is whole. */
 static df_code make_batch(const df_kernel *k, product *p, int64_t n_rows, batch **out, df_err *err) {
     df_dtype type = k->ctx->dtype;
     batch *b = *out = calloc(1, sizeof *b);
     if (!b) return df_err_set(err, DF_ENOMEM, "a batch");
-    b->n_rows = n_rows;
     b->next = p->batches;
     p->batches = b;
     df_code rc = make_layout(&b->w, type, p->inner, p->out, n_rows, 0, err);
     if (!rc) rc = make_layout(&b->x, type, p->inner, p->positions, n_rows, p->positions * p->inner, err);
-    return rc ? rc : make_layout(&b->y, type, p->out, p->positions, n_rows, p->positions * p->out, err);
+    if (!rc) rc = make_layout(&b->y, type, p->out, p->positions, n_rows, p->positions * p->out, err);
+    if (!rc) b->n_rows = n_rows;
+    return rc;
 }
 
 /* That every row of a batch has which begins at a multiple of ALIGNED. */
