@@ -56,7 +56,9 @@ static void open_machine(machine *m, df_graph *g, df_cut *cut, const df_backend 
     for (int s = 0; s < cut->n_stages; s++) m->stages[s] = fixture_stage(&m->run, s, 2);
 }
 
+/* What one still has to read of another's memory is read before that goes. */
 static void close_machine(machine *m) {
+    for (int s = 0; s < m->cut->n_stages; s++) df_stage_wait(m->stages[s], NULL);
     for (int s = 0; s < m->cut->n_stages; s++) df_stage_close(&m->stages[s]);
     df_weights_close(&m->weights);
     df_cut_free(&m->cut);
