@@ -42,8 +42,9 @@ static void add_component(needs *n, const df_model_plan *plan, df_component c) {
 static df_code find_needs(needs *n, const df_draft *job, df_err *err) {
     int f = df_model_info_of(job->model)->vae_factor;
     const df_graph_size size = { .latent_h = job->max_height / f, .latent_w = job->max_width / f };
+    const df_backend *backend = df_backend_find(job->spec.backend); /* NULL: "", "any" */
     const df_plan_terms terms = { .n_ranks = n->n_ranks / n->n_halves,
-                                  .backend = &df_backend_cpu,
+                                  .backend = backend ? backend : &df_backend_cpu,
                                   .backend_cfg = n->cfg,
                                   .max_rows = (int)df_halves_most(n->n_halves, n->n_rows),
                                   .n_slots = n->n_slots };

@@ -55,12 +55,14 @@ int main(int argc, char **argv) {
         fprintf(stderr, "usage: bench_shapes MODEL text|unet|transformer|vae ROWS WxH f32|bf16 RUNS\n");
         return 2;
     }
-    char *args[] = { argv[0],          argv[2], (char *)"-m",      argv[1], (char *)"--batch", argv[3],
-                     (char *)"--size", argv[4], (char *)"--dtype", argv[5], (char *)"--runs",  argv[6] };
+    char *args[] = { argv[0],          argv[2],          (char *)"-m",   argv[1],           (char *)"--batch",
+                     argv[3],          (char *)"--size", argv[4],        (char *)"--dtype", argv[5],
+                     (char *)"--runs", argv[6],          (char *)"--ops" };
     df_bench_options o;
     df_err err = { 0 };
     df_bench_options_parse(&o, sizeof args / sizeof *args, args);
-    df_code rc = bench(&o, &err);
+    o.backend = df_backend_find(o.backend_name);
+    df_code rc = o.backend ? bench(&o, &err) : df_err_set(&err, DF_EUNSUPPORTED, "no backend %s", o.backend_name);
     if (rc) fprintf(stderr, "bench_shapes: %s\n", err.text);
     return rc != DF_OK;
 }

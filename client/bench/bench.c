@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "client/backend_choice.h"
 #include "client/bench/gpu/gpu.h"
 #include "client/bench/measure.h"
 #include "client/bench/median.h"
@@ -111,6 +112,8 @@ int df_cmd_bench(int argc, char **argv) {
         return df_bench_scale(argc - 1, argv + 1);
     }
     df_bench_options_parse(&o, argc, argv);
+    if (df_backend_choose(&o.backend, o.backend_name, o.backend_cfg.gpu, &err))
+        return df_exit_without_backend(o.backend_name, &err);
     df_code rc = bench(&o, &err);
     if (!rc) return DF_EXIT_OK;
     fprintf(stderr, "diffarm: error: %s\n", err.text);

@@ -2,7 +2,7 @@
  *
  *   df_measure_open(&m, model, &options, &err);      weights packed, kernels prepared
  *   df_measure_run(m, &seconds, &err);               one pass; how long it took
- *   df_measure_ops(m, op_seconds);                   of the fastest run so far, by operation
+ *   df_measure_ops(m, op_seconds);                   of the fastest run so far, by operation; with options.ops
  *   df_measure_close(&m); */
 #ifndef DF_CLIENT_BENCH_MEASURE_H
 #define DF_CLIENT_BENCH_MEASURE_H

@@ -13,6 +13,7 @@ enum {
     OPT_THREADS,
     OPT_RUNS,
     OPT_BACKEND,
+    OPT_GPU,
     OPT_OPS,
     OPT_CONFIG,
     OPT_IN_TURNS
@@ -34,7 +35,7 @@ static const struct argp_option option_table[] = {
     { "config", OPT_CONFIG, "DIR", 0, "Configs and tokenizers of a MODEL that is one file: a diffusers folder", 1 },
     { "batch", OPT_BATCH, "N", 0, "Rows computed together; a guided picture is two of the U-Net's (1)", 1 },
     { "size", OPT_SIZE, "WxH", 0, "Size of the picture in pixels (the model's)", 1 },
-    { "dtype", OPT_DTYPE, "D", 0, "Arithmetic: f32, bf16 or int8 (f32)", 1 },
+    { "dtype", OPT_DTYPE, "D", 0, "Arithmetic: f32, bf16, f16 or int8 (f32)", 1 },
     { "int8-scales", OPT_INT8_SCALES, "FILE", 0, "What `diffarm calibrate` made, for int8 (beside the model)", 1 },
     { "fast-conv", OPT_FAST_CONV, NULL, 0, "In bf16 and int8: faster convolutions, less exact, with more memory", 1 },
     { "threads", OPT_THREADS, "T", 0, "Threads (all cores)", 1 },
@@ -42,7 +43,8 @@ static const struct argp_option option_table[] = {
     { "in-turns", OPT_IN_TURNS, NULL, 0, "Wait for a line on standard input before each run; its end ends the runs",
       1 },
     { "ops", OPT_OPS, NULL, 0, "Also tell how much of the fastest run each operation takes", 1 },
-    { "backend", OPT_BACKEND, "NAME", 0, "cpu or reference (cpu)", 1 },
+    { "backend", OPT_BACKEND, "NAME", 0, "cpu, cuda or reference (cpu)", 1 },
+    { "gpu", OPT_GPU, "N", 0, "With --backend cuda: which, as CUDA counts those that are visible (0)", 1 },
     { 0 },
 };
 
@@ -59,14 +61,9 @@ static void set_what(struct argp_state *state, df_bench_options *o, const char *
 
 static void set_dtype(struct argp_state *state, df_bench_options *o, const char *arg) {
     df_arithmetic is = { 0 };
-    if (!df_arithmetic_of(arg, &is)) argp_error(state, "--dtype must be f32, bf16 or int8, not '%s'", arg);
+    if (!df_arithmetic_of(arg, &is)) argp_error(state, "--dtype must be f32, bf16, f16 or int8, not '%s'", arg);
     o->backend_cfg.dtype = is.dtype;
     o->backend_cfg.int8 = is.int8;
-}
-
-static void set_backend(struct argp_state *state, df_bench_options *o, const char *arg) {
-    o->backend = df_backend_find(arg);
-    if (!o->backend) argp_error(state, "--backend must be cpu or reference, not '%s'", arg);
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state) {
@@ -86,7 +83,8 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     case OPT_RUNS: o->runs = (int)df_option_int(state, "runs", arg, 1, 1000); return 0;
     case OPT_IN_TURNS: o->in_turns = true; return 0;
     case OPT_OPS: o->ops = true; return 0;
-    case OPT_BACKEND: set_backend(state, o, arg); return 0;
+    case OPT_BACKEND: o->backend_name = arg; return 0;
+    case OPT_GPU: o->backend_cfg.gpu = (int)df_option_int(state, "gpu", arg, 0, 1023); return 0;
     case ARGP_KEY_ARG: set_what(state, o, arg); return 0;
     case ARGP_KEY_END:
         if (!o->what) argp_error(state, "say what: text, unet, transformer or vae");
@@ -114,9 +112,6 @@ void df_bench_options_parse(df_bench_options *o, int argc, char **argv) {
             "`diffarm bench gpu --help` and so on.",
         .children = children,
     };
-    *o = (df_bench_options) {
-        .batch = 1, .runs = 5, .backend = df_backend_find("cpu"), .backend_cfg = { .dtype = DF_F32 }
-    };
+    *o = (df_bench_options) { .batch = 1, .runs = 5, .backend_name = "cpu", .backend_cfg = { .dtype = DF_F32 } };
     df_options_parse(&argp, argc, argv, o);
-    if (!o->backend) o->backend = &df_backend_reference;
 }

@@ -14,7 +14,8 @@ typedef struct df_bench_options {
     int width, height; /* of the picture; 0: the model's */
     bool in_turns; /* each run waits for a line on standard input */
     bool ops; /* also tell the time of each operation */
-    const df_backend *backend;
+    const char *backend_name;
+    const df_backend *backend; /* the command looks it up: NULL so far */
     df_backend_cfg backend_cfg;
     const char *int8_scales; /* NULL: not given */
     df_output output;
