@@ -2,8 +2,8 @@
  * pipeline's other work. */
 #include <stdlib.h>
 
-#include "cluster/activations.h"
 #include "cluster/renderer_impl.h"
+#include "engine/activations.h"
 
 static df_row *next_row(const df_renderer *r) {
     for (df_row *row = r->rows; row; row = row->next)

@@ -1,9 +1,9 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "cluster/activations.h"
 #include "cluster/row.h"
 #include "cluster/text_context.h"
+#include "engine/activations.h"
 
 static void *row_at(void *base, int64_t row, size_t bytes) {
     return (char *)base + (size_t)row * bytes;

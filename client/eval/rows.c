@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "cluster/activations.h"
+#include "engine/activations.h"
 
 /* A row as a picture; what is none has one channel. */
 typedef struct row_size {

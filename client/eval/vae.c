@@ -2,7 +2,7 @@
 #include <stdlib.h>
 
 #include "client/eval/calls.h"
-#include "cluster/activations.h"
+#include "engine/activations.h"
 #include "engine/models/config_check.h"
 #include "engine/tiles/tiled_decoder.h"
 

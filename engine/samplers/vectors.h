@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "engine/dtype.h"
 #include "engine/noise/torch_cuda.h"
 #include "engine/samplers/prediction.h"
 
@@ -58,6 +59,16 @@ typedef struct df_vectors_ops {
     void (*guide)(void *ctx, float *out, const float *cond, const float *uncond, float scale,
                   size_t n); /* df_guidance */
     void (*rescale)(void *ctx, float *out, const float *cond, double amount, size_t n); /* df_guidance_rescale */
+
+    /* To and from values of a stage, channels last and of its type: df_activations_write, df_activations_read. They lie
+     * in the place's memory too, aligned to 16 bytes. */
+    void (*to_stage)(void *ctx, void *out, df_dtype type, const float *x, size_t C, size_t area);
+    void (*from_stage)(void *ctx, float *out, df_dtype type, const void *x, size_t C, size_t area);
+    /* Order with a stage's stream (df_stage_stream): what is enqueued here from now on comes behind all that it has
+     * been given; what it is given from now on comes behind all that is enqueued here. NULL: no stream. */
+    void (*after)(void *ctx, void *stream);
+    void (*before)(void *ctx, void *stream);
+
     /* *bad = 1 if a number is not finite, else it stays as it is. */
     void (*find_not_finite)(void *ctx, int32_t *bad, const float *x, size_t n);
 } df_vectors_ops;

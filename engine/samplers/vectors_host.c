@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/activations.h"
 #include "engine/samplers/guidance.h"
 #include "engine/samplers/vectors.h"
 
@@ -84,6 +85,20 @@ static void host_rescale(void *ctx, float *out, const float *cond, double amount
     df_guidance_rescale(out, cond, amount, n);
 }
 
+static void host_to_stage(void *ctx, void *out, df_dtype type, const float *x, size_t C, size_t area) {
+    (void)ctx;
+    df_activations_write(out, x, C, area, type);
+}
+
+static void host_from_stage(void *ctx, float *out, df_dtype type, const void *x, size_t C, size_t area) {
+    (void)ctx;
+    df_activations_read(out, x, C, area, type);
+}
+
+static void no_order(void *ctx, void *stream) {
+    (void)ctx, (void)stream;
+}
+
 static void host_find_not_finite(void *ctx, int32_t *bad, const float *x, size_t n) {
     (void)ctx;
     for (size_t i = 0; i < n; i++)
@@ -104,6 +119,10 @@ static const df_vectors_ops host_ops = {
     .blend = host_blend,
     .guide = host_guide,
     .rescale = host_rescale,
+    .to_stage = host_to_stage,
+    .from_stage = host_from_stage,
+    .after = no_order,
+    .before = no_order,
     .find_not_finite = host_find_not_finite,
 };
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "engine/backend/cuda/context.h"
+#include "engine/backend/cuda/kernels/kernels.h"
 #include "engine/backend/cuda/kernels/sampling.h"
 #include "engine/backend/cuda/parcels.h"
 
@@ -18,6 +19,9 @@ typedef struct vectors {
     const df_cuda_ctx *ctx; /* borrowed */
     block *blocks;
     df_cuda_parcels parcels;
+    cudaEvent_t turn; /* between streams; recorded anew each time */
+    float *scratch; /* of alloc: numbers on their way from one layout and type to another */
+    size_t scratch_bytes;
     df_err failure; /* the first that no call has told; code DF_OK: none */
 } vectors;
 
@@ -190,6 +194,54 @@ static void vectors_rescale(void *ctx, float *out, const float *cond, double amo
              "rescaling guidance");
 }
 
+/* [n]; NULL, and an error is noted, where there is no room. What is enqueued with the old one comes before all that is
+ * enqueued with memory that is given back. */
+static float *scratch_of(vectors *v, size_t n) {
+    df_err why;
+    if (v->scratch_bytes >= n * sizeof(float)) return v->scratch;
+    vectors_free(v, v->scratch);
+    v->scratch_bytes = 0;
+    v->scratch = vectors_alloc(v, n * sizeof(float), &why);
+    if (v->scratch) v->scratch_bytes = n * sizeof(float);
+    if (!v->scratch && !v->failure.code) v->failure = why;
+    return v->scratch;
+}
+
+static void vectors_to_stage(void *ctx, void *out, df_dtype type, const float *x, size_t C, size_t area) {
+    vectors *v = ctx;
+    const int64_t c = (int64_t)C, n_places = (int64_t)area;
+    float *turned = type == DF_F32 ? out : scratch_of(v, C * area);
+    if (!turned || !enter(v)) return;
+    note(v, df_cuda_transpose(DF_F32, turned, x, 1, c, n_places, v->ctx->stream), "a model's input");
+    if (type != DF_F32)
+        note(v, df_cuda_convert(type, out, DF_F32, turned, c * n_places, v->ctx->stream), "a model's input");
+}
+
+static void vectors_from_stage(void *ctx, float *out, df_dtype type, const void *x, size_t C, size_t area) {
+    vectors *v = ctx;
+    const int64_t c = (int64_t)C, n_places = (int64_t)area;
+    float *wide = type == DF_F32 ? NULL : scratch_of(v, C * area);
+    if ((type != DF_F32 && !wide) || !enter(v)) return;
+    if (wide) note(v, df_cuda_convert(DF_F32, wide, type, x, c * n_places, v->ctx->stream), "a model's output");
+    note(v, df_cuda_transpose(DF_F32, out, wide ? wide : x, 1, n_places, c, v->ctx->stream), "a model's output");
+}
+
+static void order(vectors *v, cudaStream_t first, cudaStream_t then) {
+    if (first == then || !enter(v)) return;
+    note(v, df_cuda_runtime.event_record(v->turn, first), "order between streams");
+    note(v, df_cuda_runtime.stream_wait_event(then, v->turn), "order between streams");
+}
+
+static void vectors_after(void *ctx, void *stream) {
+    vectors *v = ctx;
+    order(v, stream, v->ctx->stream);
+}
+
+static void vectors_before(void *ctx, void *stream) {
+    vectors *v = ctx;
+    order(v, v->ctx->stream, stream);
+}
+
 static void vectors_find_not_finite(void *ctx, int32_t *bad, const float *x, size_t n) {
     vectors *v = ctx;
     if (enter(v))
@@ -210,6 +262,10 @@ static const df_vectors_ops cuda_ops = {
     .blend = vectors_blend,
     .guide = vectors_guide,
     .rescale = vectors_rescale,
+    .to_stage = vectors_to_stage,
+    .from_stage = vectors_from_stage,
+    .after = vectors_after,
+    .before = vectors_before,
     .find_not_finite = vectors_find_not_finite,
 };
 
@@ -217,6 +273,13 @@ df_code df_cuda_vectors_open(df_vectors *out, void *ctx, df_err *err) {
     vectors *v = calloc(1, sizeof *v);
     if (!v) return df_err_set(err, DF_ENOMEM, "latents on the GPU");
     v->ctx = ctx;
+    df_code rc = df_cuda_enter(v->ctx, err);
+    cudaError_t e = rc ? cudaSuccess : df_cuda_runtime.event_create(&v->turn);
+    if (e) rc = df_cuda_error(err, e, "an event");
+    if (rc) {
+        free(v);
+        return rc;
+    }
     *out = (df_vectors) { &cuda_ops, v };
     return DF_OK;
 }
@@ -226,7 +289,9 @@ void df_cuda_vectors_close(df_vectors *place) {
     if (!v) return;
     df_cuda_enter(v->ctx, NULL);
     df_cuda_runtime.stream_wait(v->ctx->stream);
+    vectors_free(v, v->scratch);
     release_unused(v);
+    df_cuda_runtime.event_destroy(v->turn);
     df_cuda_parcels_close(&v->parcels);
     free(v);
     *place = (df_vectors) { 0 };

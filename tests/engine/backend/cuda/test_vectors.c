@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "engine/activations.h"
 #include "engine/backend/cuda/parcels.h"
 #include "tests/engine/backend/cuda/latents_on_double.h"
 #include "tests/engine/samplers/step_cases.h"
@@ -143,6 +144,48 @@ static df_code draw_fails(void *ctx, float *out, size_t n, df_err *err) {
     return df_err_set(err, DF_EIO, "no noise today");
 }
 
+/* A stage's value, in memory and on a stream of its own, is written and read in each type; the double finds a missing
+ * order, and memory of the host that a step would need. */
+static void a_stage_gets_and_gives_numbers(void **state) {
+    (void)state;
+    enum { C = 4, AREA = 35, ALL = C * AREA };
+    static const df_dtype types[] = { DF_F32, DF_F16, DF_BF16 };
+    const df_vectors_ops *ops = latents_gpu.ops;
+    float *x = numbers(&latents_gpu, ALL, 5), *back = vector(&latents_gpu, ALL);
+    float from[ALL], want_back[ALL], got_back[ALL];
+    char want[ALL * sizeof(float)], got[sizeof want];
+    cudaStream_t stage;
+    void *value, *seen;
+    assert_int_equal(gpu_double.stream_create(&stage), cudaSuccess);
+    assert_int_equal(gpu_double.alloc(&value, sizeof want), cudaSuccess);
+    assert_int_equal(gpu_double.host_alloc(&seen, sizeof want), cudaSuccess);
+    step_numbers(from, ALL, 5);
+    for (int t = 0; t < 3; t++) {
+        const size_t bytes = ALL * df_dtype_bytes(types[t]);
+        const int waits = gpu_double_waits();
+        ops->after(latents_gpu.ctx, stage); /* it has read what was there before */
+        ops->to_stage(latents_gpu.ctx, value, types[t], x, C, AREA);
+        ops->before(latents_gpu.ctx, stage);
+        gpu_double.copy(seen, value, bytes, cudaMemcpyDeviceToHost, stage);
+        ops->after(latents_gpu.ctx, stage);
+        ops->from_stage(latents_gpu.ctx, back, types[t], value, C, AREA);
+        assert_int_equal(gpu_double_waits(), waits);
+        read_back(&latents_gpu, got_back, back, ALL); /* behind the stage's copy too */
+        gpu_double_touch(seen, bytes, false);
+        memcpy(got, seen, bytes);
+        df_activations_write(want, from, C, AREA, types[t]);
+        df_activations_read(want_back, want, C, AREA, types[t]);
+        assert_memory_equal(got, want, bytes);
+        assert_memory_equal(got_back, want_back, sizeof want_back);
+    }
+    gpu_double.stream_wait(stage);
+    gpu_double.host_free(seen);
+    gpu_double.free(value);
+    gpu_double.stream_destroy(stage);
+    ops->free(latents_gpu.ctx, x);
+    ops->free(latents_gpu.ctx, back);
+}
+
 static void errors_are_told(void **state) {
     (void)state;
     df_err err;
@@ -188,6 +231,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(every_class_gives_the_bytes_of_the_host, latents_open, latents_close),
         cmocka_unit_test_setup_teardown(the_gpu_draws_its_own_noise, latents_open, latents_close),
         cmocka_unit_test_setup_teardown(the_host_draws_ahead, latents_open, latents_close),
+        cmocka_unit_test_setup_teardown(a_stage_gets_and_gives_numbers, latents_open, latents_close),
         cmocka_unit_test_setup_teardown(errors_are_told, latents_open, latents_close),
         cmocka_unit_test_setup_teardown(what_is_not_finite_is_found, latents_open, latents_close),
     };

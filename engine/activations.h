@@ -1,6 +1,6 @@
-/* Numbers on their way between PyTorch's layout in f32 and a pipeline's: channels last, in its activation type. */
-#ifndef DF_CLUSTER_ACTIVATIONS_H
-#define DF_CLUSTER_ACTIVATIONS_H
+/* Numbers on their way between PyTorch's layout in f32 and a stage's: channels last, in its activation type. */
+#ifndef DF_ENGINE_ACTIVATIONS_H
+#define DF_ENGINE_ACTIVATIONS_H
 
 #include "engine/dtype.h"
 

@@ -1,4 +1,4 @@
-#include "cluster/activations.h"
+#include "engine/activations.h"
 
 void df_activations_write(void *out, const float *x, size_t C, size_t area, df_dtype dtype) {
     for (size_t c = 0; c < C; c++)

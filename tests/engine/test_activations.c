@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "cluster/activations.h"
+#include "engine/activations.h"
 
 enum { CHANNELS = 2, AREA = 3 };
 
