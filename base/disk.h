@@ -21,7 +21,7 @@ typedef struct df_disk {
     ssize_t (*read)(int fd, void *data, size_t bytes);
     ssize_t (*write)(int fd, const void *data, size_t bytes);
     int (*fsync)(int fd);
-    void (*begin_sync)(int fd); /* what is written may go to the medium from now on: no promise, a later fsync is short */
+    void (*begin_sync)(int fd); /* what is written may go to the medium: no promise, but a short fsync */
     int (*syncfs)(int fd);
     int (*fstat)(int fd, struct stat *is);
     int (*fstatat)(int at, const char *path, struct stat *is, int flags);

@@ -267,26 +267,36 @@ static int settle(const df_comm *comm, const worker_options *o, const df_log *lo
     return threads;
 }
 
-/* This rank's, told in the log. */
-static df_code claim_device(df_rank_device *d, df_comm *comm, const df_backend *backend, const worker_options *o,
+/* Ranks that may come to share guidance in two halves meet in the host's memory. */
+static bool may_be_in_halves(const worker_options *o) {
+    return o->split.split == DF_SPLIT_CFG || (o->split.split == DF_SPLIT_BEST && o->split.aim == DF_FOR_LATENCY);
+}
+
+/* This rank's, told in the log; *comm then carries data between devices. */
+static df_code claim_device(df_rank_device *d, df_comm **comm, const df_backend *backend, const worker_options *o,
                             const df_log *log, df_err *err) {
-    df_code rc = df_rank_device_claim(d, comm, backend, o->gpu, err);
+    df_code rc = df_rank_device_claim(d, *comm, backend, o->gpu, err);
+    if (!rc && !may_be_in_halves(o)) rc = df_rank_device_carry(d, comm, err);
     if (!rc && d->text[0])
-        df_log_event(log, DF_LOG_INFO, "gpu", "binding=\"%s\"%s%s%s", d->text, d->why[0] ? " not_nccl=\"" : "", d->why,
+        df_log_event(log, DF_LOG_INFO, "gpu", "binding=\"%s\" transport=%s%s%s%s", d->text,
+                     d->carrier ? d->carrier : (*comm)->ops->name, d->why[0] ? " not_nccl=\"" : "", d->why,
                      d->why[0] ? "\"" : "");
     return rc;
 }
 
-static int run_ranks(df_comm *comm, const worker_options *o, df_pulse *pulse, const df_log *log) {
+/* *comm_io may become another that owns it. */
+static int run_ranks(df_comm **comm_io, const worker_options *o, df_pulse *pulse, const df_log *log) {
     df_err err;
     bool refused = false;
     df_rank_device device;
     const df_backend *backend = NULL;
+    int threads = settle(*comm_io, o, log);
     df_code rc = df_backend_load(&backend, o->backend, &err);
-    if (!rc) rc = claim_device(&device, comm, backend, o, log, &err);
+    if (!rc) rc = claim_device(&device, comm_io, backend, o, log, &err);
+    df_comm *comm = *comm_io;
     if (rc && comm->rank) return DF_EXIT_NO_FARM; /* rank 0 says the same */
     if (rc) return df_exit_without_backend(o->backend, &err);
-    df_binding mine = { .threads = settle(comm, o, log) };
+    df_binding mine = { .threads = threads };
     df_binding_look(&mine);
     const df_worker_cfg cfg = { .endpoint = o->endpoint,
                                 .keys_dir = o->keys_dir,
@@ -340,7 +350,7 @@ static int run_launched(const worker_options *o, int size, const df_log *log) {
     }
     if (o->pulse && !comm->rank && df_pulse_start(&pulse, STDOUT_FILENO, &err)) return df_exit_with(&err);
     if (o->pulse) df_roll_come(STDOUT_FILENO, rank_on_roll = comm->rank);
-    int code = run_ranks(comm, o, pulse, log);
+    int code = run_ranks(&comm, o, pulse, log);
     if (o->pulse) df_roll_leave(STDOUT_FILENO, comm->rank);
     df_pulse_stop(&pulse); /* MPI's farewell has its time as well */
     /* After a failure the other ranks may wait for us in vain: ending without MPI's farewell ends the job. */
@@ -353,7 +363,7 @@ static int run_alone(const worker_options *o, const df_log *log) {
     df_err err;
     df_comm *comm = NULL;
     if (df_comm_self_open(&comm, &err)) return df_exit_with(&err);
-    int code = run_ranks(comm, o, NULL, log);
+    int code = run_ranks(&comm, o, NULL, log);
     comm->ops->close(&comm);
     return code;
 }

@@ -99,9 +99,17 @@ static df_code check_cfg(const df_pipeline_cfg *cfg, int n_ranks, df_err *err) {
     return DF_OK;
 }
 
+/* What rank 0 keeps of the other half lies in the host's memory, and a transport of devices moves nothing of that. */
+static df_code check_transport(const df_comm *comm, const df_pipeline_cfg *cfg, df_err *err) {
+    if (!comm->ops->compute_on || !cfg->backend->space || cfg->n_halves < 2) return DF_OK;
+    return df_err_set(err, DF_EUNSUPPORTED, "two halves of a pipeline cannot be over a transport of devices (%s)",
+                      comm->ops->name);
+}
+
 df_code df_pipeline_open(df_pipeline **out, df_comm *comm, const df_model *model, const df_pipeline_cfg *cfg,
                          df_err *err) {
     df_code rc = check_cfg(cfg, comm->size, err);
+    if (!rc) rc = check_transport(comm, cfg, err);
     if (rc) return rc;
     df_pipeline *p = calloc(1, sizeof *p);
     if (!p) return df_err_set(err, DF_ENOMEM, "pipeline: %zu bytes", sizeof *p);
@@ -124,6 +132,7 @@ df_code df_pipeline_open(df_pipeline **out, df_comm *comm, const df_model *model
         .model = model,
         .backend = cfg->backend,
         .backend_cfg = cfg->backend_cfg,
+        .edges_on_device = comm->ops->compute_on && cfg->backend->space && comm->size > 1,
         .rank = comm->rank,
         .n_ranks = comm->size,
         .n_halves = cfg->n_halves ? cfg->n_halves : 1,

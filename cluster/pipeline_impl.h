@@ -63,6 +63,7 @@ typedef struct df_slot {
     int64_t *posted_ns; /* [DF_PROGRAM_MAX_EDGES] when that was, where there is a trace */
     int n_posted;
     int64_t compute_ns; /* of this rank's segments so far */
+    bool fetched; /* df_slot_fetch */
     df_err failure; /* code DF_OK: none */
     /* rank 0 */
     int first_step, last_step; /* of the next command */
@@ -133,6 +134,7 @@ df_code df_slot_begin(df_pipeline *p, const df_command *c, df_err *err); /* post
 df_code df_slot_test(df_pipeline *p, df_slot *s, bool *moved, df_err *err);
 /* Runs one segment, that of the oldest command that has one ready. */
 df_code df_slots_run_one(df_pipeline *p, bool *ran, df_err *err);
+void df_slot_fetch(df_pipeline *p, df_slot *s); /* of a finished one: outputs to the host, errors of the device */
 bool df_slot_finished(const df_slot *s); /* all segments run, all messages moved */
 /* The oldest command that runs; on rank 0 of those that have not ended on a rank (-1: on some). NULL: none. */
 const df_slot *df_slot_oldest(const df_pipeline *p, int rank);

@@ -62,6 +62,7 @@ static df_code poll_slot(df_pipeline *p, df_slot *s, bool *moved, df_err *err) {
         all_sent &= !s->command_sent[r];
     }
     if (rc || !all_sent || s->n_ended < p->n_ranks - 1 || !df_slot_finished(s)) return rc;
+    df_slot_fetch(p, s);
     s->state = DF_SLOT_DONE;
     s->program->has_run = true;
     if (!s->failure.code) df_recut_note(p, s, 0, s->compute_ns);

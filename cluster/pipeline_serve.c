@@ -93,6 +93,7 @@ df_code df_serve_poll(df_pipeline *p, bool *moved, df_err *err) {
         df_slot *s = &p->slots[i];
         if (s->status_sent) rc = df_pipeline_test(p, &s->status_sent, moved, err);
         if (rc || !df_slot_finished(s)) continue;
+        df_slot_fetch(p, s);
         s->state = DF_SLOT_FREE;
         s->status = (df_status) { .compute_ns = s->compute_ns, .longest_pause_ms = s->program->longest_pause_ms };
         rc = report(p, &s->status, &s->status_sent, s->command.seq, &s->failure, 0, err);

@@ -23,6 +23,7 @@ void *df_slot_value(const df_pipeline *p, const df_slot *s, const df_crossing *c
     int64_t n = s->command.n_rows[c->half];
     int slot = (int)(s - p->slots);
     *bytes = df_stage_value_bytes(s->program->stage, c->value, n);
+    if (p->cfg.edges_on_device) return df_stage_device_value(s->program->stage, slot, c->value, n);
     return c->half == p->half ? df_stage_value(s->program->stage, slot, c->value, n)
                               : df_portal_value(s->program->portal, slot, c->value);
 }
@@ -42,6 +43,11 @@ static df_code post(df_pipeline *p, df_slot *s, int crossing, df_err *err) {
                      : p->comm->ops->recv(p->comm, c->from_rank, channel, data, bytes, &s->edge[crossing], err);
     s->n_posted += !rc;
     return rc;
+}
+
+/* From here on what is posted waits for what this program's stage has been given, on the device. */
+static void post_behind(df_pipeline *p, const df_slot *s) {
+    if (p->cfg.edges_on_device) p->comm->ops->compute_on(p->comm, df_stage_stream(s->program->stage));
 }
 
 static df_code post_receives(df_pipeline *p, df_slot *s, df_err *err) {
@@ -85,8 +91,13 @@ df_code df_slot_begin(df_pipeline *p, const df_command *c, df_err *err) {
     memset(s->edge, 0, (size_t)s->program->n_crossings * sizeof *s->edge);
     p->running = s;
     if (df_stage_prepare(s->program->stage, rows_of(p, s), &why)) fail_command(p, s, &why);
+    if (p->cfg.edges_on_device && !s->failure.code &&
+        df_stage_upload_crossing(s->program->stage, c->slot, rows_of(p, s), &why))
+        fail_command(p, s, &why);
     p->running = NULL;
+    s->fetched = false;
     int64_t start = df_pipeline_now(p);
+    post_behind(p, s);
     df_code rc = df_comm_group_begin(p->comm, err);
     if (rc) return rc;
     rc = post_receives(p, s, err);
@@ -161,10 +172,23 @@ df_code df_slots_run_one(df_pipeline *p, bool *ran, df_err *err) {
     s->next_local++;
     *ran = true;
     start = df_pipeline_now(p);
+    post_behind(p, s);
     df_code rc = df_comm_group_begin(p->comm, err);
     if (!rc) rc = df_comm_group_end(p->comm, post_sends(p, s, segment, err), err);
     df_pipeline_trace_slot(p, s, DF_SPAN_SEND, segment, start);
     return rc;
+}
+
+/* On rank 0 what came to the device from other ranks is wanted on the host. Waiting for the device tells its errors,
+ * too: the others do so behind text and pictures, not behind steps, of which each would wait for the next. */
+void df_slot_fetch(df_pipeline *p, df_slot *s) {
+    df_err why = { 0 };
+    df_code rc = DF_OK;
+    if (s->fetched || !p->cfg.edges_on_device) return;
+    s->fetched = true;
+    if (!p->rank) rc = df_stage_download_outputs(s->program->stage, (int)(s - p->slots), rows_of(p, s), &why);
+    if (!rc && (!p->rank || s->program->component != DF_DENOISER)) rc = df_stage_wait(s->program->stage, &why);
+    if (rc) fail_command(p, s, &why);
 }
 
 bool df_slot_finished(const df_slot *s) {

@@ -119,6 +119,7 @@ static df_code open_stage(df_program *p, const df_program_cfg *cfg, df_err *err)
     };
     df_code rc = df_stage_open(&p->stage, &stage, err);
     if (!rc && p->component == DF_DENOISER) df_stage_set_tap(p->stage, cfg->denoiser_tap, cfg->tap_ctx);
+    if (!rc && cfg->edges_on_device) df_stage_keep_edges_on_device(p->stage);
     return rc ? rc : df_stage_reserve(p->stage, p->max_rows, cfg->n_slots, err);
 }
 

@@ -48,6 +48,7 @@ typedef struct df_program_cfg {
     const df_cost_book *costs; /* what the cut follows from, the same on all ranks; borrowed */
     const df_hops *hops; /* NULL: nothing to pay */
     const double *speed; /* [depth] of each stage's ranks, the same on all; borrowed. NULL: equal */
+    bool edges_on_device; /* the transport moves values between the devices of the ranks (comm.h, compute_on) */
 } df_program_cfg;
 
 /* The plan that a program is cut by. */

@@ -92,7 +92,8 @@ static df_session_cfg session_cfg(const df_worker_cfg *cfg, const df_hops *hops,
                          .hops = hops,
                          .trace = trace,
                          .stall_timeout_ms = cfg->stall_timeout_ms };
-    s.recut_after = cfg->costs.mode >= DF_COSTS_MEASURED ? DF_WORKER_RECUT_AFTER : 0;
+    /* What a segment took is not seen where it is enqueued on a device. */
+    s.recut_after = cfg->costs.mode >= DF_COSTS_MEASURED && !cfg->backend->space ? DF_WORKER_RECUT_AFTER : 0;
     s.on_recut = tell_recut;
     s.on_recut_ctx = (void *)(uintptr_t)cfg;
     s.costs.warn = warn_of_costs;

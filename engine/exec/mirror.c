@@ -71,7 +71,14 @@ static bool add(df_mirror *m, move a) {
     return true;
 }
 
-/* Graph inputs are the host's on stage 0; to others they cross. */
+static bool crosses(const view *v, df_value_id input) {
+    for (int i = 0; i < v->cut->n_edges; i++)
+        if (v->cut->edges[i].from_segment < 0 && v->cut->edges[i].value == input) return true;
+    return false;
+}
+
+/* Graph inputs are the host's on stage 0; to others they cross. One that does so on the device is there already, and
+ * being sent: add_edge. */
 static bool add_reads(df_mirror *m, const view *v, int segment) {
     const df_segment *seg = &v->cut->segments[segment];
     for (int i = seg->first_node; i < seg->end_node; i++) {
@@ -79,7 +86,8 @@ static bool add_reads(df_mirror *m, const view *v, int segment) {
         int n_reads = df_node_reads(&v->g->nodes[i], reads);
         for (int r = 0; r < n_reads; r++) {
             if (v->stage || v->g->values[reads[r]].producer >= 0) continue;
-            if (!add(m, (move) { segment, reads[r], UP, ALWAYS, is_kept_node(v, i) })) return false;
+            condition when = crosses(v, reads[r]) ? EDGES_ON_HOST : ALWAYS;
+            if (!add(m, (move) { segment, reads[r], UP, when, is_kept_node(v, i) })) return false;
         }
     }
     return true;

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -110,11 +111,39 @@ static void test_the_same_bytes_in_bf16(void **state) {
     check_ways(DF_BF16, 4);
 }
 
+/* NCCL reports an error in the middle of a pass: rank 0 has it in a line, the others end, nobody waits, nothing stays.
+ */
+static void test_a_dead_peer_ends_the_pipeline(void **state) {
+    (void)state;
+    const df_pipeline_cfg cfg = {
+        .backend = &df_backend_cuda, .backend_cfg = { .dtype = DF_F32 }, .max_rows = 2, .n_slots = 2
+    };
+    thread_farm f;
+    df_err err = { 0 };
+    int program;
+    nccl_double_reset();
+    gpu_double_reset(21);
+    df_model *m = thread_farm_starter();
+    thread_farm_open_over(&f, open_nccl, m, 3, &cfg, false);
+    if (df_pipeline_load(f.pipeline, DF_UNET, SIDE / 4, SIDE / 4, &program, &err)) fail_msg("%s", err.text);
+    if (thread_farm_run(&f, 0, program, 2, &err)) fail_msg("%s", err.text);
+    nccl_double_break(2, ncclRemoteError);
+    assert_int_equal(thread_farm_run(&f, 1, program, 2, &err), DF_EUNREACHABLE);
+    assert_null(strchr(err.text, '\n'));
+    assert_true(df_pipeline_is_broken(f.pipeline));
+    thread_farm_close(&f);
+    for (int i = 1; i < 3; i++) assert_int_equal(f.rank[i].rc, DF_EUNREACHABLE);
+    df_model_close(&m);
+    assert_string_equal(gpu_double_end(), "");
+    assert_int_equal(nccl_double_n_open(), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_as_the_cpu),
         cmocka_unit_test(test_every_way_the_same_bytes),
         cmocka_unit_test(test_the_same_bytes_in_bf16),
+        cmocka_unit_test(test_a_dead_peer_ends_the_pipeline),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

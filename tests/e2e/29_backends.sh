@@ -59,3 +59,23 @@ if ! grep -q '"name":"gpu 0"' doctor.json; then
         [ "$(grep -c "no GPU" ranks.txt)" -eq 1 ] || { cat ranks.txt >&2; fail "said more than once"; }
     fi
 fi
+
+# On doubles of CUDA's libraries: a rank, two over pinned memory of the host (the NCCL beside them is too old), and again.
+if [ -e "${DOUBLES:-none}/libdiffarm_cuda.so" ] && command -v mpirun >/dev/null; then
+    export LD_LIBRARY_PATH=$DOUBLES
+    echo '{"prompt": "ghost", "seed": 3, "steps": 2, "guidance": 4, "size": "32x32"}' >small.jsonl
+    render small.jsonl cuda_1 --backend cuda
+    says cuda_1/metadata.jsonl '"backend":"cuda"'
+    start_worker cuda_2 --backend cuda --pipeline 2
+    "$DIFFARM" submit small.jsonl -m "$MODEL" -o cuda_2 --connect "$ENDPOINT" --backend cuda --wait --output quiet
+    same_out cuda_1 cuda_2
+    says cuda_2.log "rank 0 of 2 on"
+    says cuda_2.log "GPU 1 of 8"
+    says cuda_2.log "transport=staged"
+    says cuda_2.log "NCCL 2.10.0 is too old"
+    expect 0 "$DIFFARM" replay cuda_1/images/000000/00000000.png -m "$MODEL" --threads 1
+    says out.txt "the same bytes"
+    unset LD_LIBRARY_PATH
+    expect 2 "$DIFFARM" replay cuda_1/images/000000/00000000.png -m "$MODEL" --threads 1
+    says err.txt "cuda"
+fi
