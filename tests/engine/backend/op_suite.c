@@ -164,11 +164,14 @@ static void add(const char *kind, CMUnitTestFunction fn, const op_case *c, const
 }
 
 /* Products of so many numbers that plain loops take minutes over some hundred rows; they are that large for the sake of
- * the other backends, and plain loops take smaller ones in the same order. */
+ * the other backends, and plain loops take smaller ones in the same order. Attention over as many keys takes a
+ * simulated device as long; its kernels are held to the bytes of a row by tests of their own. */
 static bool is_large(const op_case *c) {
-    bool product = c->op == DF_OP_CONV2D || c->op == DF_OP_UPSAMPLE_CONV2D;
-    int64_t kernel = product ? c->attr.conv.kernel * c->attr.conv.kernel : 0;
-    return kernel * df_shape_elements(c->in[0]) * c->out > 20 * 1000 * 1000;
+    enum { MOST_PRODUCTS = 20 * 1000 * 1000, MOST_OF_ATTENTION = 1000 * 1000 };
+    bool conv = c->op == DF_OP_CONV2D || c->op == DF_OP_UPSAMPLE_CONV2D;
+    int64_t kernel = conv ? c->attr.conv.kernel * c->attr.conv.kernel : 0;
+    if (c->op == DF_OP_ATTENTION) return df_shape_elements(c->in[0]) * c->in[1].dim[0] > MOST_OF_ATTENTION;
+    return kernel * df_shape_elements(c->in[0]) * c->out > MOST_PRODUCTS;
 }
 
 static void add_case(const op_case *c, const op_subject *s) {
