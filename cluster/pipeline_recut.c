@@ -39,6 +39,7 @@ static bool is_worth_it(const df_pipeline *p, const df_program *q, const double 
 }
 
 static void decide(df_pipeline *p, df_program *q) {
+    for (int i = 0; i < df_program_depth(&p->cfg); i++) p->next_speed[i] = p->cfg.speed ? p->cfg.speed[i] : 1;
     df_rank_pace_speeds(q->pace, q->planned, p->next_speed);
     q->wants_recut = p->n_recuts < MOST_RECUTS && is_worth_it(p, q, p->next_speed);
     q->is_settled = !q->wants_recut;

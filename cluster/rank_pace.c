@@ -60,13 +60,17 @@ static double median(const stage_pace *s) {
     return (sorted[n / 2] + sorted[(n - 1) / 2]) / 2;
 }
 
+/* Planned seconds that the stage's ranks do in one; 0: it does nothing that shows. */
+static double pace_of(const df_rank_pace *p, const double *planned, int stage) {
+    double took = fmax(median(&p->of[0][stage]), median(&p->of[1][stage]));
+    return planned[stage] > 0 && took > 0 ? planned[stage] / took : 0;
+}
+
 void df_rank_pace_speeds(const df_rank_pace *p, const double *planned, double *speed) {
     double fastest = 0;
+    for (int i = 0; i < p->n_stages; i++) fastest = fmax(fastest, pace_of(p, planned, i));
     for (int i = 0; i < p->n_stages; i++) {
-        double took = fmax(median(&p->of[0][i]), median(&p->of[1][i]));
-        speed[i] = planned[i] > 0 && took > 0 ? planned[i] / took : 0;
-        fastest = fmax(fastest, speed[i]);
+        double pace = pace_of(p, planned, i);
+        if (pace > 0) speed[i] = fmax(1, round(pace / fastest * STEPS)) / STEPS;
     }
-    for (int i = 0; i < p->n_stages; i++)
-        speed[i] = speed[i] > 0 ? fmax(1, round(speed[i] / fastest * STEPS)) / STEPS : 1;
 }

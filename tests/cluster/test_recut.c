@@ -7,18 +7,18 @@
 #include <cmocka.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-#include "base/clock.h"
 #include "cluster/rank_pace.h"
 #include "cluster/renderer.h"
 #include "tests/cluster/album.h"
 
-enum { SIDE = 32, PICTURES = 3, STEPS = 12, AFTER = 4, SLOWER = 5 };
+enum { SIDE = 32, PICTURES = 3, STEPS = 12, AFTER = 4, SLEEP_US = 1000 };
 
 static void test_speeds(void **state) {
     (void)state;
     const double planned[] = { 1, 2, 0, 1 };
-    double speed[4];
+    double speed[4] = { 1, 1, 0.25, 1 };
     df_rank_pace *p = df_rank_pace_new(4);
     assert_non_null(p);
     for (int i = 0; i < 20; i++) {
@@ -30,7 +30,8 @@ static void test_speeds(void **state) {
     }
     assert_int_equal(df_rank_pace_passes(p), 18);
     df_rank_pace_speeds(p, planned, speed);
-    assert_true(speed[0] == 1 && speed[1] == 0.5 && speed[2] == 1);
+    assert_true(speed[0] == 1 && speed[1] == 0.5);
+    assert_true(speed[2] == 0.25); /* it has no nodes: what was known of it stays */
     assert_true(speed[3] == 1); /* a hundredth is no difference */
     df_rank_pace_note(p, 1, 0, 0.020); /* of two halves the slower counts */
     df_rank_pace_speeds(p, planned, speed);
@@ -38,14 +39,12 @@ static void test_speeds(void **state) {
     df_rank_pace_free(&p);
 }
 
-/* The rank with this backend takes several times as long for each node. */
+/* The rank with this backend sleeps with each node many times as long as one takes: on a busy machine, where the others
+ * wait for a core, it still is the slow one. */
 static df_code slow_run(df_kernel *k, int64_t n_rows, const void *const *in, const void *add_channel,
                         const void *residual, void *out, void *scratch, df_err *err) {
-    int64_t start = df_clock_ns();
-    df_code rc = df_backend_cpu.node_run(k, n_rows, in, add_channel, residual, out, scratch, err);
-    int64_t until = start + SLOWER * (df_clock_ns() - start);
-    while (df_clock_ns() < until) {}
-    return rc;
+    usleep(SLEEP_US);
+    return df_backend_cpu.node_run(k, n_rows, in, add_channel, residual, out, scratch, err);
 }
 
 typedef struct told {
