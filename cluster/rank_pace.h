@@ -22,8 +22,8 @@ void df_rank_pace_note(df_rank_pace *p, int half, int stage, double row_seconds)
 int df_rank_pace_passes(const df_rank_pace *p); /* that every stage has been noted in */
 
 /* planned [n_stages]: seconds of a row at speed 1. speed [n_stages]: of the fastest stage 1, the others' below, in
- * steps of 1/32, so that a little more or less makes no other plan. That of a stage without nodes stays as it is: it may
- * have none because it was slow. */
+ * steps of 1/32, so that a little more or less makes no other plan. That of a stage without nodes stays as it is: it
+ * may have none because it was slow. */
 void df_rank_pace_speeds(const df_rank_pace *p, const double *planned, double *speed);
 
 #endif
