@@ -47,8 +47,8 @@ refused "96" $try model
 refused "--size must be like" $try "$MODEL" --size 64
 refused "unrecognized option" $try "$MODEL" --stpes 3
 refused "did you mean 'euler'" $try "$MODEL" --scheduler eluer
-refused "not available yet" $try "$MODEL" --dtype f16
-refused "f32, bf16 or int8" $try "$MODEL" --dtype int4
+refused "backend cpu computes in F32 or BF16, not in F16" $try "$MODEL" --dtype f16
+refused "f32, bf16, f16 or int8" $try "$MODEL" --dtype int4
 refused "--fast-conv is for" $try "$MODEL" --fast-conv
 refused "BF16" $try "$MODEL" --dtype bf16 --backend reference
 refused "--workers and --pipeline belong" "$DIFFARM" submit m.jsonl -o out -m "$MODEL" --workers 2
