@@ -1,10 +1,10 @@
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <threads.h>
 
 #include <cmocka.h>
 
@@ -19,10 +19,10 @@ typedef struct rank {
     df_code rc;
 } rank;
 
-static int tell(void *arg) {
+static void *tell(void *arg) {
     rank *r = arg;
     r->rc = df_bindings_tell(r->comm, &r->mine, 10000, r->log, NULL);
-    return 0;
+    return NULL;
 }
 
 static void rank_0_tells_of_all(void **state) {
@@ -33,15 +33,15 @@ static void rank_0_tells_of_all(void **state) {
     const df_log log = df_log_to(to, DF_LOG_INFO, "worker");
     df_comm *comm[RANKS];
     rank r[RANKS];
-    thrd_t thread[RANKS];
+    pthread_t thread[RANKS];
     assert_int_equal(df_comm_threads_open(comm, RANKS, NULL), DF_OK);
     for (int i = 0; i < RANKS; i++) {
         r[i] = (rank) { .comm = comm[i], .mine = { .host = "n1", .cores = "4-7", .gpus = "0,1", .threads = i + 1 } };
         r[i].log = &log;
-        thrd_create(&thread[i], tell, &r[i]);
+        assert_int_equal(pthread_create(&thread[i], NULL, tell, &r[i]), 0);
     }
     for (int i = 0; i < RANKS; i++) {
-        thrd_join(thread[i], NULL);
+        pthread_join(thread[i], NULL);
         assert_int_equal(r[i].rc, DF_OK);
         comm[i]->ops->close(&comm[i]);
     }
