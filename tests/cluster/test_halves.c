@@ -148,8 +148,15 @@ static void test_in_f32(void **state) {
     check(DF_F32);
 }
 
+/* Not under ThreadSanitizer: oneDNN 2.7, which is not built for it, then crashes now and then while it makes a bf16
+ * primitive on a processor with AMX, also where one is made at a time. */
 static void test_in_bf16(void **state) {
     (void)state;
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+    skip();
+#endif
+#endif
     check(DF_BF16);
 }
 
