@@ -8,19 +8,11 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "cluster/comm_nccl.h"
-#include "tests/cluster/album.h"
 #include "tests/cluster/nccl_double.h"
+#include "tests/cluster/nccl_farm.h"
 #include "tests/engine/backend/cuda/double/gpu_double.h"
 
-enum { DEPTH_MOST = 4, PICTURES = 3, SIDE = 64, LATENT_SIDE = 16 };
-
-static df_code open_nccl(df_comm **out, int size, df_err *err) {
-    const df_comm_nccl_cfg cfg = { .nccl = &nccl_double, .cuda = &gpu_double };
-    df_code rc = df_comm_threads_open(out, size, err);
-    for (int i = 0; i < size && !rc; i++) rc = df_comm_nccl_open(&out[i], &cfg, err);
-    return rc;
-}
+enum { DEPTH_MOST = 4, PICTURES = NCCL_FARM_PICTURES, SIDE = 64, LATENT_SIDE = 16 };
 
 static int reset(void **state) {
     (void)state;
@@ -35,29 +27,16 @@ static int no_faults(void **state) {
     return *gpu_double_fault() || nccl_double_n_open() ? -1 : 0;
 }
 
-static void make_requests(const df_model *m, df_request q[PICTURES]) {
-    static const char *const schedulers[PICTURES] = { "euler_a", "ddim", "dpmpp_2m" };
-    df_err err;
-    for (int i = 0; i < PICTURES; i++) {
-        q[i] = (df_request) { .prompt = i ? "ghost" : "red apple", .negative = "", .seed = (uint64_t)i };
-        q[i].width = q[i].height = SIDE;
-        q[i].steps = 2 + i;
-        q[i].guidance = i == 1 ? 1 : 5;
-        if (df_scheduler_named(&q[i].scheduler, schedulers[i], df_model_scheduler_path(m), &err))
-            fail_msg("%s", err.text);
-    }
-}
-
 static void test_same_pictures_as_over_threads(void **state) {
     (void)state;
     df_request q[PICTURES];
     df_model *m = thread_farm_starter();
     album one = { 0 };
-    make_requests(m, q);
+    nccl_farm_requests(m, SIDE, 2, q);
     album_render(m, &(album_setup) { &df_backend_cpu, 1, 2, 1, DF_F32 }, q, PICTURES, &one);
     for (int depth = 1; depth <= DEPTH_MOST; depth++) {
         const album_setup setup = { &df_backend_cpu, depth, 2, 3, DF_F32 };
-        album over = { .comms = open_nccl };
+        album over = { .comms = nccl_farm_open };
         nccl_double_reset();
         gpu_double_reset((unsigned)depth);
         album_render(m, &setup, q, PICTURES, &over);
@@ -80,7 +59,7 @@ static void test_an_error_of_nccl_breaks_the_pipeline(void **state) {
     thread_farm f;
     df_err err = { 0 };
     int program;
-    thread_farm_open_over(&f, open_nccl, m, 3, &cfg, false);
+    thread_farm_open_over(&f, nccl_farm_open, m, 3, &cfg, false);
     if (df_pipeline_load(f.pipeline, DF_UNET, LATENT_SIDE, LATENT_SIDE, &program, &err)) fail_msg("%s", err.text);
     if (thread_farm_run(&f, 0, program, 2, &err)) fail_msg("%s", err.text);
     nccl_double_break(2, ncclRemoteError);

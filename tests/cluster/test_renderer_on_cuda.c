@@ -9,21 +9,13 @@
 
 #include <cmocka.h>
 
-#include "cluster/comm_nccl.h"
 #include "cluster/comm_staged.h"
 #include "engine/backend/cuda/backend.h"
-#include "tests/cluster/album.h"
 #include "tests/cluster/nccl_double.h"
+#include "tests/cluster/nccl_farm.h"
 #include "tests/engine/backend/cuda/double/gpu_double.h"
 
-enum { PICTURES = 3, SIDE = 32 };
-
-static df_code open_nccl(df_comm **out, int size, df_err *err) {
-    const df_comm_nccl_cfg cfg = { .nccl = &nccl_double, .cuda = &gpu_double };
-    df_code rc = df_comm_threads_open(out, size, err);
-    for (int i = 0; i < size && !rc; i++) rc = df_comm_nccl_open(&out[i], &cfg, err);
-    return rc;
-}
+enum { PICTURES = NCCL_FARM_PICTURES, SIDE = 32 };
 
 static df_code open_staged(df_comm **out, int size, df_err *err) {
     const df_comm_staged_cfg cfg = { .cuda = &gpu_double };
@@ -32,23 +24,10 @@ static df_code open_staged(df_comm **out, int size, df_err *err) {
     return rc;
 }
 
-static void make_requests(const df_model *m, df_request q[PICTURES]) {
-    static const char *const schedulers[PICTURES] = { "euler_a", "ddim", "dpmpp_2m" };
-    df_err err;
-    for (int i = 0; i < PICTURES; i++) {
-        q[i] = (df_request) { .prompt = i ? "ghost" : "red apple", .negative = "", .seed = (uint64_t)i };
-        q[i].width = q[i].height = SIDE;
-        q[i].steps = 1 + i;
-        q[i].guidance = i == 1 ? 1 : 5;
-        if (df_scheduler_named(&q[i].scheduler, schedulers[i], df_model_scheduler_path(m), &err))
-            fail_msg("%s", err.text);
-    }
-}
-
 static void render(const album_setup *s, thread_farm_comm_fn *comms, unsigned seed, album *out) {
     df_request q[PICTURES];
     df_model *m = thread_farm_starter();
-    make_requests(m, q);
+    nccl_farm_requests(m, SIDE, 1, q);
     nccl_double_reset();
     gpu_double_reset(seed);
     *out = (album) { .comms = comms };
@@ -83,9 +62,18 @@ static const struct way {
     thread_farm_comm_fn *comms;
     unsigned seed;
 } ways[] = {
-    { 1, 3, 1, NULL, 2 },       { 1, 1, 2, NULL, 3 },        { 2, 2, 3, NULL, 4 },        { 3, 1, 4, NULL, 5 },
-    { 4, 2, 4, NULL, 6 },       { 2, 2, 3, open_staged, 7 }, { 3, 1, 4, open_staged, 8 }, { 4, 2, 4, open_staged, 9 },
-    { 2, 2, 3, open_nccl, 10 }, { 3, 1, 4, open_nccl, 11 },  { 4, 2, 4, open_nccl, 12 },  { 4, 2, 4, open_nccl, 13 },
+    { 1, 3, 1, NULL, 2 },
+    { 1, 1, 2, NULL, 3 },
+    { 2, 2, 3, NULL, 4 },
+    { 3, 1, 4, NULL, 5 },
+    { 4, 2, 4, NULL, 6 },
+    { 2, 2, 3, open_staged, 7 },
+    { 3, 1, 4, open_staged, 8 },
+    { 4, 2, 4, open_staged, 9 },
+    { 2, 2, 3, nccl_farm_open, 10 },
+    { 3, 1, 4, nccl_farm_open, 11 },
+    { 4, 2, 4, nccl_farm_open, 12 },
+    { 4, 2, 4, nccl_farm_open, 13 },
 };
 
 static void check_ways(df_dtype dtype, size_t every) {
@@ -124,7 +112,7 @@ static void test_a_dead_peer_ends_the_pipeline(void **state) {
     nccl_double_reset();
     gpu_double_reset(21);
     df_model *m = thread_farm_starter();
-    thread_farm_open_over(&f, open_nccl, m, 3, &cfg, false);
+    thread_farm_open_over(&f, nccl_farm_open, m, 3, &cfg, false);
     if (df_pipeline_load(f.pipeline, DF_UNET, SIDE / 4, SIDE / 4, &program, &err)) fail_msg("%s", err.text);
     if (thread_farm_run(&f, 0, program, 2, &err)) fail_msg("%s", err.text);
     nccl_double_break(2, ncclRemoteError);

@@ -13,19 +13,6 @@
 
 enum { X, C, FIRST = 0, K, V, Y, LAST, N_NODES, MAX_ROWS = 3 };
 
-/* x attends to c, which is kept. */
-static df_graph *cross_attention(void) {
-    df_graph *g = df_graph_new("cross");
-    df_value_id x = df_graph_input(g, "x", DF_F32, DF_SHAPE(4, 8)), c = df_graph_input(g, "c", DF_F32, DF_SHAPE(3, 6));
-    df_graph_keep(g, c);
-    df_value_id q = df_g_linear(g, "first", x, 8, false), k = df_g_linear(g, "k", c, 8, false);
-    df_value_id v = df_g_linear(g, "v", c, 8, false);
-    df_value_id y = df_g_attention(g, "y", q, k, v, 2, false);
-    df_graph_output(g, "out", df_g_linear(g, "last", y, 8, false));
-    assert_int_equal(df_graph_finish(g, NULL), DF_OK);
-    return g;
-}
-
 typedef struct setup {
     df_graph *g;
     df_cut *cut;
@@ -37,7 +24,7 @@ typedef struct setup {
 } setup;
 
 static void open_all(setup *s, const int *stage_of, int n_stages, int n_slots) {
-    *s = (setup) { .g = cross_attention(), .n_stages = n_stages };
+    *s = (setup) { .g = fixture_cross_attention(), .n_stages = n_stages };
     assert_int_equal(df_cut_new(&s->cut, s->g, stage_of, n_stages, NULL), DF_OK);
     s->weights = fixture_weights(s->g, NULL, 0);
     s->run = (fixture_run) { .g = s->g, .cut = s->cut, .weights = s->weights, .dtype = DF_F32, .n_rows = MAX_ROWS };

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/graph/fuse.h"
 #include "tests/engine/graph/graph_fixture.h"
 
 enum { LANES = 3, GRAPHS = 25 };
@@ -45,12 +44,6 @@ static df_backend reference_in_lanes(void) {
     return b;
 }
 
-static df_graph *fused_graph(uint64_t seed) {
-    df_graph *g = fixture_random_graph(seed);
-    assert_int_equal(df_graph_fuse(g, NULL), DF_OK);
-    return g;
-}
-
 static void compare(const fixture_run *want_run, const fixture_run *got_run, uint64_t seed) {
     size_t want_bytes, got_bytes;
     void *want = fixture_outputs(want_run, &want_bytes), *got = fixture_outputs(got_run, &got_bytes);
@@ -78,7 +71,7 @@ static void test_lanes_keep_to_their_rows(void **state) {
     const df_backend in_lanes = reference_in_lanes();
     lanes_run = 0;
     for (uint64_t seed = 0; seed < GRAPHS; seed++) {
-        df_graph *g = fused_graph(seed);
+        df_graph *g = fixture_fused_graph(seed);
         df_weights *weights = fixture_weights(g, NULL, 0);
         int64_t n_rows = seed % 2 ? 2 * LANES : 4 * LANES + 1;
         fixture_run want = { .g = g, .weights = weights, .dtype = DF_F32, .n_rows = n_rows };
@@ -98,7 +91,7 @@ static void test_lanes_keep_to_their_rows(void **state) {
 static void test_threads_compute_the_same_bytes(void **state) {
     (void)state;
     for (uint64_t seed = 0; seed < GRAPHS; seed++) {
-        df_graph *g = fused_graph(seed);
+        df_graph *g = fixture_fused_graph(seed);
         df_weights *weights = fixture_weights(g, NULL, 0);
         fixture_run want = { .g = g, .weights = weights, .dtype = DF_F32, .n_rows = 4, .backend = &df_backend_cpu };
         fixture_run got = want;
@@ -111,7 +104,7 @@ static void test_threads_compute_the_same_bytes(void **state) {
 static void test_too_few_rows_run_together(void **state) {
     (void)state;
     const df_backend in_lanes = reference_in_lanes();
-    df_graph *g = fused_graph(1);
+    df_graph *g = fixture_fused_graph(1);
     df_weights *weights = fixture_weights(g, NULL, 0);
     fixture_run want = { .g = g, .weights = weights, .dtype = DF_F32 }, got = want;
     got.backend = &in_lanes;
@@ -129,7 +122,7 @@ static void test_too_few_rows_run_together(void **state) {
 static void test_a_lane_that_fails(void **state) {
     (void)state;
     const df_backend in_lanes = reference_in_lanes();
-    df_graph *g = fused_graph(2);
+    df_graph *g = fixture_fused_graph(2);
     df_cut *cut = NULL;
     df_err err = { 0 };
     assert_int_equal(df_cut_whole(&cut, g, NULL), DF_OK);

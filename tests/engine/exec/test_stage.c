@@ -12,23 +12,9 @@
 #include "engine/graph/fuse.h"
 #include "tests/engine/graph/graph_fixture.h"
 
-static df_graph *fused_graph(uint64_t seed) {
-    df_graph *g = fixture_random_graph(seed);
-    assert_int_equal(df_graph_fuse(g, NULL), DF_OK);
-    return g;
-}
-
 static df_cut *whole(const df_graph *g) {
     df_cut *cut = NULL;
     assert_int_equal(df_cut_whole(&cut, g, NULL), DF_OK);
-    return cut;
-}
-
-static df_cut *random_cut(const df_graph *g, uint64_t seed, int n_stages, int kind) {
-    df_cut *cut = NULL;
-    int *stage_of = fixture_random_stages(g, seed, n_stages, kind);
-    assert_int_equal(df_cut_new(&cut, g, stage_of, n_stages, NULL), DF_OK);
-    free(stage_of);
     return cut;
 }
 
@@ -36,7 +22,7 @@ static df_cut *random_cut(const df_graph *g, uint64_t seed, int n_stages, int ki
 static void test_every_cut_computes_the_same_bytes(void **state) {
     (void)state;
     for (uint64_t seed = 0; seed < 25; seed++) {
-        df_graph *g = fused_graph(seed);
+        df_graph *g = fixture_fused_graph(seed);
         df_cut *one = whole(g);
         size_t bytes, cut_bytes;
         df_weights *weights = fixture_weights(g, NULL, 0);
@@ -44,7 +30,7 @@ static void test_every_cut_computes_the_same_bytes(void **state) {
         void *want = fixture_outputs(&run, &bytes);
         for (int n_stages = 1; n_stages <= 4; n_stages++)
             for (int kind = 0; kind < 3; kind++) {
-                df_cut *cut = random_cut(g, seed, n_stages, kind);
+                df_cut *cut = fixture_random_cut(g, seed, n_stages, kind);
                 run.cut = cut;
                 void *got = fixture_outputs(&run, &cut_bytes);
                 assert_int_equal(cut_bytes, bytes);
@@ -64,7 +50,7 @@ static void test_every_cut_computes_the_same_bytes(void **state) {
 static void test_rows_are_independent(void **state) {
     (void)state;
     for (uint64_t seed = 0; seed < 20; seed++) {
-        df_graph *g = fused_graph(seed);
+        df_graph *g = fixture_fused_graph(seed);
         df_cut *cut = whole(g);
         size_t bytes;
         df_weights *weights = fixture_weights(g, NULL, 0);
@@ -91,8 +77,8 @@ static void test_rows_are_independent(void **state) {
 static void test_slots_do_not_disturb_each_other(void **state) {
     (void)state;
     for (uint64_t seed = 0; seed < 20; seed++) {
-        df_graph *g = fused_graph(seed);
-        df_cut *cut = random_cut(g, seed, 3, 1);
+        df_graph *g = fixture_fused_graph(seed);
+        df_cut *cut = fixture_random_cut(g, seed, 3, 1);
         df_stage *stages[3];
         void *want[2];
         size_t bytes;

@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/graph/fuse.h"
 #include "tests/engine/exec/deferred_backend.h"
 #include "tests/engine/graph/graph_fixture.h"
 
@@ -22,20 +21,6 @@ static int start(void **state) {
     deferred_cannot_record = deferred_fails = false;
     deferred_memory_bytes = SIZE_MAX;
     return 0;
-}
-
-static df_graph *fused_graph(uint64_t seed) {
-    df_graph *g = fixture_random_graph(seed);
-    assert_int_equal(df_graph_fuse(g, NULL), DF_OK);
-    return g;
-}
-
-static df_cut *random_cut(const df_graph *g, uint64_t seed, int n_stages, int kind) {
-    df_cut *cut = NULL;
-    int *stage_of = fixture_random_stages(g, seed, n_stages, kind);
-    assert_int_equal(df_cut_new(&cut, g, stage_of, n_stages, NULL), DF_OK);
-    free(stage_of);
-    return cut;
 }
 
 /* A graph in stages, each opened for two slots. */
@@ -126,9 +111,9 @@ static void check_passes(machine *m, const char *what) {
 }
 
 static void check_graph(uint64_t seed, int n_stages, int kind, bool edges_on_device) {
-    df_graph *g = fused_graph(seed);
+    df_graph *g = fixture_fused_graph(seed);
     machine m;
-    open_machine(&m, g, random_cut(g, seed, n_stages, kind), &deferred_backend);
+    open_machine(&m, g, fixture_random_cut(g, seed, n_stages, kind), &deferred_backend);
     m.edges_on_device = edges_on_device;
     for (int s = 0; s < n_stages && edges_on_device; s++) df_stage_keep_edges_on_device(m.stages[s]);
     check_passes(&m, edges_on_device ? "edges on the device" : "edges on the host");
@@ -154,25 +139,12 @@ static void test_bytes_without_recordings(void **state) {
     assert_int_equal(deferred.replays, 0);
 }
 
-/* x attends to c, which is kept. */
-static df_graph *cross_attention(void) {
-    df_graph *g = df_graph_new("cross");
-    df_value_id x = df_graph_input(g, "x", DF_F32, DF_SHAPE(4, 8)), c = df_graph_input(g, "c", DF_F32, DF_SHAPE(3, 6));
-    df_graph_keep(g, c);
-    df_value_id q = df_g_linear(g, "first", x, 8, false), k = df_g_linear(g, "k", c, 8, false);
-    df_value_id v = df_g_linear(g, "v", c, 8, false);
-    df_value_id y = df_g_attention(g, "y", q, k, v, 2, false);
-    df_graph_output(g, "out", df_g_linear(g, "last", y, 8, false));
-    assert_int_equal(df_graph_finish(g, NULL), DF_OK);
-    return g;
-}
-
 /* k and v are made of a prompt that comes from another stage, on the device: it has to be looked at all the same. */
 static void test_kept_results_of_values_that_cross(void **state) {
     (void)state;
     static const int stage_of[] = { 0, 0, 1, 1, 0 }, prompts[] = { 0, 0, 0, 7, 7, 7, 0 };
     machine m;
-    df_graph *g = cross_attention();
+    df_graph *g = fixture_cross_attention();
     df_cut *cut = NULL;
     df_err err = { 0 };
     assert_int_equal(df_cut_new(&cut, g, stage_of, 2, NULL), DF_OK);
@@ -209,7 +181,7 @@ static void expect(deferred_count want) {
 
 static machine kept_machine(void) {
     machine m;
-    df_graph *g = cross_attention();
+    df_graph *g = fixture_cross_attention();
     df_cut *cut = NULL;
     assert_int_equal(df_cut_whole(&cut, g, NULL), DF_OK);
     open_machine(&m, g, cut, &deferred_backend);
@@ -293,7 +265,7 @@ static void note(void *ctx, const df_node *node, const void *out, int64_t n_rows
 static void test_a_tap_sees_copies(void **state) {
     (void)state;
     machine m = kept_machine(), host;
-    df_graph *g = cross_attention();
+    df_graph *g = fixture_cross_attention();
     df_cut *cut = NULL;
     float sum = 0, want = 0;
     assert_int_equal(df_cut_whole(&cut, g, NULL), DF_OK);
@@ -341,7 +313,7 @@ static void test_no_room(void **state) {
 
 static void test_weights_do_not_fit(void **state) {
     (void)state;
-    df_graph *g = cross_attention();
+    df_graph *g = fixture_cross_attention();
     df_cut *cut = NULL;
     df_stage *s = NULL;
     df_err err = { 0 };
@@ -359,7 +331,7 @@ static void test_weights_do_not_fit(void **state) {
 
 static void test_host_backends_have_no_device(void **state) {
     (void)state;
-    df_graph *g = cross_attention();
+    df_graph *g = fixture_cross_attention();
     df_cut *cut = NULL;
     machine m;
     assert_int_equal(df_cut_whole(&cut, g, NULL), DF_OK);

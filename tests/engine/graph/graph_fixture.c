@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/graph/fuse.h"
 #include "tests/support/golden.h"
 
 static uint64_t mix(uint64_t x) { /* splitmix64 */
@@ -303,4 +304,30 @@ void *fixture_outputs(const fixture_run *run, size_t *bytes) {
     }
     for (int s = 0; s < run->cut->n_stages; s++) df_stage_close(&stages[s]);
     return out;
+}
+
+df_graph *fixture_fused_graph(uint64_t seed) {
+    df_graph *g = fixture_random_graph(seed);
+    assert_int_equal(df_graph_fuse(g, NULL), DF_OK);
+    return g;
+}
+
+df_graph *fixture_cross_attention(void) {
+    df_graph *g = df_graph_new("cross");
+    df_value_id x = df_graph_input(g, "x", DF_F32, DF_SHAPE(4, 8)), c = df_graph_input(g, "c", DF_F32, DF_SHAPE(3, 6));
+    df_graph_keep(g, c);
+    df_value_id q = df_g_linear(g, "first", x, 8, false), k = df_g_linear(g, "k", c, 8, false);
+    df_value_id v = df_g_linear(g, "v", c, 8, false);
+    df_value_id y = df_g_attention(g, "y", q, k, v, 2, false);
+    df_graph_output(g, "out", df_g_linear(g, "last", y, 8, false));
+    assert_int_equal(df_graph_finish(g, NULL), DF_OK);
+    return g;
+}
+
+df_cut *fixture_random_cut(const df_graph *g, uint64_t seed, int n_stages, int kind) {
+    df_cut *cut = NULL;
+    int *stage_of = fixture_random_stages(g, seed, n_stages, kind);
+    assert_int_equal(df_cut_new(&cut, g, stage_of, n_stages, NULL), DF_OK);
+    free(stage_of);
+    return cut;
 }

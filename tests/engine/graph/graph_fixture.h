@@ -15,10 +15,15 @@ int fixture_below(fixture_rng *r, int n); /* 0..n-1 */
 
 /* Finished, not fused: pictures and tokens, skips, several outputs, every operation but lookups in tables. */
 df_graph *fixture_random_graph(uint64_t seed);
+df_graph *fixture_fused_graph(uint64_t seed); /* the same, fused */
+/* Inputs x and c, which is kept; nodes first, k, v, y, last: x attends to c. */
+df_graph *fixture_cross_attention(void);
 
 /* stage_of [n_nodes] for n_stages; kind 0: consecutive slices; 1: folded (down and up again); 2: any stage. Caller
  * frees. */
 int *fixture_random_stages(const df_graph *g, uint64_t seed, int n_stages, int kind);
+
+df_cut *fixture_random_cut(const df_graph *g, uint64_t seed, int n_stages, int kind); /* by such stages */
 
 /* A file with the weights of `stage` only, of all nodes for cut NULL. Close with df_weights_close. */
 df_weights *fixture_weights(const df_graph *g, const df_cut *cut, int stage);
