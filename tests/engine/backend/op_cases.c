@@ -1,3 +1,5 @@
+/* One table of every operation and its edge cases, and the graph that each makes: as long as there are operations, and
+ * of no use in parts. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
